@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# One Makefile.  Variants build side by side below build/: release, asan
+# (gcc), clang (clang with ASan + UBSan), tsan, fuzz.
+#   make               the program, optimised: ./weir
+#   make check         all tests           make lint   the house rules
+#   make demo          the main job, end to end, no API key
+#   make unit T=name   one unit test program, e.g. T=json
+
+VARIANT ?= release
+B := build/$(VARIANT)
+LAYERS := base features models datasets trainer router bench
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
+  -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla -Wformat=2 \
+  -Wpointer-arith -Wcast-qual -Werror
+PKGS := libcurl libevent libevent_openssl libevent_pthreads libcjson \
+  libutf8proc yaml-0.1 sqlite3 zlib openssl
+LIBS = $(shell pkg-config --libs $(PKGS)) -lhttp_parser -llinear -lpthread -lm
+
+FLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE \
+  -flto=auto
+LINK_release := -pie -Wl,-z,relro,-z,now -flto=auto -O2
+SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+  -fno-omit-frame-pointer
+FLAGS_asan := $(SAN)
+LINK_asan := $(SAN)
+FLAGS_clang := $(SAN)
+LINK_clang := $(SAN)
+FLAGS_tsan := -O1 -g -fsanitize=thread
+LINK_tsan := -fsanitize=thread
+FLAGS_fuzz := $(SAN) -fsanitize=fuzzer-no-link
+LINK_fuzz := $(SAN)
+ifneq (,$(filter clang fuzz,$(VARIANT)))
+CC := clang
+else
+CC := gcc
+endif
+
+CFLAGS ?=
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) $(FLAGS_$(VARIANT)) -MMD -MP \
+  $(CFLAGS)
+
+SRC := $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c))
+OBJ := $(SRC:%.c=$(B)/%.o)
+UNIT := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+UNIT_BIN := $(UNIT:%=$(B)/test_%)
+
+.PHONY: all deps check lint unit unit-bins fuzz fuzz-bins clean format install
+all: weir
+
+weir: build/release/weir
+	@cp -f $< $@
+
+ifneq ($(VARIANT),release)
+build/release/weir: FORCE
+	@$(MAKE) --no-print-directory VARIANT=release $@
+.PHONY: FORCE
+FORCE:
+endif
+
+$(B)/weir: $(B)/weir.o $(B)/libweir.a
+	$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+
+$(B)/libweir.a: $(OBJ)
+	@rm -f $@
+	@$(if $(filter gcc,$(CC)),gcc-ar,ar) rcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libweir.a
+	$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
+
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libweir.a
+	$(CC) $(LINK_fuzz) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+unit-bins: $(UNIT_BIN)
+fuzz-bins: $(FUZZ:%=$(B)/fuzz_%)
+
+# One unit test program under ASan + UBSan: make unit T=json
+unit:
+	@$(MAKE) --no-print-directory VARIANT=asan build/asan/test_$(T)
+	build/asan/test_$(T)
+
+deps:
+	@tests/lint/deps.sh
+
+check:
+	@tests/run.sh
+
+lint:
+	@tests/lint/run.sh
+
+# Seconds for each fuzzer: make fuzz SECONDS=60
+SECONDS ?= 30
+fuzz:
+	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-bins
+	@tests/fuzz/run.sh $(SECONDS)
+
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build weir
+
+-include $(OBJ:.o=.d) $(B)/weir.d $(UNIT:%=$(B)/tests/unit/test_%.d)

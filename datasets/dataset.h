@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Labelled outcomes, one row a request: reader and writer of weir's dataset
+ * format (docs/dataset-format.md): .jsonl, .jsonl.gz, or a weir log (.db).
+ * Streaming: memory does not grow with the file.
+ */
+#ifndef WEIR_DATASETS_DATASET_H
+#define WEIR_DATASETS_DATASET_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+#include <stdio.h>
+
+enum { DATASET_OUTCOMES_MAX = 64 };
+
+/* What one arm did with the request; NAN: not known. */
+struct outcome {
+    struct span arm;
+    double score; /* [0,1], NAN: no label */
+    double input_tokens, output_tokens;
+    double cost_usd;
+    double latency_ms;
+    double propensity;  /* with which a log's arm was chosen; NAN */
+    struct span answer; /* normalised final answer, or empty */
+    struct span source; /* label's source: feedback, judge, check, ... */
+};
+
+struct dataset_row {
+    uint64_t line; /* 1-based line or row number in its file */
+    struct span id, task, session;
+    int64_t time_ms;                     /* UTC; -1: not known */
+    struct span messages, tools, params; /* JSON, or empty */
+    struct span features; /* packed struct vec where there is no text */
+    struct outcome outcomes[DATASET_OUTCOMES_MAX];
+    uint32_t n_outcomes;
+};
+
+struct dataset;
+
+struct dataset_options {
+    bool skip_bad; /* count and remember malformed rows instead of failing */
+};
+
+/* The format is known by content (gzip magic, SQLite magic, else JSON
+ * lines); "-" is standard input. */
+MUST_USE struct dataset *
+dataset_open(const char *path, struct dataset_options opt, struct err *e);
+/* 1: *row is filled, valid until the next call; 0: end; -1: e is filled and
+ * names file, line and what was wanted. */
+MUST_USE int dataset_next(struct dataset *d, struct dataset_row *row,
+                          struct err *e);
+/* Rows left out by skip_bad, and the first one's message ("" if none). */
+uint64_t dataset_bad(const struct dataset *d, const char **first);
+/* Bytes of the file read so far and its size, for a progress bar. */
+void dataset_progress(const struct dataset *d, uint64_t *read, uint64_t *size);
+void dataset_close(struct dataset *d); /* NULL: no-op */
+
+/* Writes rows as JSON lines, gzipped when the path ends in .gz. */
+struct dataset_writer;
+MUST_USE struct dataset_writer *dataset_create(const char *path, struct err *e);
+MUST_USE bool dataset_write(struct dataset_writer *w,
+                            const struct dataset_row *row, struct err *e);
+/* Flushes and closes; false when not all of it reached the disk. */
+MUST_USE bool dataset_finish(struct dataset_writer *w, struct err *e);
+void dataset_abandon(struct dataset_writer *w); /* closes, removes the file */
+
+#endif

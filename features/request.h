@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One LLM request, whatever dialect it came in: the canonical view that
+ * features, constraints and codecs read.  It *borrows*: every span points
+ * into the received bytes (or into a text the caller keeps), arrays and
+ * decoded strings live in the request's arena.  Each codec fills it; the one
+ * for OpenAI chat, in which datasets are written too, stands here.
+ *
+ * Long texts are kept as written (struct text), so that reading a request
+ * costs no copy and the extractor decodes only as much as its cap.
+ */
+#ifndef WEIR_FEATURES_REQUEST_H
+#define WEIR_FEATURES_REQUEST_H
+
+#include "base/arena.h"
+#include "base/json.h"
+
+/* Text of a JSON string without its quotes; escapes still in it when
+ * `escaped`. */
+struct text {
+    struct span raw; /* (borrowed) */
+    bool escaped;
+};
+
+enum role {
+    ROLE_SYSTEM, /* also OpenAI's "developer" */
+    ROLE_USER,
+    ROLE_ASSISTANT,
+    ROLE_TOOL, /* also OpenAI's "function" */
+};
+
+enum part_kind {
+    PART_TEXT,
+    PART_IMAGE,
+    PART_AUDIO,
+    PART_FILE, /* documents: PDF and the like */
+    PART_TOOL_CALL,
+    PART_TOOL_RESULT,
+    PART_THINKING,
+    PART_REFUSAL,
+    PART_OTHER, /* something this version does not know: see raw */
+};
+
+struct part {
+    enum part_kind kind;
+    struct text text; /* text, thinking, refusal, result; call: arguments */
+    struct span name; /* tool call: function; image: media type or "" */
+    struct span id;   /* tool call and tool result: the call's id */
+    struct span url;  /* image, file: https or data URL, as written */
+    bool is_error;    /* tool result that says it failed */
+    struct span raw;  /* the part as JSON, where it stands as a value */
+};
+
+struct message {
+    enum role role;
+    struct part *parts; /* (arena) [n_parts] */
+    size_t n_parts;
+    struct span name;
+    struct span raw; /* the message as JSON */
+};
+
+struct tool {
+    struct span name;
+    struct text description;
+    struct span schema; /* JSON of the parameters, or empty */
+    bool strict;
+    struct span raw;
+};
+
+enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSON_SCHEMA };
+enum tool_choice { CHOICE_AUTO, CHOICE_NONE, CHOICE_REQUIRED, CHOICE_NAMED };
+
+struct params {
+    int64_t max_tokens; /* -1: not said */
+    double temperature; /* NAN: not said */
+    double top_p;       /* NAN: not said */
+    int64_t n;          /* answers wanted, 1 when not said */
+    bool stream;
+    bool stream_usage; /* stream_options.include_usage */
+    bool logprobs;
+    enum output_format format;
+    struct span schema; /* JSON of the wanted output, or empty */
+    enum tool_choice tool_choice;
+    struct span tool_name;   /* CHOICE_NAMED */
+    int parallel_tool_calls; /* -1 not said, 0, 1 */
+    struct span reasoning;   /* effort as written, or empty */
+    struct span stop;        /* JSON: string or array, or NULL */
+    struct span user;        /* end user's id, or empty */
+    struct span metadata;    /* JSON object, or empty */
+};
+
+struct request {
+    struct span body;         /* (borrowed) the whole JSON text */
+    struct span model;        /* decoded */
+    struct span model_raw;    /* where the model's value stands in body, with
+                                 its quotes: what a verbatim copy replaces */
+    struct message *messages; /* (arena) system messages are among them */
+    size_t n_messages;
+    struct tool *tools; /* (arena) */
+    size_t n_tools;
+    struct params params;
+    /* What the operator knows and the text does not; empty when unknown. */
+    struct span task;     /* x-weir-task, or a dataset row's task: a hint
+                             only where the caller chooses to give it */
+    struct span key_name; /* name of the inbound key */
+};
+
+/*
+ * Reads an OpenAI chat-completions body.  Wrong types of known fields are
+ * errors that name the field ("messages[3].role: wanted a string, found a
+ * number"); unknown fields are left alone.  `model` and a non-empty
+ * `messages` must be there.  Arena full: ERR_MEMORY.
+ */
+MUST_USE bool request_from_openai(struct span body, struct arena *a,
+                                  struct request *r, struct err *e);
+
+/*
+ * The same from the three JSON pieces of a dataset row, each possibly empty
+ * but messages: array of messages, array of tools, object of parameters.
+ */
+MUST_USE bool request_from_parts(struct span messages, struct span tools,
+                                 struct span params, struct arena *a,
+                                 struct request *r, struct err *e);
+
+/* First `size` bytes of the decoded text, cut between code points; returns
+ * the bytes written.  text_tail: the last ones. */
+size_t text_head(struct text t, char *dst, size_t size);
+size_t text_tail(struct text t, char *dst, size_t size);
+
+#endif

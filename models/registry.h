@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The LLMs that may be called: upstream name, tier, prices, windows,
+ * capabilities.  Filled from the shipped catalogue (models/catalogue.json)
+ * and overridden by the operator's configuration.  Read only once built.
+ *
+ * Money is exact: prices are whole pico-USD a token (1 USD per million
+ * tokens = 1,000,000 pico-USD a token), costs whole pico-USD in int64.
+ */
+#ifndef WEIR_MODELS_REGISTRY_H
+#define WEIR_MODELS_REGISTRY_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/span.h"
+
+#define PICO_PER_USD 1000000000000.0
+
+enum tier { TIER_UNKNOWN, TIER_ECONOMY, TIER_WORKHORSE, TIER_FRONTIER };
+
+enum capability {
+    CAN_TOOLS = 1 << 0,
+    CAN_PARALLEL_TOOLS = 1 << 1,
+    CAN_VISION = 1 << 2,
+    CAN_AUDIO = 1 << 3,
+    CAN_FILES = 1 << 4,
+    CAN_JSON = 1 << 5,   /* json_object mode */
+    CAN_SCHEMA = 1 << 6, /* json_schema output */
+    CAN_REASONING = 1 << 7,
+    CAN_LOGPROBS = 1 << 8,
+    CAN_STREAM = 1 << 9,
+    CAN_SAMPLING = 1 << 10, /* temperature and top_p are accepted */
+};
+
+/* pico-USD a token; -1: not known (then the plain input price holds). */
+struct prices {
+    int64_t input, output;
+    int64_t cached_input;   /* read from the provider's prompt cache */
+    int64_t cache_write;    /* written, 5 minutes */
+    int64_t cache_write_1h; /* written, 1 hour */
+};
+
+enum { PRICE_STEPS_MAX = 3 };
+
+/* From `from_tokens` input tokens on, all tokens of the request cost this. */
+struct price_step {
+    int64_t from_tokens;
+    struct prices prices;
+};
+
+struct usage {
+    int64_t input; /* all input tokens, with the cached and written ones */
+    int64_t cached, cache_write, cache_write_1h;
+    int64_t output; /* with reasoning */
+    int64_t reasoning;
+};
+
+struct model {
+    const char *name;     /* key in the configuration or catalogue */
+    const char *provider; /* provider's key */
+    const char *upstream; /* name sent to the provider */
+    const char *family;   /* "gpt", "claude", "qwen": whose answers agree
+                             for the same reasons */
+    enum tier tier;
+    struct prices prices;
+    struct price_step steps[PRICE_STEPS_MAX];
+    unsigned n_steps;
+    bool priced;        /* false: prices unknown, costs count as 0 */
+    int64_t context;    /* tokens, input + output; 0: not known */
+    int64_t max_output; /* tokens; 0: not known */
+    uint32_t caps;      /* enum capability bits */
+    bool caps_known;
+};
+
+/* Exact cost in pico-USD, never below zero; reasoning is inside output. */
+int64_t model_cost(const struct model *m, const struct usage *u);
+/* Expected cost in USD of a request not sent yet. */
+double model_expected_usd(const struct model *m, double input_tokens,
+                          double output_tokens);
+
+struct catalogue;
+
+/* The catalogue compiled into the program; never fails on a good build. */
+MUST_USE struct catalogue *catalogue_shipped(struct err *e);
+MUST_USE struct catalogue *catalogue_load(const char *path, struct err *e);
+void catalogue_free(struct catalogue *c); /* NULL: no-op */
+size_t catalogue_count(const struct catalogue *c);
+const struct model *catalogue_at(const struct catalogue *c, size_t i);
+/* By name, with or without a provider prefix ("openai/gpt-5.4-nano") and
+ * by dated forms of the same name; NULL when unknown. */
+const struct model *catalogue_find(const struct catalogue *c, struct span name);
+
+/* USD per million tokens, as people write it ("0.075") <-> pico a token;
+ * exact for up to 6 decimals. */
+bool price_parse(struct span usd_per_million, int64_t *pico);
+void price_format(int64_t pico, char dst[32]);
+
+const char *tier_name(enum tier t);
+bool tier_parse(struct span s, enum tier *out);
+const char *capability_name(enum capability c); /* "tools", "vision" ... */
+
+#endif

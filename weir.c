@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The entrance: a table of subcommands, nothing else. */
+#include "base/version.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* exit status 0, 1 or 2 (usage) */
+    const char *about;
+};
+
+static int version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("weir " WEIR_VERSION);
+    return 0;
+}
+
+static const struct command commands[] = {
+    {"version", version, "print the version"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int usage(FILE *to)
+{
+    fputs("usage: weir COMMAND [options]\n\n", to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].about);
+    fputs("\nweir COMMAND --help says more.\n", to);
+    return to == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage(stderr);
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+        return usage(stdout);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (!strcmp(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "weir: unknown command '%s'\n", argv[1]);
+    return usage(stderr);
+}

@@ -18,8 +18,8 @@ void log_setup(enum log_level level, enum log_form form);
 bool log_wants(enum log_level level);
 
 /* event: a short fixed word group ("upstream failed").  Then key=value pairs
- * from a format like "route=%s status=%d"; values with spaces are quoted by
- * the caller's use of log_quote.  JSON form: every pair a string member. */
+ * from a format like "route=%s status=%d reason=\"%s\"": values that may hold
+ * spaces stand in double quotes.  JSON form: every pair a string member. */
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
     PRINTF(3, 4);
 

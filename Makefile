@@ -37,7 +37,7 @@ CC := gcc
 endif
 
 CFLAGS ?=
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) $(FLAGS_$(VARIANT)) -MMD -MP \
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -I. $(WARN) $(FLAGS_$(VARIANT)) -MMD -MP \
   $(CFLAGS)
 
 SRC := $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c))
@@ -60,7 +60,8 @@ FORCE:
 endif
 
 $(B)/weir: $(B)/weir.o $(B)/libweir.a
-	$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+	@echo "  link  $@"
+	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
 
 $(B)/libweir.a: $(OBJ)
 	@rm -f $@
@@ -68,13 +69,16 @@ $(B)/libweir.a: $(OBJ)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	@echo "  cc    $@"
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libweir.a
-	$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
+	@echo "  link  $@"
+	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
 
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libweir.a
-	$(CC) $(LINK_fuzz) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	@echo "  link  $@"
+	@$(CC) $(LINK_fuzz) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 unit-bins: $(UNIT_BIN)
 fuzz-bins: $(FUZZ:%=$(B)/fuzz_%)

@@ -94,8 +94,8 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
     buf_init(&b, 2 * LINE_MAX_BYTES);
     line(&b, level, event, span_of(pairs));
     /* A log that cannot be written has nobody to tell. */
-    if (b.len && write(STDERR_FILENO, b.ptr, b.len) < 0)
-        ;
+    if (b.len > 0 && write(STDERR_FILENO, b.ptr, b.len) < 0)
+        b.failed = true;
     buf_free(&b);
 }
 

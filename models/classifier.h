@@ -4,7 +4,9 @@
  * before use, then read only.  Per arm it predicts P(adequate) (calibrated)
  * and expected output tokens; and the probabilities of the task types.
  * Prediction allocates nothing, is deterministic to the bit, and may run on
- * many threads at once over one classifier.
+ * many threads at once over one classifier.  The arithmetic, the limits and
+ * struct prediction are in models/weights.h.  A mapped file must not be
+ * rewritten in place: replace it by renaming a new one over it.
  *
  * docs/classifier-format.md holds the format; the trainer writes it.
  */
@@ -13,21 +15,9 @@
 
 #include "base/err.h"
 #include "base/vec.h"
-
-enum {
-    CLASSIFIER_ARMS_MAX = 32,
-    CLASSIFIER_TASKS_MAX = 64,
-};
+#include "models/weights.h"
 
 struct classifier;
-
-struct prediction {
-    uint32_t n_arms, n_tasks;
-    float quality[CLASSIFIER_ARMS_MAX]; /* [n_arms] P(adequate), calibrated */
-    float tokens[CLASSIFIER_ARMS_MAX];  /* [n_arms] expected output tokens */
-    float task[CLASSIFIER_TASKS_MAX];   /* [n_tasks] sums to 1 */
-    float unseen; /* share of the words' weight that training never saw */
-};
 
 /*
  * Maps and checks the file: magic, versions (features_version is the
@@ -36,7 +26,7 @@ struct prediction {
  */
 MUST_USE struct classifier *
 classifier_open(const char *path, uint32_t features_version, struct err *e);
-/* The same from bytes that the caller keeps alive. */
+/* The same from bytes (copied). */
 MUST_USE struct classifier *
 classifier_from(struct span bytes, uint32_t features_version, struct err *e);
 void classifier_close(struct classifier *c); /* NULL: no-op */
@@ -51,8 +41,14 @@ struct span classifier_card(const struct classifier *c);
 /* Short identity: first 16 hex digits of the file's SHA-256. */
 const char *classifier_id(const struct classifier *c);
 
+int classifier_find_task(const struct classifier *c, struct span name); /*-1*/
+/* Its arrays, as long as it is open. */
+const struct weights *classifier_weights(const struct classifier *c);
+
+/* task: index of the task that the operator or client named, -1: none, it
+ * is predicted. */
 void classifier_predict(const struct classifier *c, const struct vec *v,
-                        struct prediction *out);
+                        int task, struct prediction *out);
 
 /* One term's share in an arm's logit, for explain. */
 struct contribution {

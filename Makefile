@@ -80,6 +80,7 @@ $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libweir.a
 	@echo "  link  $@"
 	@$(CC) $(LINK_fuzz) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
+.SECONDARY:
 unit-bins: $(UNIT_BIN)
 fuzz-bins: $(FUZZ:%=$(B)/fuzz_%)
 

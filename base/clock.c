@@ -60,9 +60,11 @@ void clock_format(int64_t utc_ms, char dst[32])
         days--;
     }
     date_of(days, &year, &month, &day);
-    snprintf(dst, 32, "%04d-%02u-%02uT%02u:%02u:%02u.%03uZ", (int)year, month,
-             day, (unsigned)(ms / 3600000), (unsigned)(ms / 60000 % 60),
-             (unsigned)(ms / 1000 % 60), (unsigned)(ms % 1000));
+    /* The remainders tell the compiler what the calendar already says. */
+    snprintf(dst, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (unsigned)year % 10000, month % 100, day % 100,
+             (unsigned)(ms / 3600000) % 24, (unsigned)(ms / 60000) % 60,
+             (unsigned)(ms / 1000) % 60, (unsigned)ms % 1000);
 }
 
 /* Reads exactly n digits at *s; false when they are not there. */

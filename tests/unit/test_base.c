@@ -170,6 +170,21 @@ static void utf8_is_held_to_the_standard(void **state)
     assert_int_equal(utf8_cut(SPAN("ab\xe2\x82\xac"), 5), 5);
 }
 
+/* Cuts the line at its spaces into argv; returns argc. */
+static int split(char *line, char **argv)
+{
+    int argc = 0;
+
+    for (char *p = line; p; argc++) {
+        argv[argc] = p;
+        p = strchr(p, ' ');
+        if (p)
+            *p++ = '\0';
+    }
+    argv[argc] = NULL;
+    return argc;
+}
+
 static void command_lines_follow_their_table(void **state)
 {
     bool flag = false;
@@ -183,25 +198,27 @@ static void command_lines_follow_their_table(void **state)
         {"data", ARG_LIST, &data, "F", "h"},
     };
     const struct args a = {"x", "", "", list, 4};
-    char *good[] = {"x",        "--data", "a", "--json", "pos",
-                    "--data=b", "--n",    "7", NULL};
-    char *bad[] = {"x", "--n", "7x", NULL};
-    char *unknown[] = {"x", "--nope", NULL};
-    char *lacking[] = {"x", "--out", NULL};
+    char *argv[12];
+    char good[] = "x --data a --json pos --data=b --n 7";
+    char bad[] = "x --n 7x", unknown[] = "x --nope", lacking[] = "x --out";
     struct err e;
     int first;
 
     (void)state;
-    assert_int_equal(args_parse(&a, 8, good, &first, &e), ARGS_OK);
+    assert_int_equal(args_parse(&a, split(good, argv), argv, &first, &e),
+                     ARGS_OK);
+    assert_string_equal(argv[first], "pos");
     assert_true(flag);
     assert_int_equal(n, 7);
     assert_int_equal(data.n, 2);
-    assert_string_equal(good[first], "pos");
-    assert_int_equal(args_parse(&a, 3, bad, &first, &e), ARGS_BAD);
+    assert_int_equal(args_parse(&a, split(bad, argv), argv, &first, &e),
+                     ARGS_BAD);
     assert_string_equal(e.msg, "--n: wanted a whole number, found '7x'");
-    assert_int_equal(args_parse(&a, 2, unknown, &first, &e), ARGS_BAD);
+    assert_int_equal(args_parse(&a, split(unknown, argv), argv, &first, &e),
+                     ARGS_BAD);
     assert_non_null(strstr(e.msg, "--nope"));
-    assert_int_equal(args_parse(&a, 2, lacking, &first, &e), ARGS_BAD);
+    assert_int_equal(args_parse(&a, split(lacking, argv), argv, &first, &e),
+                     ARGS_BAD);
     assert_non_null(strstr(e.msg, "--out"));
 }
 

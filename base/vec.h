@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-enum { VEC_WORDS_MAX = 2048, VEC_MARKS_MAX = 128, VEC_DENSE_MAX = 64 };
+enum { VEC_WORDS_MAX = 2048, VEC_MARKS_MAX = 128, VEC_DENSE_MAX = 96 };
 
 struct term {
     uint32_t index; /* full 32-bit hash; a model masks it to its own space */

@@ -1,43 +1,121 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A labelled dataset in memory, ready for training: feature vectors and the
- * outcomes of each arm, column by column.  Read once, then immutable; rows
- * are chosen by index lists, so folds cost nothing.
+ * outcomes of each arm, column by column.  Read once; rows are chosen by
+ * index lists, so folds cost nothing.
+ *
+ * Rows that ask the same (equal normalised last user message and system
+ * prompt; in conversations also the same session and depth; without text the
+ * same features) are one row: the first one's outcomes, and from later ones
+ * the arms that it lacks.  `group` is the session where rows have one, else
+ * the conversation or the stem: no group is ever split between folds.
  */
 #ifndef WEIR_TRAINER_TABLE_H
 #define WEIR_TRAINER_TABLE_H
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "models/weights.h"
+
+#define TABLE_NO_TASK UINT32_MAX
 
 struct table_arm {
-    char *name;           /* (owned) */
-    float *score;         /* [n] in [0,1], NAN: no label */
-    float *cost;          /* [n] USD, NAN: not known */
-    float *input_tokens;  /* [n] NAN: not known */
-    float *output_tokens; /* [n] NAN: not known */
-    float *propensity;    /* [n] NAN: not from a log */
-    uint32_t *answer;     /* [n] hash of the normalised answer, 0: none */
-    bool priced;          /* cost was derived from prices or given */
+    char *name;            /* (owned) */
+    float *score;          /* [n] in [0,1], NAN: no label */
+    float *cost;           /* [n] USD, NAN: not known */
+    float *input_tokens;   /* [n] NAN: not known */
+    float *output_tokens;  /* [n] NAN: not known */
+    float *propensity;     /* [n] NAN: not from a log */
+    uint32_t *answer;      /* [n] hash of the normalised answer, 0: none */
+    double price_in;       /* USD a token, NAN: not known */
+    double price_out;      /* USD a token, NAN: not known */
+    size_t n_scores;       /* rows with a score */
+    size_t assumed_tokens; /* rows whose output tokens were assumed */
+};
+
+struct table_file {
+    char *path;      /* (owned) */
+    char sha256[65]; /* of its contents; "" for standard input */
+    uint64_t rows;   /* read and used */
 };
 
 struct table {
-    size_t n;
-    uint32_t n_arms, n_tasks;
-    struct table_arm *arms; /* [n_arms] */
-    char **tasks;           /* [n_tasks] names */
-    uint32_t *task;         /* [n] index into tasks, UINT32_MAX: none */
-    uint64_t *group;        /* [n] conversation or stem: never split */
-    int64_t *time_ms;       /* [n] -1: not known */
+    size_t n, cap; /* rows, and room for rows */
+    uint32_t n_arms, n_tasks, n_files;
+    struct table_arm *arms;   /* (owned) [n_arms] */
+    char **tasks;             /* (owned) [n_tasks] names, by first use */
+    struct table_file *files; /* (owned) [n_files] */
+    uint32_t *task;           /* [n] index into tasks, TABLE_NO_TASK */
+    uint64_t *group;          /* [n] conversation or stem: never split */
+    int64_t *time_ms;         /* [n] -1: not known */
     /* Feature vectors, rows one behind the other. */
     size_t *start;      /* [n + 1] first term of each row, words first */
     uint32_t *n_words;  /* [n] of them are words, the rest marks */
     struct term *terms; /* [start[n]] */
-    float *dense;       /* [n * n_dense] */
+    size_t terms_cap;
+    float *dense; /* [n * n_dense] */
     uint32_t n_dense;
-    uint32_t *est_input;           /* [n] estimated input tokens */
-    uint64_t bad_rows, duplicates; /* left out on reading */
-    char sha256[65];               /* of the files' contents, in order */
+    uint32_t features_version;
+    float *est_input;          /* [n] estimated input tokens */
+    uint64_t bad_rows;         /* malformed, left out by skip_bad */
+    uint64_t duplicates;       /* merged into an earlier row */
+    uint64_t unused;           /* rows without an outcome of any wanted arm */
+    char first_bad[256];       /* message of the first bad row, or "" */
+    struct table_index *index; /* (owned) keys of the rows */
 };
+
+struct pricebook;
+struct tiers;
+
+struct table_options {
+    const char *const *files; /* [n_files] */
+    uint32_t n_files;
+    const char *const *arms; /* [n_arms]; none: all that occur */
+    uint32_t n_arms;
+    const struct tiers *tiers;      /* models -> tier arms, or NULL */
+    const struct pricebook *prices; /* or NULL */
+    bool skip_bad;
+    bool task_hint; /* the row's task is given to the features as a hint */
+    void (*progress)(void *ctx, double done); /* may be NULL */
+    void *ctx;
+};
+
+/*
+ * Cost of an outcome: as given, else its tokens times the model's price.
+ * Missing input tokens count as the estimate from the text, missing output
+ * tokens as 1 (an answer of one letter: a lower bound; counted per arm in
+ * assumed_tokens).  Fails where a wanted arm has no outcome in any row.
+ */
+MUST_USE struct table *table_load(const struct table_options *o, struct err *e);
+void table_free(struct table *t); /* NULL: no-op */
+
+int table_find_arm(const struct table *t, struct span name); /* -1 */
+/* The row's vector where it stands. */
+struct weights_input table_row(const struct table *t, size_t row);
+size_t table_bytes(const struct table *t); /* memory held, about */
+
+/* Making tables: an empty one, then rows. */
+struct table_outcome {
+    uint32_t arm;
+    double score, input_tokens, output_tokens, cost_usd, propensity; /* NAN */
+    uint32_t answer;
+};
+
+struct table_new_row {
+    const struct vec *vec;
+    uint64_t key, group; /* key: rows of equal key are one; 0: never equal */
+    int64_t time_ms;
+    struct span task; /* may be empty */
+    double est_input;
+    const struct table_outcome *outcomes;
+    uint32_t n_outcomes;
+};
+
+MUST_USE struct table *table_new(struct err *e);
+MUST_USE bool table_add(struct table *t, const struct table_new_row *r,
+                        struct err *e);
+/* A further arm without outcomes (for a plan: the caller fills the columns);
+ * its index, or -1.  Pointers to arms before it become invalid. */
+MUST_USE int table_add_arm(struct table *t, struct span name, struct err *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 
 #include <cjson/cJSON.h>
+#include <endian.h>
 #include <string.h>
 
 /* ---- the check: one function per kind of token ---- */
@@ -86,18 +87,29 @@ static size_t escape(const char *p, const char *end, uint32_t *cp)
 #define HIGHS 0x8080808080808080ULL
 #define HAS_ZERO(w) (((w)-ONES) & ~(w)&HIGHS)
 
-/* Skips bytes that need no look: ASCII, no quote, backslash or control. */
-static const char *skip_plain(const char *p, const char *end)
+/* Bytes of a little-endian word that need a look, their top bits set; the
+ * lowest one is exact, what is above it may be a borrow's doing. */
+static uint64_t marked(uint64_t w)
 {
-    uint64_t w;
+    return (w & HIGHS) | HAS_ZERO(w ^ (ONES * '"')) |
+           HAS_ZERO(w ^ (ONES * '\\')) | HAS_ZERO(w & (ONES * 0xe0));
+}
+
+/* Skips bytes that need no look: ASCII, no quote, backslash or control. */
+static inline const char *skip_plain(const char *p, const char *end)
+{
+    uint64_t w, m;
 
     while (end - p >= 8) {
         memcpy(&w, p, 8);
-        if ((w & HIGHS) || HAS_ZERO(w ^ (ONES * '"')) ||
-            HAS_ZERO(w ^ (ONES * '\\')) || HAS_ZERO(w & (ONES * 0xe0)))
-            break;
+        m = marked(le64toh(w));
+        if (m)
+            return p + (__builtin_ctzll(m) >> 3);
         p += 8;
     }
+    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 &&
+           *p != '"' && *p != '\\')
+        p++;
     return p;
 }
 
@@ -122,10 +134,12 @@ static bool check_string(struct check *c)
             c->p += 1 + n;
             continue;
         }
-        n = utf8_len(c->p, (size_t)(c->end - c->p));
-        if (n == 0)
-            return wanted(c, "valid UTF-8");
-        c->p += n;
+        while (c->p < c->end && (unsigned char)*c->p >= 0x80) {
+            n = utf8_len(c->p, (size_t)(c->end - c->p));
+            if (n == 0)
+                return wanted(c, "valid UTF-8");
+            c->p += n;
+        }
     }
 }
 
@@ -281,17 +295,29 @@ static bool check_close(struct check *c, bool *more)
 
 /* ---- walking checked text ---- */
 
+/* To the next quote or backslash of a string that was checked. */
+static inline const char *skip_text(const char *p, const char *end)
+{
+    uint64_t w, m;
+
+    while (end - p >= 8) {
+        memcpy(&w, p, 8);
+        w = le64toh(w);
+        m = HAS_ZERO(w ^ (ONES * '"')) | HAS_ZERO(w ^ (ONES * '\\'));
+        if (m)
+            return p + (__builtin_ctzll(m) >> 3);
+        p += 8;
+    }
+    while (p < end && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
 static const char *over_string(const char *p, const char *end, bool *escaped)
 {
-    for (p++; p < end; p++) {
-        p = skip_plain(p, end);
-        if (p >= end || *p == '"')
-            break;
-        if (*p == '\\') {
-            *escaped = true;
-            p++;
-        }
-    }
+    for (p = skip_text(p + 1, end); p < end && *p == '\\';
+         p = skip_text(p + 2 < end ? p + 2 : end, end))
+        *escaped = true;
     return p < end ? p + 1 : end;
 }
 

@@ -56,13 +56,18 @@ uint64_t dataset_bad(const struct dataset *d, const char **first);
 void dataset_progress(const struct dataset *d, uint64_t *read, uint64_t *size);
 void dataset_close(struct dataset *d); /* NULL: no-op */
 
-/* Writes rows as JSON lines, gzipped when the path ends in .gz. */
+/* Writes rows as JSON lines, gzipped when the path ends in .gz; "-" is
+ * standard output.  The file appears under its name, all at once, only in
+ * dataset_finish(); until then it has a temporary name beside it. */
 struct dataset_writer;
 MUST_USE struct dataset_writer *dataset_create(const char *path, struct err *e);
+/* Refuses a row that could not be read back; the writer stays usable. */
 MUST_USE bool dataset_write(struct dataset_writer *w,
                             const struct dataset_row *row, struct err *e);
-/* Flushes and closes; false when not all of it reached the disk. */
+/* Flushes, closes, puts in place and frees; false when not all of it reached
+ * the disk (nothing is left behind then). */
 MUST_USE bool dataset_finish(struct dataset_writer *w, struct err *e);
-void dataset_abandon(struct dataset_writer *w); /* closes, removes the file */
+/* Frees, leaves no file behind; NULL: no-op. */
+void dataset_abandon(struct dataset_writer *w);
 
 #endif

@@ -80,12 +80,12 @@ static bool get_terms(const unsigned char *p, struct term *t, uint32_t n)
     return true;
 }
 
-bool vec_unpack(struct span bytes, struct vec *v, struct err *e)
+/* Reads and checks the four counts; *need is what the whole must have. */
+static bool get_head(struct span bytes, struct vec *v, size_t *need,
+                     struct err *e)
 {
     const unsigned char *p = (const unsigned char *)bytes.ptr;
-    size_t need;
 
-    vec_clear(v);
     if (bytes.len < HEAD)
         return err_set(e, ERR_INPUT,
                        "feature vector: wanted at least %d bytes, found %zu",
@@ -97,29 +97,36 @@ bool vec_unpack(struct span bytes, struct vec *v, struct err *e)
     if (v->n_words > VEC_WORDS_MAX || v->n_marks > VEC_MARKS_MAX ||
         v->n_dense > VEC_DENSE_MAX)
         return err_set(e, ERR_INPUT,
-                       "feature vector: wanted at most %d words, "
-                       "%d marks, %d numbers, found %u, %u, %u",
+                       "feature vector: wanted at most %d words, %d marks, %d "
+                       "numbers, found %u, %u, %u",
                        VEC_WORDS_MAX, VEC_MARKS_MAX, VEC_DENSE_MAX, v->n_words,
                        v->n_marks, v->n_dense);
-    need = HEAD + ((size_t)v->n_words + v->n_marks) * TERM +
-           (size_t)v->n_dense * REAL;
-    if (bytes.len != need)
+    *need = HEAD + ((size_t)v->n_words + v->n_marks) * TERM +
+            (size_t)v->n_dense * REAL;
+    if (bytes.len != *need)
         return err_set(e, ERR_INPUT,
-                       "feature vector: wanted %zu bytes, found %zu", need,
+                       "feature vector: wanted %zu bytes, found %zu", *need,
                        bytes.len);
-    p += HEAD;
-    if (!get_terms(p, v->words, v->n_words) ||
-        !get_terms(p + (size_t)TERM * v->n_words, v->marks, v->n_marks))
-        return err_set(e, ERR_INPUT,
-                       "feature vector: wanted finite terms in "
-                       "ascending order, found others");
+    return true;
+}
+
+bool vec_unpack(struct span bytes, struct vec *v, struct err *e)
+{
+    const unsigned char *p = (const unsigned char *)bytes.ptr + HEAD;
+    size_t need;
+    bool good;
+
+    vec_clear(v);
+    if (!get_head(bytes, v, &need, e))
+        return false;
+    good = get_terms(p, v->words, v->n_words) &&
+           get_terms(p + (size_t)TERM * v->n_words, v->marks, v->n_marks);
     p += (size_t)TERM * (v->n_words + v->n_marks);
     for (uint32_t i = 0; i < v->n_dense; i++) {
         v->dense[i] = get_f32(p + (size_t)REAL * i);
-        if (!isfinite(v->dense[i]))
-            return err_set(e, ERR_INPUT,
-                           "feature vector: wanted finite "
-                           "numbers, found another");
+        good = good && isfinite(v->dense[i]);
     }
-    return true;
+    return good || err_set(e, ERR_INPUT,
+                           "feature vector: wanted finite values in ascending "
+                           "order, found others");
 }

@@ -112,13 +112,14 @@ static bool get_head(struct span bytes, struct vec *v, size_t *need,
 
 bool vec_unpack(struct span bytes, struct vec *v, struct err *e)
 {
-    const unsigned char *p = (const unsigned char *)bytes.ptr + HEAD;
+    const unsigned char *p;
     size_t need;
     bool good;
 
     vec_clear(v);
     if (!get_head(bytes, v, &need, e))
         return false;
+    p = (const unsigned char *)bytes.ptr + HEAD;
     good = get_terms(p, v->words, v->n_words) &&
            get_terms(p + (size_t)TERM * v->n_words, v->marks, v->n_marks);
     p += (size_t)TERM * (v->n_words + v->n_marks);

@@ -48,6 +48,7 @@ static bool arm_grow(struct table_arm *a, size_t from, size_t cap,
         !grow(&a->input_tokens, cap, sizeof(float), e) ||
         !grow(&a->output_tokens, cap, sizeof(float), e) ||
         !grow(&a->propensity, cap, sizeof(float), e) ||
+        !grow(&a->latency_ms, cap, sizeof(float), e) ||
         !grow(&a->answer, cap, sizeof(uint32_t), e))
         return false;
     fill_nan(a->score, from, cap);
@@ -55,6 +56,7 @@ static bool arm_grow(struct table_arm *a, size_t from, size_t cap,
     fill_nan(a->input_tokens, from, cap);
     fill_nan(a->output_tokens, from, cap);
     fill_nan(a->propensity, from, cap);
+    fill_nan(a->latency_ms, from, cap);
     memset(a->answer + from, 0, (cap - from) * sizeof(uint32_t));
     return true;
 }
@@ -138,6 +140,7 @@ void table_free(struct table *t)
         free(arm->input_tokens);
         free(arm->output_tokens);
         free(arm->propensity);
+        free(arm->latency_ms);
         free(arm->answer);
     }
     for (uint32_t i = 0; i < t->n_tasks; i++)
@@ -258,6 +261,7 @@ static void outcome_store(struct table *t, size_t row,
     arm->input_tokens[row] = (float)o->input_tokens;
     arm->output_tokens[row] = (float)o->output_tokens;
     arm->propensity[row] = (float)o->propensity;
+    arm->latency_ms[row] = o->latency_ms > 0 ? (float)o->latency_ms : NAN;
     arm->answer[row] = o->answer;
 }
 
@@ -313,7 +317,7 @@ size_t table_bytes(const struct table *t)
     size_t row = sizeof *t->task + sizeof *t->group + sizeof *t->time_ms +
                  sizeof *t->start + sizeof *t->n_words + sizeof *t->est_input +
                  t->n_dense * sizeof(float);
-    size_t arm = 5 * sizeof(float) + sizeof(uint32_t);
+    size_t arm = 6 * sizeof(float) + sizeof(uint32_t);
 
     return t->cap * (row + t->n_arms * arm) + t->terms_cap * sizeof *t->terms +
            t->index->size * (sizeof(uint64_t) + sizeof(uint32_t));

@@ -26,6 +26,7 @@ struct table_arm {
     float *input_tokens;   /* [n] NAN: not known */
     float *output_tokens;  /* [n] NAN: not known */
     float *propensity;     /* [n] NAN: not from a log */
+    float *latency_ms;     /* [n] NAN: not known */
     uint32_t *answer;      /* [n] hash of the normalised answer, 0: none */
     double price_in;       /* USD a token, NAN: not known */
     double price_out;      /* USD a token, NAN: not known */
@@ -99,6 +100,7 @@ struct table_outcome {
     uint32_t arm;
     double score, input_tokens, output_tokens, cost_usd, propensity; /* NAN */
     uint32_t answer;
+    double latency_ms; /* not above 0: not known */
 };
 
 struct table_new_row {

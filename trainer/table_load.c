@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dataset files -> table: features, keys, costs, tiers. */
+#include "trainer/table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "datasets/dataset.h"
+#include "features/features.h"
+#include "trainer/filehash.h"
+#include "trainer/pricebook.h"
+#include "trainer/tiers.h"
+
+enum {
+    LOAD_ARENA = 64 << 20,
+    SEEN_MAX = 64, /* arms' names kept for a message */
+    MISSING_OUTPUT = 1,
+};
+
+struct loader {
+    const struct table_options *o;
+    struct table *t;
+    struct features_scratch *scratch; /* (owned) */
+    struct vec *vec;                  /* (owned) */
+    struct arena arena;               /* of one row */
+    struct table_outcome outcomes[DATASET_OUTCOMES_MAX];
+    uint32_t n_outcomes;
+    uint32_t merged[DATASET_OUTCOMES_MAX][4]; /* tiers: numbers in a mean */
+    char *seen[SEEN_MAX]; /* (owned) arms that were not wanted */
+    unsigned n_seen;
+};
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    uint64_t both[2] = {a, b};
+
+    return span_hash((struct span){(const char *)both, sizeof both}, 1);
+}
+
+static void seen_add(struct loader *l, struct span name)
+{
+    for (unsigned i = 0; i < l->n_seen; i++)
+        if (span_is(name, l->seen[i]))
+            return;
+    if (l->n_seen == SEEN_MAX)
+        return;
+    l->seen[l->n_seen] = strndup(name.ptr, name.len);
+    if (l->seen[l->n_seen])
+        l->n_seen++;
+}
+
+/* The arm an outcome counts for: a tier or the arm of its name; -1: none. */
+static bool arm_of(struct loader *l, struct span name, int *arm, struct err *e)
+{
+    if (l->o->tiers) {
+        int tier = tiers_of(l->o->tiers, name);
+        if (tier >= 0)
+            name = span_of(tiers_name(l->o->tiers, (uint32_t)tier));
+        *arm = tier < 0 ? -1 : table_find_arm(l->t, name);
+        if (*arm < 0)
+            seen_add(l, name);
+        return true;
+    }
+    *arm = table_find_arm(l->t, name);
+    if (*arm >= 0)
+        return true;
+    if (l->o->n_arms) {
+        seen_add(l, name);
+        return true;
+    }
+    if (l->t->n_arms == CLASSIFIER_ARMS_MAX)
+        return err_set(e, ERR_LIMIT,
+                       "more than %d arms in the data (%.*s is one more): "
+                       "choose with --arms",
+                       CLASSIFIER_ARMS_MAX, SPAN_ARGS(name));
+    *arm = table_add_arm(l->t, name, e);
+    return *arm >= 0;
+}
+
+/* Cost as given, else tokens times price; what is missing is assumed. */
+static void outcome_price(struct loader *l, const struct outcome *o,
+                          double est_input, struct table_outcome *out)
+{
+    double in, usd_in, usd_out;
+
+    in = isnan(o->input_tokens) ? est_input : o->input_tokens;
+    if (isnan(o->output_tokens) && !isnan(o->score))
+        l->t->arms[out->arm].assumed_tokens++;
+    if (!isnan(o->cost_usd) || !l->o->prices ||
+        !pricebook_find(l->o->prices, o->arm, &usd_in, &usd_out))
+        return;
+    out->cost_usd =
+        in * usd_in +
+        usd_out * (isnan(o->output_tokens) ? MISSING_OUTPUT : o->output_tokens);
+}
+
+static void mean_in(double *mean, double value, uint32_t *n)
+{
+    if (isnan(value))
+        return;
+    *mean = *n ? *mean + (value - *mean) / (*n + 1) : value;
+    ++*n;
+}
+
+/* A further model of a tier that the row has already. */
+static void outcome_merge(struct loader *l, uint32_t at,
+                          const struct table_outcome *x)
+{
+    struct table_outcome *o = &l->outcomes[at];
+    uint32_t *n = l->merged[at];
+
+    mean_in(&o->score, x->score, &n[0]);
+    mean_in(&o->cost_usd, x->cost_usd, &n[1]);
+    mean_in(&o->input_tokens, x->input_tokens, &n[2]);
+    mean_in(&o->output_tokens, x->output_tokens, &n[3]);
+    o->answer = 0;
+}
+
+static void outcome_put(struct loader *l, const struct table_outcome *x)
+{
+    uint32_t i = 0;
+
+    while (i < l->n_outcomes && l->outcomes[i].arm != x->arm)
+        i++;
+    if (i < l->n_outcomes) {
+        if (l->o->tiers)
+            outcome_merge(l, i, x);
+        return;
+    }
+    l->outcomes[i] = *x;
+    l->merged[i][0] = !isnan(x->score);
+    l->merged[i][1] = !isnan(x->cost_usd);
+    l->merged[i][2] = !isnan(x->input_tokens);
+    l->merged[i][3] = !isnan(x->output_tokens);
+    l->n_outcomes++;
+}
+
+static bool outcomes_take(struct loader *l, const struct dataset_row *row,
+                          double est_input, struct err *e)
+{
+    l->n_outcomes = 0;
+    for (uint32_t i = 0; i < row->n_outcomes; i++) {
+        const struct outcome *o = &row->outcomes[i];
+        struct table_outcome x = {
+            .score = o->score,
+            .input_tokens = o->input_tokens,
+            .output_tokens = o->output_tokens,
+            .cost_usd = o->cost_usd,
+            .propensity = o->propensity,
+        };
+        int arm;
+        if (!arm_of(l, o->arm, &arm, e))
+            return false;
+        if (arm < 0)
+            continue;
+        x.arm = (uint32_t)arm;
+        if (o->answer.len)
+            x.answer = (uint32_t)span_hash(o->answer, 2) | 1;
+        outcome_price(l, o, est_input, &x);
+        outcome_put(l, &x);
+    }
+    return true;
+}
+
+/* Key and group of a row with text; see the head of table.h. */
+static void keys_of(const struct dataset_row *row, const struct facts *f,
+                    size_t n_messages, struct table_new_row *out)
+{
+    uint64_t session = f->session_hash;
+
+    if (row->session.len)
+        session = span_hash(row->session, 3);
+    out->key = mix(f->stem_hash, f->system_hash);
+    if (f->turns > 1 || row->session.len)
+        out->key = mix(mix(out->key, session), n_messages);
+    out->group = f->stem_hash;
+    if (f->turns > 1 || row->session.len)
+        out->group = session;
+}
+
+static void keys_of_features(const struct dataset_row *row,
+                             struct table_new_row *out)
+{
+    out->key = span_hash(row->features, 4);
+    out->group = out->key;
+    if (row->session.len)
+        out->group = span_hash(row->session, 3);
+}
+
+static bool row_features(struct loader *l, const struct dataset_row *row,
+                         struct table_new_row *out, struct err *e)
+{
+    struct request r;
+    struct facts f;
+
+    if (!row->messages.len) {
+        keys_of_features(row, out);
+        out->est_input = NAN;
+        for (uint32_t i = 0; i < row->n_outcomes; i++)
+            out->est_input = fmax(out->est_input, /* NAN gives way */
+                                  row->outcomes[i].input_tokens);
+        if (isnan(out->est_input))
+            out->est_input = 0;
+        return vec_unpack(row->features, l->vec, e);
+    }
+    arena_reset(&l->arena);
+    if (!request_from_parts(row->messages, row->tools, row->params, &l->arena,
+                            &r, e))
+        return false;
+    if (l->o->task_hint)
+        r.task = row->task;
+    features_extract(&r, l->scratch, l->vec, &f);
+    keys_of(row, &f, r.n_messages, out);
+    out->est_input = f.input_tokens;
+    return true;
+}
+
+static bool row_take(struct loader *l, const struct dataset_row *row,
+                     struct err *e)
+{
+    struct table_new_row x = {.vec = l->vec,
+                              .time_ms = row->time_ms,
+                              .task = row->task,
+                              .outcomes = l->outcomes};
+
+    if (!row_features(l, row, &x, e)) {
+        if (e->kind == ERR_MEMORY || !l->o->skip_bad)
+            return false;
+        if (!l->t->bad_rows++)
+            span_copy(l->t->first_bad, sizeof l->t->first_bad, span_of(e->msg));
+        return true;
+    }
+    if (!outcomes_take(l, row, x.est_input, e))
+        return false;
+    x.n_outcomes = l->n_outcomes;
+    if (!x.n_outcomes) {
+        l->t->unused++;
+        return true;
+    }
+    l->t->files[l->t->n_files - 1].rows++;
+    return table_add(l->t, &x, e);
+}
+
+static void progress_say(struct loader *l, const struct dataset *d)
+{
+    uint64_t read, size;
+
+    if (!l->o->progress)
+        return;
+    dataset_progress(d, &read, &size);
+    if (size)
+        l->o->progress(l->o->ctx,
+                       (l->t->n_files - 1 + (double)read / (double)size) /
+                           l->o->n_files);
+}
+
+static void bad_count(struct table *t, const struct dataset *d)
+{
+    const char *first;
+    uint64_t n = dataset_bad(d, &first);
+
+    if (n && !t->bad_rows)
+        span_copy(t->first_bad, sizeof t->first_bad, span_of(first));
+    t->bad_rows += n;
+}
+
+/* Reads all rows of one file. */
+static bool file_rows(struct loader *l, const char *path, struct err *e)
+{
+    struct dataset_options opt = {.skip_bad = l->o->skip_bad};
+    struct dataset *d = dataset_open(path, opt, e);
+    struct dataset_row *row = malloc(sizeof *row);
+    uint64_t n = 0;
+    int got = -1;
+
+    if (!d || !row)
+        goto out;
+    while ((got = dataset_next(d, row, e)) > 0) {
+        if (!row_take(l, row, e)) {
+            err_wrap(e, "%s: row %llu", path, (unsigned long long)row->line);
+            got = -1;
+            break;
+        }
+        if (n++ % 256 == 0)
+            progress_say(l, d);
+    }
+    bad_count(l->t, d);
+out:
+    free(row);
+    dataset_close(d);
+    return got == 0;
+}
+
+static bool file_take(struct loader *l, const char *path, struct err *e)
+{
+    struct table *t = l->t;
+    struct table_file *files =
+        realloc(t->files, (t->n_files + 1) * sizeof *files);
+
+    if (!files)
+        return err_set(e, ERR_MEMORY, "no memory");
+    t->files = files;
+    files[t->n_files] = (struct table_file){.path = strdup(path)};
+    if (!files[t->n_files].path)
+        return err_set(e, ERR_MEMORY, "no memory");
+    t->n_files++;
+    if (strcmp(path, "-") != 0 && !filehash(path, files[t->n_files - 1].sha256))
+        return err_sys(e, "%s", path);
+    return file_rows(l, path, e);
+}
+
+static bool arms_set(struct loader *l, struct err *e)
+{
+    const struct table_options *o = l->o;
+
+    for (uint32_t i = 0; i < o->n_arms; i++) {
+        struct span name = span_of(o->arms[i]);
+        if (table_find_arm(l->t, name) >= 0)
+            return err_set(e, ERR_USAGE, "arm %s is named twice", o->arms[i]);
+        if (table_add_arm(l->t, name, e) < 0)
+            return false;
+    }
+    for (uint32_t i = 0; o->tiers && !o->n_arms && i < tiers_count(o->tiers);
+         i++)
+        if (table_add_arm(l->t, span_of(tiers_name(o->tiers, i)), e) < 0)
+            return false;
+    if (l->t->n_arms > CLASSIFIER_ARMS_MAX)
+        return err_set(e, ERR_LIMIT, "wanted at most %d arms, found %u",
+                       CLASSIFIER_ARMS_MAX, l->t->n_arms);
+    return true;
+}
+
+/* Every wanted arm must have been seen; else say what the files hold. */
+static bool arms_check(struct loader *l, struct err *e)
+{
+    char have[300] = "";
+    size_t at = 0;
+
+    for (uint32_t a = 0; a < l->t->n_arms; a++) {
+        const struct table_arm *arm = &l->t->arms[a];
+        size_t row = 0;
+        while (row < l->t->n && isnan(arm->score[row]) &&
+               isnan(arm->cost[row]) && isnan(arm->output_tokens[row]))
+            row++;
+        if (row < l->t->n)
+            continue;
+        for (unsigned i = 0; i < l->n_seen && at < sizeof have - 1; i++)
+            at += (size_t)snprintf(have + at, sizeof have - at, "%s%s",
+                                   i ? ", " : "; others there: ", l->seen[i]);
+        return err_set(e, ERR_INPUT, "no row has an outcome of arm %s%s",
+                       arm->name, have);
+    }
+    if (!l->t->n_arms || !l->t->n)
+        return err_set(e, ERR_INPUT, "no row with an outcome in the data");
+    return true;
+}
+
+static void prices_note(struct loader *l)
+{
+    for (uint32_t a = 0; l->o->prices && a < l->t->n_arms; a++) {
+        struct table_arm *arm = &l->t->arms[a];
+        if (!pricebook_find(l->o->prices, span_of(arm->name), &arm->price_in,
+                            &arm->price_out))
+            arm->price_in = arm->price_out = NAN;
+    }
+}
+
+struct table *table_load(const struct table_options *o, struct err *e)
+{
+    struct loader *l = calloc(1, sizeof *l);
+    struct table *t = NULL;
+    bool ok = false;
+
+    if (!l) {
+        err_set(e, ERR_MEMORY, "no memory for reading data");
+        return NULL;
+    }
+    l->o = o;
+    arena_init(&l->arena, LOAD_ARENA);
+    l->t = table_new(e);
+    l->scratch = features_scratch_new();
+    l->vec = malloc(sizeof *l->vec);
+    if (!l->t || !l->scratch || !l->vec) {
+        err_set(e, ERR_MEMORY, "no memory for reading data");
+        goto out;
+    }
+    ok = arms_set(l, e);
+    for (uint32_t i = 0; ok && i < o->n_files; i++)
+        ok = file_take(l, o->files[i], e);
+    ok = ok && arms_check(l, e);
+    if (ok)
+        prices_note(l);
+out:
+    t = l->t;
+    for (unsigned i = 0; i < l->n_seen; i++)
+        free(l->seen[i]);
+    features_scratch_free(l->scratch);
+    free(l->vec);
+    arena_free(&l->arena);
+    free(l);
+    if (!ok) {
+        table_free(t);
+        return NULL;
+    }
+    return t;
+}

@@ -6,7 +6,7 @@
  * decoded strings live in the request's arena.  Each codec fills it; the one
  * for OpenAI chat, in which datasets are written too, stands here.
  *
- * Long texts are kept as written (struct text), so that reading a request
+ * Long texts are kept as written (features/text.h), so that reading a request
  * costs no copy and the extractor decodes only as much as its cap.
  */
 #ifndef WEIR_FEATURES_REQUEST_H
@@ -14,13 +14,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
-
-/* Text of a JSON string without its quotes; escapes still in it when
- * `escaped`. */
-struct text {
-    struct span raw; /* (borrowed) */
-    bool escaped;
-};
+#include "features/text.h"
 
 enum role {
     ROLE_SYSTEM, /* also OpenAI's "developer" */
@@ -121,10 +115,5 @@ MUST_USE bool request_from_openai(struct span body, struct arena *a,
 MUST_USE bool request_from_parts(struct span messages, struct span tools,
                                  struct span params, struct arena *a,
                                  struct request *r, struct err *e);
-
-/* First `size` bytes of the decoded text, cut between code points; returns
- * the bytes written.  text_tail: the last ones. */
-size_t text_head(struct text t, char *dst, size_t size);
-size_t text_tail(struct text t, char *dst, size_t size);
 
 #endif

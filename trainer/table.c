@@ -235,9 +235,11 @@ static bool vec_store(struct table *t, const struct vec *v, struct err *e)
             return false;
         t->terms_cap = cap;
     }
-    memcpy(t->terms + at, v->words, v->n_words * sizeof(struct term));
-    memcpy(t->terms + at + v->n_words, v->marks,
-           v->n_marks * sizeof(struct term));
+    if (v->n_words)
+        memcpy(t->terms + at, v->words, v->n_words * sizeof(struct term));
+    if (v->n_marks)
+        memcpy(t->terms + at + v->n_words, v->marks,
+               v->n_marks * sizeof(struct term));
     if (t->n_dense)
         memcpy(t->dense + t->n * t->n_dense, v->dense,
                t->n_dense * sizeof(float));

@@ -8,7 +8,7 @@
 
 /* x is kept within +-700; relative error below 1e-14. */
 double num_exp(double x);
-/* x > 0, finite and normal; absolute error below 1e-14 * max(1, |ln x|). */
+/* 1e-300 < x < 1e300; absolute error below 1e-14 * max(1, |ln x|). */
 double num_log(double x);
 double num_logistic(double x);
 

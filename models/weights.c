@@ -73,7 +73,7 @@ float weights_tf(float count)
 {
     if (!(count >= 2))
         return 1;
-    if (count <= TF_SIZE && count == floorf(count))
+    if (count <= TF_SIZE && (float)(int)count == count)
         return tf_table[(int)count - 1];
     return (float)(1 + num_log((double)count));
 }
@@ -104,6 +104,7 @@ static void find_words(const struct weights *w, const struct weights_input *in,
 {
     uint32_t mask = (UINT32_C(1) << w->bits) - 1;
     uint32_t width = weights_width(w), n = 0, n_words = in->n_words;
+    uint32_t second = width > BLOCK ? BLOCK : 0;
     if (n_words > VEC_WORDS_MAX)
         n_words = VEC_WORDS_MAX;
     *missed = 0;
@@ -114,7 +115,8 @@ static void find_words(const struct weights *w, const struct weights_input *in,
             *missed += tf;
             continue;
         }
-        __builtin_prefetch(w->rows + (size_t)row * width);
+        __builtin_prefetch(row_at(w, row));
+        __builtin_prefetch(row_at(w, row) + second);
         f->row[n] = row;
         f->value[n++] = tf;
     }

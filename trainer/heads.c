@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/heads.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+#define NO_TASK_SCORE (-3.f)
+#define MEAN_WEIGHT 4. /* labels that the mean of all arms counts as */
+
+/* How each kind of head is trained. */
+static const struct recipe {
+    enum solve_kind kind;
+    double C, eps;
+    size_t max_rows;
+} recipes[] = {
+    {SOLVE_LOGISTIC, 1, .01, 0},
+    {SOLVE_SVR, 1, .1, HEADS_TOKENS_ROWS},
+    {SOLVE_SVC, 1, .1, HEADS_TASK_ROWS},
+};
+
+enum group { QUALITY, TOKENS, TASK };
+
+struct head {
+    enum group group;
+    uint32_t i; /* arm or task */
+};
+
+static struct head head_at(const struct heads *h, uint32_t k)
+{
+    if (k < h->n_arms)
+        return (struct head){QUALITY, k};
+    if (k < 2 * h->n_arms)
+        return (struct head){TOKENS, k - h->n_arms};
+    return (struct head){TASK, k - 2 * h->n_arms};
+}
+
+static uint32_t scarcest(const size_t *count, const uint32_t *task, uint32_t n)
+{
+    uint32_t at = 0;
+
+    for (uint32_t i = 1; i < n; i++)
+        if (count[task[i]] < count[task[at]])
+            at = i;
+    return at;
+}
+
+bool heads_tasks_pick(struct heads_tasks *k, const struct table *t,
+                      struct err *e)
+{
+    size_t *count = calloc(t->n_tasks + 1, sizeof *count);
+    uint32_t task[CLASSIFIER_TASKS_MAX];
+
+    *k = (struct heads_tasks){0};
+    k->slot = malloc((t->n_tasks + 1) * sizeof *k->slot);
+    if (!count || !k->slot) {
+        free(count);
+        return err_set(e, ERR_MEMORY, "no memory for %u tasks", t->n_tasks);
+    }
+    for (size_t i = 0; i < t->n; i++)
+        if (t->task[i] != TABLE_NO_TASK)
+            count[t->task[i]]++;
+    for (uint32_t i = 0; i < t->n_tasks; i++) {
+        uint32_t at;
+        k->slot[i] = TABLE_NO_TASK;
+        if (k->n < CLASSIFIER_TASKS_MAX) {
+            task[k->n++] = i;
+            continue;
+        }
+        at = scarcest(count, task, k->n);
+        if (count[i] > count[task[at]])
+            task[at] = i;
+    }
+    for (uint32_t s = 0; s < k->n; s++) {
+        k->name[s] = t->tasks[task[s]];
+        k->slot[task[s]] = s;
+    }
+    free(count);
+    return true;
+}
+
+uint32_t heads_task(const struct heads_data *d, uint32_t row)
+{
+    uint32_t task = d->t->task[row];
+
+    return task == TABLE_NO_TASK ? TABLE_NO_TASK : d->tasks->slot[task];
+}
+
+bool heads_prepare(struct heads *h, const struct heads_data *d, struct err *e)
+{
+    size_t rows, all;
+    struct weights shape = {.n_arms = d->t->n_arms, .n_tasks = d->tasks->n};
+
+    *h = (struct heads){.n_arms = d->t->n_arms, .n_tasks = d->tasks->n};
+    h->n = 2 * h->n_arms + h->n_tasks;
+    h->width = weights_width(&shape);
+    if (!vocabulary_build(&h->v, d->t, d->rows, d->n_rows, d->bits,
+                          d->n_rows > HEADS_TASK_ROWS ? 2 : 1, e))
+        return false;
+    rows = (size_t)h->v.n_rows * h->width;
+    all = rows + (size_t)(h->v.n_dense + 1) * h->width;
+    h->block_size = all * sizeof(float);
+    h->block = workers_shared(h->block_size);
+    if (!h->block)
+        return err_set(e, ERR_MEMORY, "no memory for %zu weights", all);
+    h->rows = h->block;
+    h->dense_rows = h->rows + rows;
+    h->bias = h->dense_rows + (size_t)h->v.n_dense * h->width;
+    for (uint32_t r = 0; r < h->v.n_rows; r++)
+        h->rows[(size_t)r * h->width] = h->v.idf[r];
+    return true;
+}
+
+void heads_free(struct heads *h)
+{
+    vocabulary_free(&h->v);
+    workers_unshare(h->block, h->block_size);
+    *h = (struct heads){0};
+}
+
+void heads_lend(const struct heads *h, struct weights *w)
+{
+    w->n_arms = h->n_arms;
+    w->n_tasks = h->n_tasks;
+    w->n_dense = h->v.n_dense;
+    w->bits = h->v.bits;
+    w->mark_bits = h->v.mark_bits;
+    w->n_rows = h->v.n_rows;
+    w->dense_clip = VOCABULARY_CLIP;
+    w->unseen_idf = h->v.unseen_idf;
+    w->word_index = h->v.word_index;
+    w->mark_index = h->v.mark_index;
+    w->rows = h->rows;
+    w->dense_mean = h->v.mean;
+    w->dense_scale = h->v.scale;
+    w->dense_rows = h->dense_rows;
+    w->bias = h->bias;
+}
+
+/* What the head is to learn from each row; NAN: nothing. */
+static void targets(const struct heads_data *d, struct head at, float *y)
+{
+    const struct table_arm *arm = &d->t->arms[at.group == TASK ? 0 : at.i];
+
+    for (size_t i = 0; i < d->n_rows; i++) {
+        uint32_t row = d->rows[i], task = heads_task(d, row);
+        if (at.group == QUALITY)
+            y[i] = arm->score[row];
+        else if (at.group == TOKENS)
+            y[i] = logf(fmaxf(arm->output_tokens[row], 1));
+        else
+            y[i] = task == TABLE_NO_TASK ? NAN : task == at.i;
+        if (at.group == TOKENS && isnan(arm->output_tokens[row]))
+            y[i] = NAN;
+    }
+}
+
+static double mean_of(const float *y, size_t n, size_t *known)
+{
+    double sum = 0;
+
+    *known = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(y[i])) {
+            sum += (double)y[i];
+            ++*known;
+        }
+    return *known ? sum / (double)*known : NAN;
+}
+
+static double mean_of_all(const struct heads_data *d)
+{
+    double sum = 0;
+    size_t n = 0;
+
+    for (uint32_t a = 0; a < d->t->n_arms; a++)
+        for (size_t i = 0; i < d->n_rows; i++) {
+            float s = d->t->arms[a].score[d->rows[i]];
+            if (isnan(s))
+                continue;
+            sum += (double)s;
+            n++;
+        }
+    return n ? sum / (double)n : .5;
+}
+
+static float constant(const struct heads_data *d, struct head at,
+                      const float *y)
+{
+    size_t known;
+    double mean = mean_of(y, d->n_rows, &known), all;
+
+    if (at.group == TASK)
+        return known && mean >= 1 ? 1 : NO_TASK_SCORE;
+    if (at.group == TOKENS)
+        return known ? (float)mean : 0;
+    all = mean_of_all(d);
+    mean = ((known ? mean * (double)known : 0) + MEAN_WEIGHT * all) /
+           ((double)known + MEAN_WEIGHT);
+    mean = fmax(1e-4, fmin(mean, 1 - 1e-4));
+    return (float)log(mean / (1 - mean));
+}
+
+/* Too little to learn from, although there are two classes. */
+static bool scarce(const struct heads_data *d, struct head at, const float *y)
+{
+    size_t known;
+    double mean = mean_of(y, d->n_rows, &known);
+
+    if (at.group == TASK)
+        return !known || mean * (double)known < HEADS_MIN_TASK;
+    return known < HEADS_MIN_LABELS;
+}
+
+/* Writes a head's weights into its slot of every row. */
+static void place(struct heads *h, uint32_t k, const double *w)
+{
+    uint32_t marks_from = 1;
+
+    while (marks_from < h->v.n_rows && h->v.idf[marks_from] > 0)
+        marks_from++;
+    for (uint32_t c = 1; c < vocabulary_columns(&h->v); c++) {
+        double f = vocabulary_factor(&h->v, c, c >= marks_from);
+        h->rows[(size_t)c * h->width + 1 + k] = (float)(w[c] * f);
+    }
+    h->bias[1 + k] = (float)w[vocabulary_columns(&h->v)];
+}
+
+static bool train_one(struct heads *h, const struct heads_data *d,
+                      const struct solve_data *x, uint32_t k, struct err *e)
+{
+    struct head at = head_at(h, k);
+    const struct recipe *r = &recipes[at.group];
+    float *y = malloc((d->n_rows + 1) * sizeof *y);
+    double *w = malloc((vocabulary_columns(&h->v) + 1) * sizeof *w);
+    struct solve_task task = {.kind = r->kind,
+                              .y = y,
+                              .C = r->C,
+                              .eps = r->eps,
+                              .max_rows = r->max_rows};
+    bool ok = y && w, poor = true;
+
+    if (!ok)
+        err_set(e, ERR_MEMORY, "no memory for a head's weights");
+    task.seed = (uint32_t)rng_mix(d->seed, k);
+    if (ok) {
+        targets(d, at, y);
+        if (!scarce(d, at, y))
+            ok = solve_run(x, &task, w, &poor, e);
+    }
+    if (ok && poor)
+        h->bias[1 + k] = constant(d, at, y);
+    else if (ok)
+        place(h, k, w);
+    free(y);
+    free(w);
+    return ok;
+}
+
+bool heads_train(struct heads *h, const struct heads_data *d, uint32_t from,
+                 uint32_t stride, struct workers_board *board, struct err *e)
+{
+    struct solve_data *x =
+        vocabulary_design(&h->v, d->t, d->rows, d->n_rows, e);
+    bool ok = x != NULL;
+
+    for (uint32_t k = from; ok && k < h->n; k += stride) {
+        ok = train_one(h, d, x, k, e);
+        if (board)
+            workers_step(board);
+    }
+    solve_data_free(x);
+    return ok;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Linear models from sparse rows, by liblinear; the only user of <linear.h>.
+ * Deterministic: libc's rand() is seeded before each run, so a process must
+ * not run two at a time (see workers.h).
+ *
+ * liblinear 2.3 knows no weights of single rows.  A target between 0 and 1
+ * of a logistic model is meant as a weighted pair (adequate with weight y,
+ * not adequate with 1 - y); the pair becomes SOLVE_COPIES unweighted rows
+ * that share one vector, y rounded up or down at random so that its mean is
+ * kept.
+ */
+#ifndef WEIR_TRAINER_SOLVE_H
+#define WEIR_TRAINER_SOLVE_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SOLVE_COPIES = 4 };
+
+enum solve_kind {
+    SOLVE_LOGISTIC, /* L2-regularised logistic regression, dual */
+    SOLVE_SVC,      /* squared hinge, dual: y is 0 or 1 */
+    SOLVE_SVR,      /* squared epsilon-insensitive (.1), dual: any y */
+};
+
+struct solve_value {
+    uint32_t column;
+    float value;
+};
+
+struct solve_data;
+
+/* Room for `rows` rows of together `values` values. */
+MUST_USE struct solve_data *solve_data_new(size_t rows, size_t values,
+                                           uint32_t columns, struct err *e);
+void solve_data_free(struct solve_data *d); /* NULL: no-op */
+/* Appends a row: columns ascending, none twice. */
+void solve_data_add(struct solve_data *d, const struct solve_value *v,
+                    size_t n);
+size_t solve_data_rows(const struct solve_data *d);
+
+struct solve_task {
+    enum solve_kind kind;
+    const float *y; /* [rows] NAN: left out */
+    double C;       /* weight of one row's loss */
+    double eps;     /* liblinear's stopping criterion */
+    uint32_t seed;
+    size_t max_rows; /* a random choice of about this many; 0: all */
+};
+
+/*
+ * w: [columns + 1], the last one is the intercept (regularised like the
+ * rest).  Where all targets are of one class, or there is none, w is all
+ * zero and *degenerate is set.
+ */
+MUST_USE bool solve_run(const struct solve_data *d, const struct solve_task *t,
+                        double *w, bool *degenerate, struct err *e);
+
+#endif

@@ -308,30 +308,32 @@ static void expect_tokens(const struct weights *w, const float *linear,
     }
 }
 
+void weights_finish(const struct weights *w, int task, struct weights_trace *x,
+                    struct prediction *out)
+{
+    float inputs[STAGE_MAX];
+    out->n_arms = w->n_arms;
+    out->n_tasks = w->n_tasks;
+    predict_task(w, x->linear + 1 + 2 * w->n_arms, task, out->task);
+    memset(x->mean, 0, sizeof x->mean);
+    if (w->n_tasks)
+        add_matrix(w->task_mean, weights_lanes(w), out->task, w->n_tasks,
+                   x->mean);
+    for (uint32_t a = 0; w->n_tasks == 0 && a < w->n_arms; a++)
+        x->mean[a] = 0.5f;
+    stage_inputs(w, x->linear + 1, x->mean, x->dense, out, inputs);
+    second_stage(w, inputs, x->staged);
+    for (uint32_t a = 0; a < w->n_arms; a++)
+        out->quality[a] = clip(calibrate(w, a, x->staged[a]), 0, 1);
+    expect_tokens(w, x->linear + 1 + w->n_arms, out->tokens);
+}
+
 void weights_predict(const struct weights *w, const struct weights_input *in,
                      int task, struct prediction *out,
                      struct weights_trace *trace)
 {
-    float linear[WEIGHTS_WIDTH_MAX], z[VEC_DENSE_MAX], x[STAGE_MAX];
-    float mean[CLASSIFIER_ARMS_MAX] = {0}, staged[CLASSIFIER_ARMS_MAX];
-    out->n_arms = w->n_arms;
-    out->n_tasks = w->n_tasks;
-    scale_dense(w, in, z);
-    out->unseen = first_stage(w, in, z, linear);
-    predict_task(w, linear + 1 + 2 * w->n_arms, task, out->task);
-    if (w->n_tasks)
-        add_matrix(w->task_mean, weights_lanes(w), out->task, w->n_tasks, mean);
-    for (uint32_t a = 0; w->n_tasks == 0 && a < w->n_arms; a++)
-        mean[a] = 0.5f;
-    stage_inputs(w, linear + 1, mean, z, out, x);
-    second_stage(w, x, staged);
-    for (uint32_t a = 0; a < w->n_arms; a++)
-        out->quality[a] = clip(calibrate(w, a, staged[a]), 0, 1);
-    expect_tokens(w, linear + 1 + w->n_arms, out->tokens);
-    if (!trace)
-        return;
-    memcpy(trace->linear, linear, weights_width(w) * sizeof *linear);
-    memcpy(trace->mean, mean, w->n_arms * sizeof *mean);
-    memcpy(trace->staged, staged, w->n_arms * sizeof *staged);
-    memcpy(trace->dense, z, w->n_dense * sizeof *z);
+    struct weights_trace own, *x = trace ? trace : &own;
+    scale_dense(w, in, x->dense);
+    out->unseen = first_stage(w, in, x->dense, x->linear);
+    weights_finish(w, task, x, out);
 }

@@ -118,6 +118,12 @@ void weights_predict(const struct weights *w, const struct weights_input *in,
                      int task, struct prediction *out,
                      struct weights_trace *trace);
 
+/* All behind the first stage: x->linear, x->dense and out->unseen are given,
+ * the rest is filled.  For the trainer, which has linear heads' values of
+ * rows that those heads have not seen. */
+void weights_finish(const struct weights *w, int task, struct weights_trace *x,
+                    struct prediction *out);
+
 struct weights_input weights_input_of(const struct vec *v);
 /* tf of a count, as weights_predict takes it; counts below 1 are 1. */
 float weights_tf(float count);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading OpenAI chat answers; for the dialect's row in openai.c. */
+#ifndef WEIR_ROUTER_CODEC_OPENAI_H
+#define WEIR_ROUTER_CODEC_OPENAI_H
+
+#include "router/codec/dialect.h"
+
+MUST_USE bool openai_read(struct span body, struct answer *out, struct err *e);
+enum event_view openai_event(struct span data, bool stripped,
+                             struct answer *out);
+bool openai_is_error(struct span body);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/snapshot.h"
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "router/levels.h"
+
+/* A name that a client may write and the route it means. */
+struct name {
+    struct span text; /* (arena of settings) */
+    uint32_t route;   /* index in routes */
+};
+
+struct snapshot {
+    _Atomic unsigned refs;
+    struct settings *settings;     /* (owned) */
+    struct classifier *classifier; /* (owned) or NULL */
+    char unclassified[300];
+    struct route *routes;    /* (owned) [n_routes] */
+    struct budget **budgets; /* (owned array; borrowed: book) [n_routes] */
+    size_t n_routes;
+    struct name *names; /* (owned) [mask + 1] open addressing */
+    size_t mask;
+};
+
+/* ---- names ---- */
+
+static struct name *find_name(const struct snapshot *s, struct span text)
+{
+    size_t i = span_hash(text, 0) & s->mask;
+
+    while (s->names[i].text.ptr && !span_eq(s->names[i].text, text))
+        i = (i + 1) & s->mask;
+    return &s->names[i];
+}
+
+/* Who came first keeps the name. */
+static void add_name(struct snapshot *s, const char *text, size_t route)
+{
+    struct name *at = find_name(s, span_of(text));
+
+    if (!at->text.ptr)
+        *at = (struct name){span_of(text), (uint32_t)route};
+}
+
+static bool add_joined(struct snapshot *s, const char *before,
+                       const char *behind, size_t route)
+{
+    size_t n = strlen(before) + strlen(behind) + 2;
+    char *text = arena_alloc(&s->settings->arena, n);
+
+    if (!text)
+        return false;
+    snprintf(text, n, "%s/%s", before, behind);
+    add_name(s, text, route);
+    return true;
+}
+
+enum { NAMES_EACH = 4 };
+
+static bool add_names(struct snapshot *s)
+{
+    size_t cap = 16;
+
+    while (cap < s->n_routes * NAMES_EACH * 2)
+        cap *= 2;
+    s->mask = cap - 1;
+    s->names = calloc(cap, sizeof *s->names);
+    if (!s->names)
+        return false;
+    for (size_t i = 0; i < s->n_routes; i++)
+        add_name(s, s->routes[i].set->item.name, i);
+    for (size_t i = 0; i < s->n_routes; i++) {
+        const struct route_settings *set = s->routes[i].set;
+        const struct model *m = &set->arms[0].model->model;
+
+        if (!set->pinned)
+            continue;
+        if (!add_joined(s, "weir", set->item.name, i) ||
+            !add_joined(s, m->provider, m->upstream, i))
+            return false;
+        add_name(s, m->upstream, i);
+    }
+    return true;
+}
+
+const struct route *snapshot_route(const struct snapshot *s, struct span name)
+{
+    const struct name *at = name.len ? find_name(s, name) : NULL;
+
+    return at && at->text.ptr ? &s->routes[at->route] : NULL;
+}
+
+/* ---- the classifier ---- */
+
+/* The one that comes with weir: beside the program or in its share. */
+static bool default_path(char *dst, size_t size)
+{
+    static const char *const places[] = {"models/default.weir",
+                                         "../share/weir/default.weir"};
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    char *slash;
+
+    if (n <= 0)
+        return false;
+    exe[n] = '\0';
+    slash = strrchr(exe, '/');
+    if (!slash)
+        return false;
+    slash[1] = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        snprintf(dst, size, "%s%s", exe, places[i]);
+        if (access(dst, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool load_classifier(struct snapshot *s, struct err *e)
+{
+    const char *path = s->settings->classifier;
+    char found[PATH_MAX + 64];
+
+    if (!*path || !strcmp(path, "none")) {
+        snprintf(s->unclassified, sizeof s->unclassified,
+                 "classifier: none is configured");
+        return true;
+    }
+    if (!strcmp(path, "default")) {
+        if (!default_path(found, sizeof found)) {
+            snprintf(s->unclassified, sizeof s->unclassified,
+                     "the default classifier is not installed");
+            return true;
+        }
+        path = found;
+    }
+    s->classifier = classifier_open(path, FEATURES_VERSION, e);
+    return s->classifier || err_wrap(e, "classifier");
+}
+
+/* ---- building ---- */
+
+static bool bind_routes(struct snapshot *s, struct budget_book *book)
+{
+    const struct settings *set = s->settings;
+    const struct route_settings *own = set->routes.at;
+
+    s->n_routes = set->routes.n + set->n_direct;
+    s->routes = calloc(s->n_routes + 1, sizeof *s->routes);
+    s->budgets = calloc(s->n_routes + 1, sizeof(struct budget *));
+    if (!s->routes || !s->budgets)
+        return false;
+    for (size_t i = 0; i < s->n_routes; i++) {
+        struct route *r = &s->routes[i];
+
+        r->set = i < set->routes.n ? &own[i] : &set->direct[i - set->routes.n];
+        levels_bind(r, s->classifier);
+        if (!book || r->set->policy != POLICY_BUDGET)
+            continue;
+        s->budgets[i] = budget_of(book, r->set->item.name, r->set->budget);
+        if (!s->budgets[i])
+            return false;
+    }
+    return add_names(s);
+}
+
+static struct snapshot *snapshot_build(struct settings *settings,
+                                       struct budget_book *book, struct err *e)
+{
+    struct snapshot *s = settings ? calloc(1, sizeof *s) : NULL;
+
+    if (!s) {
+        if (settings)
+            err_set(e, ERR_MEMORY, "snapshot: out of memory");
+        settings_free(settings);
+        return NULL;
+    }
+    atomic_init(&s->refs, 1);
+    s->settings = settings;
+    if (load_classifier(s, e)) {
+        if (bind_routes(s, book))
+            return s;
+        err_set(e, ERR_MEMORY, "snapshot: out of memory");
+    }
+    snapshot_unref(s);
+    return NULL;
+}
+
+struct snapshot *snapshot_load(const char *path, struct budget_book *book,
+                               struct err *e)
+{
+    return snapshot_build(settings_load(path, e), book, e);
+}
+
+struct snapshot *snapshot_parse(struct span text, const char *file,
+                                struct budget_book *book, struct err *e)
+{
+    return snapshot_build(settings_parse(text, file, e), book, e);
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    free(s->names);
+    free(s->budgets);
+    free(s->routes);
+    classifier_close(s->classifier);
+    settings_free(s->settings);
+    free(s);
+}
+
+const struct settings *snapshot_settings(const struct snapshot *s)
+{
+    return s->settings;
+}
+
+const struct classifier *snapshot_classifier(const struct snapshot *s)
+{
+    return s->classifier;
+}
+
+const char *snapshot_unclassified(const struct snapshot *s)
+{
+    return s->unclassified;
+}
+
+size_t snapshot_routes(const struct snapshot *s)
+{
+    return s->n_routes;
+}
+
+const struct route *snapshot_route_at(const struct snapshot *s, size_t i)
+{
+    return &s->routes[i];
+}
+
+struct budget *snapshot_budget(const struct snapshot *s, const struct route *r)
+{
+    return s->budgets[r - s->routes];
+}

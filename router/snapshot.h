@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a request starts and ends with: configuration, registry and
+ * classifier, immutable and counted.  A reload makes a new one beside the
+ * old; the old one goes when its last request has ended.
+ */
+#ifndef WEIR_ROUTER_SNAPSHOT_H
+#define WEIR_ROUTER_SNAPSHOT_H
+
+#include "router/budget.h"
+#include "router/decide.h"
+
+struct snapshot;
+
+/* Loads and checks everything; NULL with e, and nothing is kept.  book:
+ * where budgets live across snapshots; NULL: none is kept (offline). */
+MUST_USE struct snapshot *
+snapshot_load(const char *path, struct budget_book *book, struct err *e);
+/* The same from a text. */
+MUST_USE struct snapshot *snapshot_parse(struct span text, const char *file,
+                                         struct budget_book *book,
+                                         struct err *e);
+struct snapshot *snapshot_ref(struct snapshot *s); /* returns s */
+void snapshot_unref(struct snapshot *s);           /* NULL: no-op */
+
+const struct settings *snapshot_settings(const struct snapshot *s);
+/* NULL: none is used. */
+const struct classifier *snapshot_classifier(const struct snapshot *s);
+/* Why no classifier is used, "" when one is. */
+const char *snapshot_unclassified(const struct snapshot *s);
+
+/* By what a client may write as `model`: a route, a model's key, its name at
+ * the provider with or without "provider/", weir/ARM; NULL when unknown. */
+const struct route *snapshot_route(const struct snapshot *s, struct span name);
+/* The configured routes, then the models as routes of their own. */
+size_t snapshot_routes(const struct snapshot *s);
+const struct route *snapshot_route_at(const struct snapshot *s, size_t i);
+/* NULL unless the route's policy is budget and a book was given. */
+struct budget *snapshot_budget(const struct snapshot *s, const struct route *r);
+
+#endif

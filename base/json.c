@@ -471,37 +471,56 @@ struct span json_inner(const struct json *v)
     return (struct span){v->raw.ptr + 1, v->raw.len - 2};
 }
 
-size_t json_unescape(struct span inner, char *dst, size_t size)
+/* Copies what needs no decoding, at most `size` bytes and whole code points;
+ * returns the bytes. */
+static size_t copy_plain(const char *p, const char *end, char *dst, size_t size)
 {
-    const char *p = inner.ptr, *end = inner.ptr + inner.len;
+    const char *stop = memchr(p, '\\', (size_t)(end - p));
+    size_t n =
+        utf8_cut((struct span){p, (size_t)((stop ? stop : end) - p)}, size);
+
+    memcpy(dst, p, n);
+    return n;
+}
+
+size_t json_unescape_some(struct span *rest, char *dst, size_t size)
+{
+    const char *p = rest->ptr, *end = rest->ptr + rest->len;
     size_t n = 0;
 
     while (p < end && n < size) {
         char unit[4];
-        size_t in = 1, out = 1;
+        size_t in, out;
         uint32_t cp;
 
-        if (*p == '\\') {
-            in = escape(p + 1, end, &cp);
-            if (in++ == 0)
-                break;
-            out = utf8_put(unit, cp);
-        } else if ((unsigned char)*p < 0x80) {
-            dst[n++] = *p++;
-            continue;
-        } else {
-            in = out = utf8_len(p, (size_t)(end - p));
+        if (*p != '\\') {
+            /* A window of the rest: memchr must not read a megabyte for
+             * the sake of a few bytes of room. */
+            const char *to =
+                (size_t)(end - p) > size - n ? p + (size - n) + 1 : end;
+
+            in = copy_plain(p, to, dst + n, size - n);
             if (in == 0)
                 break;
-            memcpy(unit, p, in);
+            p += in;
+            n += in;
+            continue;
         }
-        if (out > size - n)
+        in = escape(p + 1, end, &cp);
+        out = in ? utf8_put(unit, cp) : 0;
+        if (in == 0 || out > size - n)
             break;
         memcpy(dst + n, unit, out);
         n += out;
-        p += in;
+        p += 1 + in;
     }
+    *rest = (struct span){p, (size_t)(end - p)};
     return n;
+}
+
+size_t json_unescape(struct span inner, char *dst, size_t size)
+{
+    return json_unescape_some(&inner, dst, size);
 }
 
 bool json_text(const struct json *v, struct arena *a, struct span *out)

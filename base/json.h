@@ -66,6 +66,8 @@ MUST_USE bool json_text(const struct json *v, struct arena *a,
  * may end in the middle of an escape, which is then left out) into dst;
  * returns the bytes written.  Never cuts a code point. */
 size_t json_unescape(struct span inner, char *dst, size_t size);
+/* The same, and *rest becomes what was not decoded. */
+size_t json_unescape_some(struct span *rest, char *dst, size_t size);
 bool json_is(const struct json *v, const char *str); /* unescaped equal */
 bool json_true(const struct json *v);
 /* False when v is no number; integers: when not whole or out of range. */

@@ -14,6 +14,7 @@
 
 #include "base/vec.h"
 #include "features/request.h"
+#include "features/tokens.h"
 
 enum {
     FEATURES_VERSION = 1,
@@ -57,9 +58,5 @@ const char *features_dense_name(unsigned i);
  */
 void features_name(const struct request *r, struct features_scratch *s,
                    bool is_mark, uint32_t index, char *dst, size_t size);
-
-/* Token estimate of one text by script class (see docs/tokens.md for its
- * measured error). */
-uint32_t tokens_estimate(struct text t);
 
 #endif

@@ -6,16 +6,23 @@
 
 #include <string.h>
 
-size_t text_head(struct text t, char *dst, size_t size)
+size_t text_next(struct text *t, char *dst, size_t size)
 {
     size_t n;
 
-    if (t.escaped)
-        return json_unescape(t.raw, dst, size);
-    n = utf8_cut(t.raw, size);
+    if (t->escaped)
+        return json_unescape_some(&t->raw, dst, size);
+    n = utf8_cut(t->raw, size);
     if (n)
-        memcpy(dst, t.raw.ptr, n);
+        memcpy(dst, t->raw.ptr, n);
+    t->raw.ptr += n;
+    t->raw.len -= n;
     return n;
+}
+
+size_t text_head(struct text t, char *dst, size_t size)
+{
+    return text_next(&t, dst, size);
 }
 
 /* Raw bytes of the unit at p: an escape (both halves of a surrogate pair) or

@@ -19,8 +19,10 @@ struct text {
 enum { TEXT_ESCAPE_MAX = 6 };
 
 /* First `size` bytes of the decoded text, cut between code points; returns
- * the bytes written.  text_tail: the last ones. */
+ * the bytes written.  text_next: t becomes what is behind them; text_tail:
+ * the last ones. */
 size_t text_head(struct text t, char *dst, size_t size);
+size_t text_next(struct text *t, char *dst, size_t size); /* and goes on */
 size_t text_tail(struct text t, char *dst, size_t size);
 
 #endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "features/features.h"
+
+#include "features/dense.h"
+#include "features/grams.h"
+#include "features/keywords.h"
+#include "features/marks.h"
+#include "features/view.h"
+#include "features/window.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    IDENTITY_HEAD = 1024, /* bytes that tell one system prompt from another */
+    IDENTITY_TAIL = 256,
+    RESULT_HEAD = 512, /* bytes of a tool result searched for errors */
+    RESULT_TAIL = 1024,
+    OPENING_MAX = 3, /* first words of a message are terms of their own */
+};
+
+/* Namespaces of hashed words. */
+#define NS_WORD 0x243f6a8885a308d3ULL
+#define NS_PAIR 0x13198a2e03707344ULL
+#define NS_OPENING 0xa4093822299f31d0ULL
+
+struct features_scratch {
+    struct keywords keywords; /* filled once, then only read */
+    struct view view;
+    struct window window;
+    struct words words;
+    struct grams grams;
+};
+
+struct features_scratch *features_scratch_new(void)
+{
+    struct features_scratch *s = malloc(sizeof *s);
+
+    if (s)
+        keywords_init(&s->keywords, &s->words);
+    return s;
+}
+
+void features_scratch_free(struct features_scratch *s)
+{
+    free(s);
+}
+
+/* ---- hashed words ---- */
+
+static uint32_t term_index(uint64_t hash, uint64_t ns)
+{
+    return (uint32_t)(((hash ^ ns) * 0x9e3779b97f4a7c15ULL) >> 32);
+}
+
+/* The opening: the first word, the first two and the first three. */
+static uint32_t opening_index(const struct words *w, unsigned n)
+{
+    uint64_t h = 0;
+    unsigned seen = 0;
+
+    for (uint32_t i = 0; i < w->n_tokens && seen < n; i++) {
+        if (w->tokens[i].kind == TOKEN_SIGN)
+            continue;
+        h = seen++ ? words_chain(h, w->tokens[i].hash) : w->tokens[i].hash;
+    }
+    return seen == n ? term_index(h, NS_OPENING + n) : 0;
+}
+
+static uint64_t pair_hash(const struct words *w, uint32_t i)
+{
+    return words_chain(w->tokens[i - 1].hash, w->tokens[i].hash);
+}
+
+static void add_words(struct features_scratch *s)
+{
+    const struct words *w = &s->words;
+    uint32_t index;
+
+    grams_clear(&s->grams, 2 * w->n_tokens + OPENING_MAX);
+    for (uint32_t i = 0; i < w->n_tokens; i++)
+        grams_add(&s->grams, term_index(w->tokens[i].hash, NS_WORD));
+    s->view.tokens.distinct = s->grams.n;
+    for (uint32_t i = 1; i < w->n_tokens; i++) {
+        if (!w->tokens[i].apart)
+            grams_add(&s->grams, term_index(pair_hash(w, i), NS_PAIR));
+    }
+    for (unsigned n = 1; n <= OPENING_MAX; n++) {
+        index = opening_index(w, n);
+        if (index)
+            grams_add(&s->grams, index);
+    }
+}
+
+/* ---- identities ---- */
+
+static uint64_t window_hash(const struct window *w, uint64_t seed)
+{
+    return w->n ? span_hash((struct span){w->text, w->n}, seed) : seed;
+}
+
+static uint64_t identity(struct features_scratch *s, enum role role,
+                         bool only_first, uint64_t seed)
+{
+    const struct request *r = s->view.r;
+    uint64_t h = seed;
+
+    for (size_t i = 0; i < r->n_messages; i++) {
+        if (r->messages[i].role != role)
+            continue;
+        window_fill(&s->window, &r->messages[i], PART_TEXT, IDENTITY_HEAD,
+                    IDENTITY_TAIL);
+        h = window_hash(&s->window, h);
+        if (only_first)
+            break;
+    }
+    return h;
+}
+
+/* Letters and digits of the last user message; of a longer one than is read
+ * also its length; of one without text its JSON. */
+static uint64_t stem_hash(const struct view *v)
+{
+    uint64_t h = v->window->split < v->window->n ? v->window->whole : 0;
+    bool any = false;
+
+    for (uint32_t i = 0; i < v->words->n_tokens; i++) {
+        if (v->words->tokens[i].kind == TOKEN_SIGN)
+            continue;
+        h = words_chain(h, v->words->tokens[i].hash);
+        any = true;
+    }
+    if (any || !v->user)
+        return h;
+    return span_hash((struct span){v->user->raw.ptr, v->user->raw.len < 4096
+                                                         ? v->user->raw.len
+                                                         : 4096},
+                     v->user->raw.len);
+}
+
+/* ---- the whole ---- */
+
+static void read_result(struct features_scratch *s)
+{
+    struct view *v = &s->view;
+
+    if (!v->result)
+        return;
+    window_fill_text(&s->window, v->result->text, RESULT_HEAD, RESULT_TAIL);
+    words_clear(&s->words);
+    words_add(&s->words, window_head(&s->window), WORDS_TOKENS_MAX / 2);
+    words_add(&s->words, window_tail(&s->window), WORDS_TOKENS_MAX);
+    keywords_count(&s->keywords, &s->words, v->result_groups);
+}
+
+static void read_user(struct features_scratch *s)
+{
+    struct view *v = &s->view;
+    bool cut;
+
+    window_fill(&s->window, v->user, PART_TEXT, FEATURES_HEAD, FEATURES_TAIL);
+    cut = s->window.split < s->window.n;
+    words_clear(&s->words);
+    words_add(&s->words, window_head(&s->window),
+              cut ? WORDS_TOKENS_MAX / 4 * 3 : WORDS_TOKENS_MAX);
+    words_add(&s->words, window_tail(&s->window), WORDS_TOKENS_MAX);
+    keywords_count(&s->keywords, &s->words, v->groups);
+    view_shape(&v->shape, &s->window);
+    view_tokens(&v->tokens, &s->words);
+}
+
+static void look(const struct request *r, struct features_scratch *s)
+{
+    struct view *v = &s->view;
+
+    view_gather(v, r);
+    v->window = &s->window;
+    v->words = &s->words;
+    v->input_tokens = tokens_request(r);
+    if (v->n_system)
+        v->system_hash = identity(s, ROLE_SYSTEM, false, 0x73797374);
+    v->session_hash = identity(s, ROLE_USER, true, v->system_hash + 1);
+    read_result(s);
+    read_user(s);
+    add_words(s);
+}
+
+static void fill_facts(const struct view *v, struct facts *f)
+{
+    *f = (struct facts){
+        .input_tokens = v->input_tokens,
+        .images = v->n_images,
+        .files = v->n_files,
+        .audios = v->n_audios,
+        .turns = v->n_user,
+        .tools = v->r->n_tools > 0,
+        .json_schema = v->r->params.format == FORMAT_JSON_SCHEMA,
+        .json_mode = v->r->params.format == FORMAT_JSON,
+        .system_hash = v->system_hash,
+        .session_hash = v->session_hash,
+        .stem_hash = stem_hash(v),
+    };
+}
+
+void features_extract(const struct request *r, struct features_scratch *s,
+                      struct vec *out, struct facts *facts)
+{
+    vec_clear(out);
+    look(r, s);
+    out->version = FEATURES_VERSION;
+    out->n_words = grams_take(&s->grams, out->words, VEC_WORDS_MAX);
+    out->n_marks = marks_fill(&s->view, out->marks);
+    out->n_dense = dense_fill(&s->view, out->dense);
+    if (facts)
+        fill_facts(&s->view, facts);
+}
+
+const char *features_dense_name(unsigned i)
+{
+    return dense_name(i);
+}
+
+/* ---- names, for explain ---- */
+
+static bool name_word(const struct words *w, uint32_t i, uint32_t index,
+                      char *dst, size_t size)
+{
+    struct span a = words_text(w, &w->tokens[i]), b;
+
+    if (term_index(w->tokens[i].hash, NS_WORD) == index) {
+        snprintf(dst, size, "word:%.*s", SPAN_ARGS(a));
+        return true;
+    }
+    if (i == 0 || w->tokens[i].apart ||
+        term_index(pair_hash(w, i), NS_PAIR) != index)
+        return false;
+    b = words_text(w, &w->tokens[i - 1]);
+    snprintf(dst, size, "pair:%.*s %.*s", SPAN_ARGS(b), SPAN_ARGS(a));
+    return true;
+}
+
+static void name_opening(const struct words *w, unsigned n, char *dst,
+                         size_t size)
+{
+    size_t at = (size_t)snprintf(dst, size, "opening:");
+
+    for (uint32_t i = 0; i < w->n_tokens && n > 0 && at < size; i++) {
+        struct span t = words_text(w, &w->tokens[i]);
+
+        if (w->tokens[i].kind == TOKEN_SIGN)
+            continue;
+        at += (size_t)snprintf(dst + at, size - at, "%s%.*s",
+                               dst[at - 1] == ':' ? "" : " ", SPAN_ARGS(t));
+        n--;
+    }
+}
+
+void features_name(const struct request *r, struct features_scratch *s,
+                   bool is_mark, uint32_t index, char *dst, size_t size)
+{
+    const struct words *w = &s->words;
+
+    dst[0] = '\0';
+    look(r, s);
+    if (is_mark) {
+        marks_name(&s->view, index, dst, size);
+        return;
+    }
+    for (uint32_t i = 0; i < w->n_tokens; i++) {
+        if (name_word(w, i, index, dst, size))
+            return;
+    }
+    for (unsigned n = 1; n <= OPENING_MAX; n++) {
+        if (index && opening_index(w, n) == index) {
+            name_opening(w, n, dst, size);
+            return;
+        }
+    }
+}

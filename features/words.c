@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "features/words.h"
+
+#include "base/utf8.h"
+
+#include <string.h>
+#include <utf8proc.h>
+
+/* ---- hashing ---- */
+
+static uint64_t load8(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+
+static uint64_t stir(uint64_t h)
+{
+    h *= 0x9e3779b97f4a7c15ULL;
+    return h ^ h >> 32;
+}
+
+/* fold has 64 bytes behind its end: whole words may be loaded. */
+static uint64_t hash(const char *p, size_t n)
+{
+    uint64_t h = 0x2545f4914f6cdd1dULL + n;
+
+    for (; n > 8; n -= 8, p += 8)
+        h = stir(h ^ load8(p));
+    h = stir(h ^ (load8(p) & ~0ULL >> (64 - 8 * n)));
+    return stir(h);
+}
+
+uint64_t words_chain(uint64_t left, uint64_t token)
+{
+    return stir((left << 23 | left >> 41) + token * 0xff51afd7ed558ccdULL);
+}
+
+/* ---- opening and closing tokens ---- */
+
+static void flush(struct words *w)
+{
+    for (unsigned i = 0; i < w->n_pending; i++)
+        w->n_fold += (uint32_t)utf8_put(w->fold + w->n_fold, w->pending[i].cp);
+    w->n_pending = 0;
+}
+
+static void close_token(struct words *w)
+{
+    struct token *t = &w->tokens[w->n_tokens];
+    uint32_t len;
+
+    if (!w->open)
+        return;
+    flush(w);
+    w->open = 0;
+    if (w->n_tokens >= w->limit)
+        return;
+    len = w->n_fold - w->start;
+    t->hash = hash(w->fold + w->start, len);
+    t->at = w->start;
+    t->len = (uint16_t)(len > UINT16_MAX ? UINT16_MAX : len);
+    t->kind = w->kind;
+    if (w->digits == len)
+        t->kind = TOKEN_NUMBER;
+    t->apart = w->apart;
+    w->apart = 0;
+    w->n_tokens++;
+}
+
+static void open_token(struct words *w, enum token_kind kind)
+{
+    close_token(w);
+    w->start = w->n_fold;
+    w->digits = 0;
+    w->open = 1;
+    w->kind = (uint8_t)kind;
+}
+
+/* One token of one ASCII mark. */
+static void add_sign(struct words *w, char c)
+{
+    open_token(w, TOKEN_SIGN);
+    w->fold[w->n_fold++] = c;
+    close_token(w);
+}
+
+static bool full(const struct words *w)
+{
+    return w->n_tokens >= w->limit || w->n_fold >= WORDS_FOLD_MAX;
+}
+
+/* ---- ASCII ---- */
+
+enum ascii { A_SPACE, A_WORD, A_SIGN, A_LINE /* underscore */ };
+
+#define S A_SPACE
+#define W A_WORD
+#define P A_SIGN
+static const uint8_t ascii_class[128] = {
+    S, S, S, S, S, S, S, S,      S, S, S, S, S, S, S, S, S, S, S, S, S, S,
+    S, S, S, S, S, S, S, S,      S, S, S, P, P, P, P, P, P, P, P, P, P, P,
+    P, P, P, P, W, W, W, W,      W, W, W, W, W, W, P, P, P, P, P, P, P, W,
+    W, W, W, W, W, W, W, W,      W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, P, P, P, P, A_LINE, P, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W,      W, W, W, W, W, P, P, P, P, S,
+};
+#undef S
+#undef W
+#undef P
+
+/* How far fold has room for what is copied byte by byte. */
+static const char *within_fold(const struct words *w, const char *p,
+                               const char *end)
+{
+    size_t room = w->n_fold < WORDS_FOLD_MAX ? WORDS_FOLD_MAX - w->n_fold : 0;
+
+    return (size_t)(end - p) < room ? end : p + room;
+}
+
+static const char *ascii_word(struct words *w, const char *p, const char *end)
+{
+    char *out;
+    const char *from = p;
+    uint32_t upper = 0, digits = 0;
+
+    if (!w->open || w->kind != TOKEN_WORD)
+        open_token(w, TOKEN_WORD);
+    flush(w);
+    out = w->fold + w->n_fold;
+    end = within_fold(w, p, end);
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        bool up = c >= 'A' && c <= 'Z';
+
+        if (c >= 0x80 || ascii_class[c] != A_WORD)
+            break;
+        upper += up;
+        digits += c <= '9';
+        *out++ = (char)(c | (up ? 32 : 0));
+    }
+    w->n_fold += (uint32_t)(p - from);
+    w->digits += digits;
+    w->counts.upper += upper;
+    w->counts.digits += digits;
+    return p;
+}
+
+static const char *ascii_line(struct words *w, const char *p, const char *end)
+{
+    open_token(w, TOKEN_SIGN);
+    end = within_fold(w, p, end);
+    for (; p < end && *p == '_'; p++)
+        w->fold[w->n_fold++] = '_';
+    close_token(w);
+    w->counts.sign['_']++;
+    return p;
+}
+
+/* ---- beyond ASCII ---- */
+
+struct range {
+    uint32_t from, to;
+    uint8_t script;
+    uint8_t unspaced;
+};
+
+/* Ascending.  What is in none of them is SCRIPT_OTHER. */
+static const struct range ranges[] = {
+    {0x0080, 0x024f, SCRIPT_LATIN, 0},
+    {0x0250, 0x02ff, SCRIPT_LATIN, 0},
+    {0x0370, 0x03ff, SCRIPT_GREEK, 0},
+    {0x0400, 0x052f, SCRIPT_CYRILLIC, 0},
+    {0x0590, 0x08ff, SCRIPT_ARABIC, 0},
+    {0x0900, 0x0dff, SCRIPT_INDIC, 0},
+    {0x0e00, 0x0eff, SCRIPT_OTHER, 1}, /* Thai, Lao */
+    {0x0f00, 0x0fff, SCRIPT_OTHER, 1}, /* Tibetan */
+    {0x1000, 0x109f, SCRIPT_OTHER, 1}, /* Myanmar */
+    {0x1100, 0x11ff, SCRIPT_KANA, 0},  /* Hangul jamo */
+    {0x1780, 0x17ff, SCRIPT_OTHER, 1}, /* Khmer */
+    {0x1950, 0x19df, SCRIPT_OTHER, 1}, /* Tai Le, New Tai Lue */
+    {0x1a20, 0x1aaf, SCRIPT_OTHER, 1}, /* Tai Tham */
+    {0x1e00, 0x1eff, SCRIPT_LATIN, 0},
+    {0x1f00, 0x1fff, SCRIPT_GREEK, 0},
+    {0x2e80, 0x2fdf, SCRIPT_HAN, 1},
+    {0x3005, 0x3007, SCRIPT_HAN, 1},
+    {0x3040, 0x30ff, SCRIPT_KANA, 1},
+    {0x3100, 0x312f, SCRIPT_HAN, 1}, /* Bopomofo */
+    {0x31f0, 0x31ff, SCRIPT_KANA, 1},
+    {0x3400, 0x4dbf, SCRIPT_HAN, 1},
+    {0x4e00, 0x9fff, SCRIPT_HAN, 1},
+    {0xa000, 0xa4cf, SCRIPT_OTHER, 1}, /* Yi */
+    {0xac00, 0xd7ff, SCRIPT_KANA, 0},  /* Hangul syllables */
+    {0xf900, 0xfaff, SCRIPT_HAN, 1},
+    {0xfb1d, 0xfdff, SCRIPT_ARABIC, 0},
+    {0xfe70, 0xfefc, SCRIPT_ARABIC, 0},
+    {0xff66, 0xff9f, SCRIPT_KANA, 1},
+    {0x20000, 0x3ffff, SCRIPT_HAN, 1},
+};
+
+static const struct range *range_of(uint32_t cp)
+{
+    size_t lo = 0, hi = sizeof ranges / sizeof ranges[0];
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+
+        if (cp > ranges[mid].to)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < sizeof ranges / sizeof ranges[0] && cp >= ranges[lo].from
+               ? &ranges[lo]
+               : NULL;
+}
+
+enum script words_script(uint32_t cp)
+{
+    const struct range *r = range_of(cp);
+
+    return r ? (enum script)r->script : SCRIPT_OTHER;
+}
+
+/* A mark joins the open token, in canonical order with its neighbours. */
+static void add_mark(struct words *w, uint32_t cp, uint8_t class)
+{
+    unsigned i = w->n_pending;
+
+    if (!w->open || full(w))
+        return;
+    if (class == 0 || i == WORDS_PENDING_MAX) {
+        flush(w);
+        i = 0;
+    }
+    for (; i > 0 && w->pending[i - 1].class > class; i--)
+        w->pending[i] = w->pending[i - 1];
+    w->pending[i].cp = cp;
+    w->pending[i].class = class;
+    w->n_pending++;
+    if (class == 0)
+        flush(w);
+}
+
+static void add_letter(struct words *w, uint32_t cp)
+{
+    const struct range *r = cp < 0x80 ? NULL : range_of(cp);
+
+    if (r && r->unspaced)
+        open_token(w, TOKEN_CHAR);
+    else if (!w->open || w->kind != TOKEN_WORD)
+        open_token(w, TOKEN_WORD);
+    flush(w);
+    w->n_fold += (uint32_t)utf8_put(w->fold + w->n_fold, cp);
+}
+
+/* One character of the folded text. */
+static void add_folded(struct words *w, uint32_t cp)
+{
+    const utf8proc_property_t *u = utf8proc_get_property((utf8proc_int32_t)cp);
+
+    if (full(w))
+        return;
+    switch (u->category) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+        add_letter(w, cp);
+        return;
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+        add_mark(w, cp, (uint8_t)u->combining_class);
+        return;
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+    case UTF8PROC_CATEGORY_CC:
+        close_token(w);
+        return;
+    default:
+        open_token(w, TOKEN_SIGN);
+        w->n_fold += (uint32_t)utf8_put(w->fold + w->n_fold, cp);
+        close_token(w);
+    }
+}
+
+static const char *wide(struct words *w, const char *p, const char *end)
+{
+    enum { MOST = 32 }; /* the longest folding has 18 */
+    utf8proc_int32_t folded[MOST];
+    const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
+                                  UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
+                                  UTF8PROC_IGNORE;
+    uint32_t cp = 0;
+    size_t len = utf8_get(p, (size_t)(end - p), &cp);
+    utf8proc_ssize_t n;
+
+    if (len == 0) /* cannot be: the text was checked */
+        return end;
+    w->counts.wide++;
+    w->counts.script[words_script(cp)]++;
+    n = utf8proc_decompose_char((utf8proc_int32_t)cp, folded, MOST, how, NULL);
+    for (utf8proc_ssize_t i = 0; i < n && i < MOST; i++)
+        add_folded(w, (uint32_t)folded[i]);
+    return p + len;
+}
+
+/* ---- a piece of text ---- */
+
+static const char *ascii_other(struct words *w, const char *p, const char *end,
+                               enum ascii class)
+{
+    if (class == A_LINE)
+        return ascii_line(w, p, end);
+    if (class == A_SIGN) {
+        add_sign(w, *p);
+        w->counts.sign[(unsigned char)*p]++;
+        if (*p == '.' || *p == '!' || *p == '?')
+            w->counts.ends += p + 1 == end || (unsigned char)p[1] <= ' ';
+    } else {
+        close_token(w);
+        w->counts.spaces++;
+    }
+    return p + 1;
+}
+
+void words_add(struct words *w, struct span text, uint32_t limit)
+{
+    const char *p = text.ptr, *end = p + text.len;
+
+    w->limit = limit;
+    w->apart = 1;
+    w->counts.bytes += (uint32_t)text.len;
+    while (p < end && !full(w)) {
+        unsigned char c = (unsigned char)*p;
+        enum ascii class;
+
+        if (c >= 0x80) {
+            p = wide(w, p, end);
+            continue;
+        }
+        class = (enum ascii)ascii_class[c];
+        p = class == A_WORD ? ascii_word(w, p, end)
+                            : ascii_other(w, p, end, class);
+    }
+    close_token(w);
+}
+
+void words_clear(struct words *w)
+{
+    memset(w, 0, offsetof(struct words, tokens));
+}
+
+struct span words_text(const struct words *w, const struct token *t)
+{
+    return (struct span){w->fold + t->at, t->len};
+}

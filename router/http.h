@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inbound HTTP/1.1 on libevent bufferevents; parsing by http_parser.  One
- * server object per worker thread; nothing here is shared between threads.
+ * Inbound HTTP/1.1 on libevent bufferevents, our own strict parser.  One
+ * server object per worker thread; only http_server_open and _busy may be
+ * called from another.
  *
  * An exchange is one request and its answer.  The handler is called when the
  * whole body is there; it answers now or later, whole (http_reply) or in
  * pieces (http_begin, http_write..., http_end).  Requests that a client
  * pipelines wait their turn.  When the client goes away, on_gone is called
- * once, whatever the state; after it, or after the answer's end, the
- * exchange must not be used again.
+ * once, whatever the state; after it, or after the answer's end (http_reply,
+ * http_end, http_abort), no function may be called with the exchange again.
+ * Its memory (request, arena) stays until the end of the loop's turn.  A
+ * client that closes its sending side while an answer is due has left.
  */
 #ifndef WEIR_ROUTER_HTTP_H
 #define WEIR_ROUTER_HTTP_H
@@ -57,7 +60,8 @@ struct http_watch {
     void (*on_drain)(void *ctx); /* and fell below a quarter of it */
 };
 
-/* fd: a listening socket (the server closes it), one per worker. */
+/* fd: a listening socket, one per worker; on success it is the server's.
+ * SIGPIPE is ignored from here on. */
 MUST_USE struct http_server *http_server_new(struct event_base *base, int fd,
                                              const struct http_limits *limits,
                                              const struct http_handler *h,

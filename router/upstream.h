@@ -6,7 +6,9 @@
  *
  * Calls back: on_head once when the status and headers are there, on_body
  * for each piece, on_done exactly once at the end, whatever happened, and
- * never after upstream_cancel.  No callback runs inside upstream_start.
+ * never after upstream_cancel; after either the call must not be used again.
+ * No callback runs inside any of these functions.  A call may be cancelled,
+ * paused, resumed and another started from any callback.
  */
 #ifndef WEIR_ROUTER_UPSTREAM_H
 #define WEIR_ROUTER_UPSTREAM_H
@@ -38,7 +40,8 @@ struct upstream_request {
     const char *url;
     const struct upstream_header *headers;
     size_t n_headers;
-    struct span body; /* (borrowed until on_done or cancel) */
+    /* (borrowed until on_done, after a cancel until the loop's turn ends) */
+    struct span body;
     unsigned connect_ms, first_byte_ms, stall_ms, total_ms; /* 0: none */
     size_t max_body; /* bytes of the answer; 0: no limit (streams) */
 };

@@ -22,6 +22,21 @@ static bool open_reader(struct dataset *d, const char *path, struct err *e)
 
     if (!src)
         return false;
+    if (span_eq(source_head(src), SPAN("SQLite format 3\0"))) {
+        source_close(src);
+        if (!strcmp(path, "-"))
+            return err_set(e, ERR_USAGE,
+                           "wanted a log as a file, found it on "
+                           "standard input");
+        d->ops = &weir_log_ops;
+        d->reader = weir_log_open(path, &d->opt, e);
+        return d->reader != NULL;
+    }
+    if (d->opt.route) {
+        source_close(src);
+        return err_set(e, ERR_USAGE, "%s: only a weir log knows its routes",
+                       path);
+    }
     d->ops = &jsonl_ops;
     d->reader = jsonl_open(src, e);
     return d->reader != NULL;
@@ -50,6 +65,16 @@ static void count_bad(struct dataset *d, const struct err *e)
         memcpy(d->first_bad, e->msg, sizeof d->first_bad);
 }
 
+static bool in_time(const struct dataset *d, const struct dataset_row *row)
+{
+    const struct dataset_options *o = &d->opt;
+
+    if (!o->since_ms && !o->until_ms)
+        return true;
+    return row->time_ms >= 0 && row->time_ms >= o->since_ms &&
+           (!o->until_ms || row->time_ms < o->until_ms);
+}
+
 int dataset_next(struct dataset *d, struct dataset_row *row, struct err *e)
 {
     struct err bad;
@@ -61,7 +86,9 @@ int dataset_next(struct dataset *d, struct dataset_row *row, struct err *e)
     for (;;) {
         switch (d->ops->next(d->reader, row, &bad)) {
         case READER_ROW:
-            return 1;
+            if (in_time(d, row))
+                return 1;
+            continue;
         case READER_END:
             return 0;
         case READER_BAD:

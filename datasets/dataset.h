@@ -31,7 +31,7 @@ struct dataset_row {
     struct span id, task, session;
     int64_t time_ms;                     /* UTC; -1: not known */
     struct span messages, tools, params; /* JSON, or empty */
-    struct span features; /* packed struct vec where there is no text */
+    struct span features;                /* packed struct vec, or empty */
     struct outcome outcomes[DATASET_OUTCOMES_MAX];
     uint32_t n_outcomes;
 };
@@ -40,6 +40,10 @@ struct dataset;
 
 struct dataset_options {
     bool skip_bad; /* count and remember malformed rows instead of failing */
+    /* Only rows of this time (UTC ms; 0: no limit), since <= time < until;
+     * rows without a time are left out where a limit is set. */
+    int64_t since_ms, until_ms;
+    const char *route; /* logs: only this route; NULL: all */
 };
 
 /* The format is known by content (gzip magic, SQLite magic, else JSON
@@ -52,7 +56,8 @@ MUST_USE int dataset_next(struct dataset *d, struct dataset_row *row,
                           struct err *e);
 /* Rows left out by skip_bad, and the first one's message ("" if none). */
 uint64_t dataset_bad(const struct dataset *d, const char **first);
-/* Bytes of the file read so far and its size, for a progress bar. */
+/* How much of the file was read (bytes, or a log's rows) and how much there
+ * is (0: not known), for a progress bar. */
 void dataset_progress(const struct dataset *d, uint64_t *read, uint64_t *size);
 void dataset_close(struct dataset *d); /* NULL: no-op */
 

@@ -26,4 +26,9 @@ struct source;
 MUST_USE void *jsonl_open(struct source *src, struct err *e);
 extern const struct reader_ops jsonl_ops;
 
+/* A server's log. */
+MUST_USE void *weir_log_open(const char *path, const struct dataset_options *o,
+                             struct err *e);
+extern const struct reader_ops weir_log_ops;
+
 #endif

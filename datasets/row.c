@@ -3,8 +3,8 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 
 #include <math.h>
 #include <string.h>
@@ -100,24 +100,33 @@ static bool time_field(struct parse *p, const char *name, const struct json *v,
     return true;
 }
 
+bool row_messages_ok(const struct json *messages, struct json *bad)
+{
+    struct json_iter it = json_begin(messages);
+    struct json m;
+    size_t n = 0;
+
+    *bad = *messages;
+    if (messages->type != JSON_ARRAY)
+        return false;
+    for (; json_next(&it, NULL, &m); n++) {
+        if (json_get(&m, "role").type != JSON_STRING) {
+            *bad = m;
+            return false;
+        }
+    }
+    return n > 0;
+}
+
 static bool messages_field(struct parse *p, const char *name,
                            const struct json *v, void *to)
 {
-    struct json_iter it = json_begin(v);
-    struct json m, role;
-    unsigned n = 0;
+    struct json bad;
 
     if (v->type == JSON_NULL)
         return true;
-    if (v->type != JSON_ARRAY)
-        return wrong(p, name, "an array of messages", v);
-    for (; json_next(&it, NULL, &m); n++) {
-        role = json_get(&m, "role");
-        if (role.type != JSON_STRING)
-            return wrong(p, name, "objects with a \"role\"", &m);
-    }
-    if (n == 0)
-        return wrong(p, name, "at least one message", v);
+    if (!row_messages_ok(v, &bad))
+        return wrong(p, name, "an array of objects with a \"role\"", &bad);
     *(struct span *)to = v->raw;
     return true;
 }
@@ -144,6 +153,7 @@ static bool features_field(struct parse *p, const char *name,
                            const struct json *v, void *to)
 {
     struct span *out = to, text;
+    struct vec vec;
     size_t n;
     char *bytes;
 
@@ -157,7 +167,7 @@ static bool features_field(struct parse *p, const char *name,
     if (!base64_decode(text, bytes, &n))
         return wrong(p, name, "a packed vector in base64", v);
     *out = (struct span){bytes, n};
-    return true;
+    return vec_unpack(*out, &vec, p->e) || err_wrap(p->e, "%s", name);
 }
 
 static bool unit_field(struct parse *p, const char *name, const struct json *v,

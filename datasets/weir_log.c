@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reader of the server's outcome log (docs/log-format.md): each request that
+ * an arm served is a row with that arm's outcome.  The file is only read,
+ * and the server may go on writing meanwhile: all is seen as it was when
+ * reading began.
+ */
+#include "base/json.h"
+#include "base/vec.h"
+#include "datasets/reader.h"
+#include "datasets/row.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SCHEMA_VERSION = 1, BUSY_MS = 5000 };
+
+struct weir_log {
+    char *name; /* (owned) */
+    sqlite3 *db;
+    sqlite3_stmt *rows, *label;
+    uint64_t done, total; /* rows */
+};
+
+/* A task that the classifier guessed is no evidence for the next one. */
+static const char rows_sql[] =
+    "SELECT id, time_ms, session, CASE task_given WHEN 1 THEN task END,"
+    "  arm, propensity, input_tokens,"
+    "  CASE WHEN status < 400 THEN output_tokens END,"
+    "  cost_pico, latency_us, features, messages, tools, params, answer"
+    " FROM requests"
+    " WHERE arm IS NOT NULL"
+    "  AND (features IS NOT NULL OR messages IS NOT NULL)"
+    "  AND time_ms >= ?1 AND time_ms < ?2 AND (?3 IS NULL OR route = ?3)"
+    " ORDER BY time_ms, id";
+
+static const char count_sql[] =
+    "SELECT count(*) FROM requests WHERE time_ms >= ?1 AND time_ms < ?2";
+
+/* The newest label of the strongest source. */
+static const char label_sql[] =
+    "SELECT score, source FROM labels WHERE request_id = ?1"
+    " ORDER BY CASE source WHEN 'feedback' THEN 0 WHEN 'benchmark' THEN 1"
+    "  WHEN 'judge' THEN 2 WHEN 'check' THEN 3 WHEN 'signal' THEN 4 ELSE 5 END,"
+    "  time_ms DESC, rowid DESC LIMIT 1";
+
+enum column {
+    C_ID,
+    C_TIME,
+    C_SESSION,
+    C_TASK,
+    C_ARM,
+    C_PROPENSITY,
+    C_INPUT,
+    C_OUTPUT,
+    C_COST,
+    C_LATENCY,
+    C_FEATURES,
+    C_MESSAGES,
+    C_TOOLS,
+    C_PARAMS,
+    C_ANSWER,
+};
+
+static bool db_error(const struct weir_log *l, const char *doing, struct err *e)
+{
+    return err_set(e, ERR_INPUT, "%s: %s: %s", l->name, doing,
+                   sqlite3_errmsg(l->db));
+}
+
+static bool prepare(struct weir_log *l, const char *sql, sqlite3_stmt **out,
+                    struct err *e)
+{
+    return sqlite3_prepare_v2(l->db, sql, -1, out, NULL) == SQLITE_OK ||
+           db_error(l, "wanted the tables of a weir log", e);
+}
+
+/* One whole number that a statement without parameters gives. */
+static bool ask(struct weir_log *l, const char *sql, int64_t *out,
+                struct err *e)
+{
+    sqlite3_stmt *st = NULL;
+    bool ok = prepare(l, sql, &st, e);
+
+    if (ok && sqlite3_step(st) == SQLITE_ROW)
+        *out = sqlite3_column_int64(st, 0);
+    else if (ok)
+        ok = db_error(l, "reading", e);
+    sqlite3_finalize(st);
+    return ok;
+}
+
+static bool check_schema(struct weir_log *l, struct err *e)
+{
+    int64_t version, tables;
+
+    if (!ask(l, "PRAGMA user_version", &version, e) ||
+        !ask(l,
+             "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
+             " AND name IN ('requests', 'labels')",
+             &tables, e))
+        return false;
+    if (version > SCHEMA_VERSION)
+        return err_set(e, ERR_INPUT,
+                       "%s: wanted a log of schema %d, found schema %lld: it "
+                       "was written by a newer weir",
+                       l->name, SCHEMA_VERSION, (long long)version);
+    return (version == SCHEMA_VERSION && tables == 2) ||
+           err_set(e, ERR_INPUT,
+                   "%s: wanted a weir log, found another SQLite database",
+                   l->name);
+}
+
+static void bind(sqlite3_stmt *st, const struct dataset_options *o)
+{
+    sqlite3_bind_int64(st, 1, o->since_ms ? o->since_ms : INT64_MIN);
+    sqlite3_bind_int64(st, 2, o->until_ms ? o->until_ms : INT64_MAX);
+    if (o->route && sqlite3_bind_parameter_count(st) > 2)
+        sqlite3_bind_text(st, 3, o->route, -1, SQLITE_TRANSIENT);
+}
+
+static bool count_rows(struct weir_log *l, const struct dataset_options *o,
+                       struct err *e)
+{
+    sqlite3_stmt *st = NULL;
+    bool ok = prepare(l, count_sql, &st, e);
+
+    if (ok) {
+        bind(st, o);
+        ok = sqlite3_step(st) == SQLITE_ROW || db_error(l, "counting", e);
+        l->total = (uint64_t)sqlite3_column_int64(st, 0);
+    }
+    sqlite3_finalize(st);
+    return ok;
+}
+
+static bool begin(struct weir_log *l, const char *path,
+                  const struct dataset_options *o, struct err *e)
+{
+    if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        return db_error(l, "opening", e);
+    sqlite3_busy_timeout(l->db, BUSY_MS);
+    if (sqlite3_exec(l->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+        return db_error(l, "beginning to read", e);
+    if (!check_schema(l, e) || !count_rows(l, o, e) ||
+        !prepare(l, rows_sql, &l->rows, e) ||
+        !prepare(l, label_sql, &l->label, e))
+        return false;
+    bind(l->rows, o);
+    return true;
+}
+
+static void weir_log_close(void *r)
+{
+    struct weir_log *l = r;
+
+    if (!l)
+        return;
+    sqlite3_finalize(l->rows);
+    sqlite3_finalize(l->label);
+    sqlite3_close(l->db);
+    free(l->name);
+    free(l);
+}
+
+void *weir_log_open(const char *path, const struct dataset_options *o,
+                    struct err *e)
+{
+    struct weir_log *l = calloc(1, sizeof *l);
+
+    if (l)
+        l->name = strdup(path);
+    if (!l || !l->name) {
+        err_set(e, ERR_MEMORY, "%s: no memory", path);
+    } else if (begin(l, path, o, e)) {
+        return l;
+    }
+    weir_log_close(l);
+    return NULL;
+}
+
+/* ---- one row ---- */
+
+/* Valid until the statement's next step. */
+static struct span text_of(sqlite3_stmt *st, int column)
+{
+    const void *p = sqlite3_column_blob(st, column);
+
+    return (struct span){p, (size_t)sqlite3_column_bytes(st, column)};
+}
+
+/* Times `unit`; NAN where it is NULL. */
+static double number_of(sqlite3_stmt *st, int column, double unit)
+{
+    if (sqlite3_column_type(st, column) == SQLITE_NULL)
+        return NAN;
+    return sqlite3_column_double(st, column) * unit;
+}
+
+static bool check_amounts(const struct outcome *o, struct err *e)
+{
+    const struct {
+        const char *name;
+        double value, most;
+    } list[] = {
+        {"score", o->score, 1},
+        {"propensity", o->propensity, 1},
+        {"input_tokens", o->input_tokens, HUGE_VAL},
+        {"output_tokens", o->output_tokens, HUGE_VAL},
+        {"cost", o->cost_usd, HUGE_VAL},
+        {"latency", o->latency_ms, HUGE_VAL},
+    };
+
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        double v = list[i].value;
+
+        if (!isnan(v) && (!isfinite(v) || v < 0 || v > list[i].most))
+            return err_set(e, ERR_INPUT, "%s: wanted %s, found %g",
+                           list[i].name,
+                           list[i].most <= 1 ? "a number in [0,1]"
+                                             : "a finite number of 0 or more",
+                           v);
+    }
+    return true;
+}
+
+static bool check_json(const char *name, struct span text,
+                       enum json_type wanted, struct err *e)
+{
+    struct json v;
+
+    if (text.len == 0)
+        return true;
+    if (!json_parse(text, &v, e))
+        return err_wrap(e, "%s", name);
+    return v.type == wanted ||
+           err_set(e, ERR_INPUT, "%s: wanted %s, found %s", name,
+                   json_type_name(wanted), json_type_name(v.type));
+}
+
+static bool check_row(const struct dataset_row *row, struct err *e)
+{
+    struct vec vec;
+    struct json v, bad;
+
+    if (row->id.len == 0 || row->outcomes[0].arm.len == 0)
+        return err_set(e, ERR_INPUT, "wanted an id and an arm, found none");
+    if (row->features.len && !vec_unpack(row->features, &vec, e))
+        return err_wrap(e, "features");
+    if (row->messages.len) {
+        if (!json_parse(row->messages, &v, e))
+            return err_wrap(e, "messages");
+        if (!row_messages_ok(&v, &bad))
+            return err_set(e, ERR_INPUT,
+                           "messages: wanted objects with a \"role\", found "
+                           "%s",
+                           json_type_name(bad.type));
+    }
+    return check_json("tools", row->tools, JSON_ARRAY, e) &&
+           check_json("params", row->params, JSON_OBJECT, e) &&
+           check_amounts(&row->outcomes[0], e);
+}
+
+static void fill_row(sqlite3_stmt *st, struct dataset_row *row)
+{
+    struct outcome *o = &row->outcomes[0];
+
+    row_clear(row);
+    row->id = text_of(st, C_ID);
+    row->time_ms = sqlite3_column_int64(st, C_TIME);
+    row->session = text_of(st, C_SESSION);
+    row->task = text_of(st, C_TASK);
+    row->features = text_of(st, C_FEATURES);
+    row->messages = text_of(st, C_MESSAGES);
+    row->tools = text_of(st, C_TOOLS);
+    row->params = text_of(st, C_PARAMS);
+    *o = outcome_unknown();
+    o->arm = text_of(st, C_ARM);
+    o->propensity = number_of(st, C_PROPENSITY, 1);
+    o->input_tokens = number_of(st, C_INPUT, 1);
+    o->output_tokens = number_of(st, C_OUTPUT, 1);
+    o->cost_usd = number_of(st, C_COST, 1e-12);
+    o->latency_ms = number_of(st, C_LATENCY, 1e-3);
+    o->answer = text_of(st, C_ANSWER);
+    row->n_outcomes = 1;
+}
+
+static bool add_label(struct weir_log *l, struct dataset_row *row,
+                      struct err *e)
+{
+    int rc;
+
+    sqlite3_reset(l->label);
+    sqlite3_bind_text(l->label, 1, row->id.ptr, (int)row->id.len,
+                      SQLITE_TRANSIENT);
+    rc = sqlite3_step(l->label);
+    if (rc == SQLITE_ROW) {
+        row->outcomes[0].score = number_of(l->label, 0, 1);
+        row->outcomes[0].source = text_of(l->label, 1);
+    }
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ||
+           db_error(l, "reading labels", e);
+}
+
+static enum reader_end weir_log_next(void *r, struct dataset_row *row,
+                                     struct err *e)
+{
+    struct weir_log *l = r;
+    int rc = sqlite3_step(l->rows);
+
+    if (rc == SQLITE_DONE)
+        return READER_END;
+    if (rc != SQLITE_ROW) {
+        db_error(l, "reading", e);
+        return READER_FAIL;
+    }
+    fill_row(l->rows, row);
+    row->line = ++l->done;
+    if (!add_label(l, row, e))
+        return READER_FAIL;
+    if (check_row(row, e))
+        return READER_ROW;
+    err_wrap(e, "%s: row %llu, request '%.*s'", l->name,
+             (unsigned long long)l->done,
+             row->id.len < 64 ? (int)row->id.len : 64,
+             row->id.len ? row->id.ptr : "");
+    return READER_BAD;
+}
+
+static void weir_log_progress(const void *r, uint64_t *read, uint64_t *size)
+{
+    const struct weir_log *l = r;
+
+    *read = l->done;
+    *size = l->total;
+}
+
+const struct reader_ops weir_log_ops = {
+    .next = weir_log_next,
+    .progress = weir_log_progress,
+    .close = weir_log_close,
+};

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The entrance: a table of subcommands, nothing else. */
 #include "base/version.h"
+#include "datasets/cmd_export.h"
+#include "datasets/cmd_import.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +22,8 @@ static int version(int argc, char **argv)
 }
 
 static const struct command commands[] = {
+    {"import", cmd_import, "make a dataset from other programs' files"},
+    {"export", cmd_export, "write a server's log as a dataset"},
     {"version", version, "print the version"},
 };
 

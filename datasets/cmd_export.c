@@ -33,7 +33,8 @@ static bool time_of(const char *name, const char *text, int64_t *ms,
     }
     return err_set(e, ERR_USAGE,
                    "--%s: wanted a time such as 2026-05-01, "
-                   "2026-05-01T12:00:00Z or 7d (ago), found '%s'", name, text);
+                   "2026-05-01T12:00:00Z or 7d (ago), found '%s'",
+                   name, text);
 }
 
 static enum args_end parse(int argc, char **argv, struct options *o, int *first,
@@ -94,6 +95,5 @@ int cmd_export(int argc, char **argv)
         return convert_fail("export", &e);
     im.paths = (const char *const *)(argv + first);
     im.n_paths = 1;
-    return convert_run(
-        &(struct convert){"export", o.out, &log, o.json}, &im);
+    return convert_run(&(struct convert){"export", o.out, &log, o.json}, &im);
 }

@@ -28,6 +28,8 @@ static void draw(void *ctx, double done)
 
 static bool run(const struct convert *c, struct import *im, struct err *e)
 {
+    const char *why;
+
     im->out = dataset_create(c->out, e);
     if (!im->out)
         return false;
@@ -37,9 +39,9 @@ static bool run(const struct convert *c, struct import *im, struct err *e)
     }
     if (im->count.rows == 0) {
         dataset_abandon(im->out);
-        return err_set(e, ERR_INPUT, "%s: wanted rows, found none%s%s%s",
-                       im->paths[0], im->left_why[0] ? " of use: " : "",
-                       im->left_why, im->first_bad);
+        why = im->left_why[0] ? im->left_why : im->first_bad;
+        return err_set(e, ERR_INPUT, "%s: wanted rows, found none%s%s",
+                       im->paths[0], why[0] ? " of use: " : "", why);
     }
     return dataset_finish(im->out, e);
 }

@@ -239,10 +239,11 @@ static bool from_conversation(struct import *im, const struct json *v,
     struct outcome *o;
 
     if (!import_request(im, v))
-        return err_set(e, ERR_INPUT,
-                       "messages: wanted an array of objects with a \"role\", found "
-                       "%s without",
-                       json_type_name(messages.type));
+        return err_set(
+            e, ERR_INPUT,
+            "messages: wanted an array of objects with a \"role\", found "
+            "%s without",
+            json_type_name(messages.type));
     if (!before_last(im, &messages, &last) || !is_assistant(&last))
         return err_set(e, ERR_INPUT,
                        "messages: wanted a question and at the end an "

@@ -41,7 +41,8 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -I. $(WARN) $(FLAGS_$(VARI
   $(CFLAGS)
 
 SRC := $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c))
-OBJ := $(SRC:%.c=$(B)/%.o)
+DATA := $(foreach d,$(LAYERS),$(wildcard $(d)/*.S))
+OBJ := $(SRC:%.c=$(B)/%.o) $(DATA:%.S=$(B)/%.o)
 UNIT := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_BIN := $(UNIT:%=$(B)/test_%)
@@ -71,6 +72,13 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  cc    $@"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Files that the program carries within it.
+$(B)/models/catalogue_data.o: models/catalogue.json
+$(B)/%.o: %.S
+	@mkdir -p $(@D)
+	@echo "  as    $@"
+	@$(CC) -c -o $@ $<
 
 $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libweir.a
 	@echo "  link  $@"

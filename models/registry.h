@@ -32,7 +32,9 @@ enum capability {
     CAN_SAMPLING = 1 << 10, /* temperature and top_p are accepted */
 };
 
-/* pico-USD a token; -1: not known (then the plain input price holds). */
+/* pico-USD a token.  The last three may be -1, not known: then reads and
+ * writes of the cache cost what plain input does, and 1-hour writes what
+ * 5-minute ones do. */
 struct prices {
     int64_t input, output;
     int64_t cached_input;   /* read from the provider's prompt cache */
@@ -42,7 +44,8 @@ struct prices {
 
 enum { PRICE_STEPS_MAX = 3 };
 
-/* From `from_tokens` input tokens on, all tokens of the request cost this. */
+/* From `from_tokens` input tokens on, all tokens of the request cost this.
+ * Steps ascend. */
 struct price_step {
     int64_t from_tokens;
     struct prices prices;
@@ -50,8 +53,9 @@ struct price_step {
 
 struct usage {
     int64_t input; /* all input tokens, with the cached and written ones */
-    int64_t cached, cache_write, cache_write_1h;
-    int64_t output; /* with reasoning */
+    int64_t cached;
+    int64_t cache_write, cache_write_1h; /* a written token is in one of them */
+    int64_t output;                      /* with reasoning */
     int64_t reasoning;
 };
 
@@ -70,6 +74,7 @@ struct model {
     int64_t max_output; /* tokens; 0: not known */
     uint32_t caps;      /* enum capability bits */
     bool caps_known;
+    bool legacy; /* kept for old records and benchmarks; no longer offered */
 };
 
 /* Exact cost in pico-USD, never below zero; reasoning is inside output. */
@@ -86,17 +91,24 @@ MUST_USE struct catalogue *catalogue_load(const char *path, struct err *e);
 void catalogue_free(struct catalogue *c); /* NULL: no-op */
 size_t catalogue_count(const struct catalogue *c);
 const struct model *catalogue_at(const struct catalogue *c, size_t i);
-/* By name, with or without a provider prefix ("openai/gpt-5.4-nano") and
- * by dated forms of the same name; NULL when unknown. */
+/* By name or another name of the same model; with or without a provider
+ * prefix ("openai/gpt-5.4-nano"), in any case, with dots or dashes, and by
+ * dated forms ("gpt-5.4-nano-2026-03-05", "...-latest"); NULL when unknown. */
 const struct model *catalogue_find(const struct catalogue *c, struct span name);
 
-/* USD per million tokens, as people write it ("0.075") <-> pico a token;
- * exact for up to 6 decimals. */
+/* Where the figures are from, one line a source; borrowed. */
+const char *catalogue_source(const struct catalogue *c);
+
+/* USD per million tokens, as people write it ("0.075", "1e-1") <-> pico a
+ * token; exact for up to 6 decimals, finer ones are refused.  Up to a
+ * million USD. */
 bool price_parse(struct span usd_per_million, int64_t *pico);
-void price_format(int64_t pico, char dst[32]);
+const char *price_format(int64_t pico, char dst[32]); /* returns dst */
 
 const char *tier_name(enum tier t);
 bool tier_parse(struct span s, enum tier *out);
 const char *capability_name(enum capability c); /* "tools", "vision" ... */
+bool capability_parse(struct span s, uint32_t *bit);
+enum { CAPABILITIES = 11 }; /* bits 0 to 10 */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The entrance: a table of subcommands, nothing else. */
 #include "base/version.h"
+#include "bench/cmd_mock.h"
 #include "datasets/cmd_export.h"
 #include "datasets/cmd_import.h"
 
@@ -24,6 +25,7 @@ static int version(int argc, char **argv)
 static const struct command commands[] = {
     {"import", cmd_import, "make a dataset from other programs' files"},
     {"export", cmd_export, "write a server's log as a dataset"},
+    {"mock", cmd_mock, "play a provider, for tests and benchmarks"},
     {"version", version, "print the version"},
 };
 

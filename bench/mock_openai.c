@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mock's answers in the dialect of OpenAI chat completions. */
+#include "bench/mock.h"
+
+#include <string.h>
+
+static void head(const struct request *r, const struct mock_reply *m,
+                 const char *object, struct buf *out)
+{
+    buf_printf(out,
+               "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%lld,"
+               "\"model\":",
+               m->id, object, (long long)m->created);
+    buf_json_str(out, r->model);
+    buf_str(out, ",\"system_fingerprint\":\"fp_mock\"");
+}
+
+static void write_usage(const struct mock_reply *m, struct buf *out)
+{
+    buf_printf(out,
+               "{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,"
+               "\"total_tokens\":%lld,\"prompt_tokens_details\":{"
+               "\"cached_tokens\":%lld,\"audio_tokens\":0},"
+               "\"completion_tokens_details\":{\"reasoning_tokens\":%lld,"
+               "\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
+               "\"rejected_prediction_tokens\":0}}",
+               (long long)m->input_tokens, (long long)m->output_tokens,
+               (long long)(m->input_tokens + m->output_tokens),
+               (long long)m->cached_tokens, (long long)m->reasoning_tokens);
+}
+
+static void write_call(const struct mock_call *c, struct span arguments,
+                       struct buf *out)
+{
+    buf_str(out, "\"id\":");
+    buf_json_str(out, c->id);
+    buf_str(out, ",\"type\":\"function\",\"function\":{\"name\":");
+    buf_json_str(out, c->name);
+    buf_str(out, ",\"arguments\":");
+    buf_json_str(out, arguments);
+    buf_str(out, "}");
+}
+
+static void write_message(const struct mock_reply *m, struct buf *out)
+{
+    buf_str(out, "{\"role\":\"assistant\",\"content\":");
+    if (m->n_calls)
+        buf_str(out, "null");
+    else
+        buf_json_str(out, m->text);
+    buf_str(out, ",\"refusal\":null");
+    for (unsigned i = 0; i < m->n_calls; i++) {
+        buf_str(out, i ? ",{" : ",\"tool_calls\":[{");
+        write_call(&m->calls[i], m->calls[i].arguments, out);
+        buf_char(out, '}');
+    }
+    buf_str(out, m->n_calls ? "]}" : "}");
+}
+
+static void whole(const struct request *r, const struct mock_reply *m,
+                  struct buf *out)
+{
+    head(r, m, "chat.completion", out);
+    buf_str(out, ",\"choices\":[");
+    for (int64_t i = 0; i < r->params.n && i < 16; i++) {
+        buf_printf(out, "%s{\"index\":%lld,\"message\":", i ? "," : "",
+                   (long long)i);
+        write_message(m, out);
+        buf_printf(out, ",\"logprobs\":null,\"finish_reason\":\"%s\"}",
+                   m->finish);
+    }
+    buf_str(out, "]");
+    if (!m->fault.no_usage) {
+        buf_str(out, ",\"usage\":");
+        write_usage(m, out);
+    }
+    buf_str(out, ",\"service_tier\":\"default\"}");
+}
+
+/* A chunk up to its delta; `tail` closes it. */
+static void chunk(const struct request *r, const struct mock_reply *m,
+                  struct buf *out)
+{
+    buf_str(out, "data: ");
+    head(r, m, "chat.completion.chunk", out);
+    buf_str(out, ",\"choices\":[");
+}
+
+static void tail(const struct request *r, const struct mock_reply *m,
+                 const char *finish, struct buf *out)
+{
+    buf_printf(out, ",\"logprobs\":null,\"finish_reason\":%s%s%s}]",
+               finish ? "\"" : "", finish ? finish : "null",
+               finish ? "\"" : "");
+    buf_str(out, r->params.stream_usage && !m->fault.no_usage
+                     ? ",\"usage\":null}\n\n"
+                     : "}\n\n");
+}
+
+static void first_frame(const struct request *r, const struct mock_reply *m,
+                        struct buf *out)
+{
+    chunk(r, m, out);
+    buf_printf(out,
+               "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":%s,"
+               "\"refusal\":null}",
+               m->n_calls ? "null" : "\"\"");
+    tail(r, m, NULL, out);
+}
+
+static void text_frame(const struct request *r, const struct mock_reply *m,
+                       struct span piece, struct buf *out)
+{
+    chunk(r, m, out);
+    buf_str(out, "{\"index\":0,\"delta\":{\"content\":");
+    buf_json_str(out, piece);
+    buf_str(out, "}");
+    tail(r, m, NULL, out);
+}
+
+/* A call goes out in three frames: id and name, then the arguments in two
+ * halves that cut wherever they cut. */
+static void call_frame(const struct request *r, const struct mock_reply *m,
+                       size_t i, struct buf *out)
+{
+    const struct mock_call *c = &m->calls[i / 3];
+    size_t half = c->arguments.len / 2;
+    struct span piece = {c->arguments.ptr, half};
+
+    chunk(r, m, out);
+    buf_printf(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":%zu,",
+               i / 3);
+    if (i % 3 == 0) {
+        write_call(c, SPAN(""), out);
+    } else {
+        if (i % 3 == 2)
+            piece =
+                (struct span){c->arguments.ptr + half, c->arguments.len - half};
+        buf_str(out, "\"function\":{\"arguments\":");
+        buf_json_str(out, piece);
+        buf_str(out, "}");
+    }
+    buf_str(out, "}]}");
+    tail(r, m, NULL, out);
+}
+
+/* Behind the content: the finish, the usage where asked for, [DONE]. */
+static bool last_frame(const struct request *r, const struct mock_reply *m,
+                       size_t i, struct buf *out)
+{
+    bool with_usage = r->params.stream_usage && !m->fault.no_usage;
+
+    if (i == 0) {
+        chunk(r, m, out);
+        buf_str(out, "{\"index\":0,\"delta\":{}");
+        tail(r, m, m->finish, out);
+        return true;
+    }
+    if (i == 1 && with_usage) {
+        chunk(r, m, out);
+        buf_str(out, "],\"usage\":");
+        write_usage(m, out);
+        buf_str(out, "}\n\n");
+        return true;
+    }
+    if (i != (with_usage ? 2U : 1U))
+        return false;
+    buf_str(out, "data: [DONE]\n\n");
+    return true;
+}
+
+static bool frame(const struct request *r, const struct mock_reply *m,
+                  struct mock_cursor *c, struct buf *out)
+{
+    size_t i = c->frame++;
+    struct span piece =
+        mock_piece((struct span){m->text.ptr + c->at, m->text.len - c->at});
+
+    if (i == 0) {
+        first_frame(r, m, out);
+        return true;
+    }
+    if (i - 1 < (size_t)m->n_calls * 3) {
+        call_frame(r, m, i - 1, out);
+        return true;
+    }
+    if (m->n_calls == 0 && piece.len) {
+        c->at += piece.len;
+        text_frame(r, m, piece, out);
+        return true;
+    }
+    return last_frame(r, m, c->tail++, out);
+}
+
+struct error_row {
+    int status;
+    const char *type, *code;
+};
+
+static const struct error_row errors[] = {
+    {400, "invalid_request_error", NULL},
+    {401, "authentication_error", "invalid_api_key"},
+    {403, "permission_error", NULL},
+    {404, "invalid_request_error", "model_not_found"},
+    {429, "rate_limit_error", "rate_limit_exceeded"},
+    {500, "server_error", NULL},
+};
+
+static void error(int status, const char *message, struct buf *out)
+{
+    const struct error_row *row = &errors[sizeof errors / sizeof errors[0] - 1];
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        if (errors[i].status == status)
+            row = &errors[i];
+    }
+    buf_str(out, "{\"error\":{\"message\":");
+    buf_json_str(out, span_of(message));
+    buf_printf(out, ",\"type\":\"%s\",\"param\":null,\"code\":%s%s%s}}",
+               row->type, row->code ? "\"" : "", row->code ? row->code : "null",
+               row->code ? "\"" : "");
+}
+
+const struct mock_dialect mock_openai = {
+    .name = "openai",
+    .path = "/chat/completions",
+    .decode = request_from_openai,
+    .whole = whole,
+    .frame = frame,
+    .error = error,
+};

@@ -84,17 +84,18 @@ static bool arm_of(struct loader *l, struct span name, int *arm, struct err *e)
 static void outcome_price(struct loader *l, const struct outcome *o,
                           double est_input, struct table_outcome *out)
 {
-    double in, usd_in, usd_out;
+    double in = isnan(o->input_tokens) ? est_input : o->input_tokens;
+    double usd_in, usd_out;
 
-    in = isnan(o->input_tokens) ? est_input : o->input_tokens;
     if (isnan(o->output_tokens) && !isnan(o->score))
         l->t->arms[out->arm].assumed_tokens++;
     if (!isnan(o->cost_usd) || !l->o->prices ||
         !pricebook_find(l->o->prices, o->arm, &usd_in, &usd_out))
         return;
-    out->cost_usd =
-        in * usd_in +
-        usd_out * (isnan(o->output_tokens) ? MISSING_OUTPUT : o->output_tokens);
+    /* The token head has to learn the same number as the cost is made of. */
+    if (isnan(o->output_tokens))
+        out->output_tokens = MISSING_OUTPUT;
+    out->cost_usd = in * usd_in + out->output_tokens * usd_out;
 }
 
 static void mean_in(double *mean, double value, uint32_t *n)
@@ -150,6 +151,7 @@ static bool outcomes_take(struct loader *l, const struct dataset_row *row,
             .output_tokens = o->output_tokens,
             .cost_usd = o->cost_usd,
             .propensity = o->propensity,
+            .latency_ms = o->latency_ms,
         };
         int arm;
         if (!arm_of(l, o->arm, &arm, e))

@@ -3,6 +3,11 @@
  * Fitting: rows of a table -> heads, calibration and length regressors, in
  * memory.  The evaluation fits on folds and predicts; `weir train` fits on
  * everything and writes the classifier file.
+ *
+ * Along the way every training row gets heads' values from a fit that has
+ * not seen its group (inner folds).  Calibration is learnt on these, and
+ * fit_oof gives them to whoever chooses a threshold, so that no further rows
+ * need be set aside.
  */
 #ifndef WEIR_TRAINER_FIT_H
 #define WEIR_TRAINER_FIT_H
@@ -10,20 +15,34 @@
 #include "models/classifier.h"
 #include "trainer/table.h"
 
+enum { FIT_BITS = 18, FIT_FOLDS = 5, FIT_FOLDS_MAX = 16 };
+
 struct fit_options {
     uint32_t seed;
-    unsigned bits;  /* hash space 2^bits */
-    unsigned folds; /* inner folds for stacking and calibration */
-    unsigned threads;
+    unsigned bits;    /* hash space 2^bits; 0: FIT_BITS */
+    unsigned folds;   /* inner folds; 0: FIT_FOLDS, 3 beyond 40,000 rows */
+    unsigned threads; /* worker processes; 0: as many as there are cores */
+    bool ordered;     /* arms are tiers from low to high: a higher one's task
+                         means are not below a lower one's unless the data
+                         say so clearly */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
+};
+
+/* What became of an arm's quality head. */
+struct fit_arm {
+    size_t labels;        /* rows with a score */
+    double mean;          /* mean score; NAN without labels */
+    bool constant;        /* too few labels, or all alike: no head */
+    bool isotonic;        /* calibration: isotonic, else Platt's */
+    double ece, log_loss; /* of the out-of-fold predictions; NAN */
 };
 
 struct fitted;
 
 /* Arms are those of the table, in its order.  rows: [n_rows] indices into
- * the table.  An arm with too few labels falls back to its task and global
- * means (shrinkage), never fails. */
+ * the table, which must outlive the fit.  An arm with too few labels falls
+ * back to its task and global means (shrinkage), never fails. */
 MUST_USE struct fitted *fit_train(const struct table *t, const uint32_t *rows,
                                   size_t n_rows, const struct fit_options *o,
                                   struct err *e);
@@ -33,9 +52,20 @@ void fit_free(struct fitted *f); /* NULL: no-op */
  * this fit. */
 void fit_predict(const struct fitted *f, const struct table *t, uint32_t row,
                  struct prediction *out);
+/* The same with the row's task taken as known where it has one. */
+void fit_predict_known(const struct fitted *f, const struct table *t,
+                       uint32_t row, struct prediction *out);
 
-/* Out-of-fold predictions: out[i] is for rows[i], made by a fit that has not
- * seen its group. */
+/* Of the i-th training row (rows[i]), by heads and task means that have not
+ * seen its group.  A row that could not be held out (one group only): by the
+ * fit itself; see fit_held_out. */
+void fit_oof(const struct fitted *f, size_t i, struct prediction *out);
+bool fit_held_out(const struct fitted *f);
+
+const struct fit_arm *fit_arm(const struct fitted *f, uint32_t arm);
+
+/* Out-of-fold predictions by whole fits: out[i] is for rows[i], made by a
+ * fit that has not seen its group. */
 MUST_USE bool fit_crossfit(const struct table *t, const uint32_t *rows,
                            size_t n_rows, unsigned folds,
                            const struct fit_options *o, struct prediction *out,

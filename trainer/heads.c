@@ -139,6 +139,14 @@ void heads_lend(const struct heads *h, struct weights *w)
     w->bias = h->bias;
 }
 
+bool heads_is_constant(const struct heads *h, uint32_t head)
+{
+    for (uint32_t c = 1; c < vocabulary_columns(&h->v); c++)
+        if (h->rows[(size_t)c * h->width + 1 + head] != 0)
+            return false;
+    return true;
+}
+
 /* What the head is to learn from each row; NAN: nothing. */
 static void targets(const struct heads_data *d, struct head at, float *y)
 {

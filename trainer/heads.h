@@ -60,6 +60,9 @@ void heads_free(struct heads *h);
 /* The first stage's part of w; arms' and tasks' counts too. */
 void heads_lend(const struct heads *h, struct weights *w);
 
+/* No weights but the intercept: too little to learn from. */
+bool heads_is_constant(const struct heads *h, uint32_t head);
+
 /* The task of a table's row as a slot, TABLE_NO_TASK where it has none. */
 uint32_t heads_task(const struct heads_data *d, uint32_t row);
 

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/calibrate.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+enum { PLATT_MIN = 30, PLATT_STEPS = 50, BINS = 24, ECE_BINS = 10 };
+
+#define EDGE 1e-4  /* predictions nearer to 0 and 1 count as this */
+#define RISE 1e-5f /* least difference of two knots' values */
+
+struct point {
+    float p, y;
+};
+
+static double logit(double p)
+{
+    p = fmax(EDGE, fmin(p, 1 - EDGE));
+    return log(p / (1 - p));
+}
+
+static double logistic(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* Newton's method for y ~ logistic(slope * logit(p) + shift), with a weak
+ * pull towards slope 1 and shift 0 that keeps separable data finite. */
+static void platt(const struct point *v, size_t n, double *slope, double *shift)
+{
+    const double pull = 1;
+    double a = 1, b = 0;
+
+    for (int step = 0; step < PLATT_STEPS; step++) {
+        double ga = pull * (a - 1), gb = pull * b;
+        double haa = pull, hab = 0, hbb = pull, det, da, db;
+        for (size_t i = 0; i < n; i++) {
+            double x = logit((double)v[i].p), q = logistic(a * x + b);
+            double r = q - (double)v[i].y, h = q * (1 - q);
+            ga += r * x;
+            gb += r;
+            haa += h * x * x;
+            hab += h * x;
+            hbb += h;
+        }
+        det = haa * hbb - hab * hab;
+        da = (hbb * ga - hab * gb) / det;
+        db = (haa * gb - hab * ga) / det;
+        /* A step too long for the curve is shortened. */
+        a -= fmax(-1, fmin(da, 1));
+        b -= fmax(-1, fmin(db, 1));
+        if (fabs(da) + fabs(db) < 1e-9)
+            break;
+    }
+    *slope = fmax(a, .05); /* never falling */
+    *shift = b;
+}
+
+/* Makes both columns strictly ascending without leaving [0,1]. */
+static void straighten(struct calibration *c)
+{
+    for (int k = 1; k < CALIBRATE_KNOTS; k++)
+        c->y[k] = fmaxf(c->y[k], c->y[k - 1] + RISE);
+    for (int k = CALIBRATE_KNOTS - 1; k >= 0; k--)
+        c->y[k] = fminf(c->y[k], 1 - RISE * (float)(CALIBRATE_KNOTS - 1 - k));
+}
+
+static void knots_at(struct calibration *c, double slope, double shift)
+{
+    for (int k = 0; k < CALIBRATE_KNOTS; k++) {
+        double x = k / (CALIBRATE_KNOTS - 1.);
+        c->x[k] = (float)x;
+        c->y[k] = (float)logistic(slope * logit(x) + shift);
+    }
+    straighten(c);
+}
+
+void calibrate_identity(struct calibration *c)
+{
+    c->isotonic = false;
+    for (int k = 0; k < CALIBRATE_KNOTS; k++)
+        c->x[k] = c->y[k] = (float)k / (CALIBRATE_KNOTS - 1);
+    straighten(c);
+}
+
+static int by_p(const void *a, const void *b)
+{
+    const struct point *x = a, *y = b;
+
+    if (x->p != y->p)
+        return x->p < y->p ? -1 : 1;
+    return x->y < y->y ? -1 : x->y > y->y;
+}
+
+struct block {
+    double p, y, weight; /* means */
+};
+
+/* Pools neighbours until the means rise; returns how many are left. */
+static size_t pool(struct block *b, size_t n)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        b[to++] = b[i];
+        while (to > 1 && b[to - 2].y >= b[to - 1].y) {
+            struct block *x = &b[to - 2], *y = &b[to - 1];
+            double w = x->weight + y->weight;
+            x->p = (x->p * x->weight + y->p * y->weight) / w;
+            x->y = (x->y * x->weight + y->y * y->weight) / w;
+            x->weight = w;
+            to--;
+        }
+    }
+    return to;
+}
+
+/* v sorted by p.  Bins of equally many rows, pooled; straight lines from
+ * (0,0) through the blocks' means to (1,1), resampled at the knots. */
+static void isotonic(struct calibration *c, const struct point *v, size_t n)
+{
+    struct block b[BINS + 2] = {{0, 0, 1e-9}};
+    size_t blocks = 1, at = 0;
+
+    for (size_t k = 0, i = 0; k < BINS; k++) {
+        size_t to = n * (k + 1) / BINS;
+        struct block x = {0, 0, (double)(to - i)};
+        for (; i < to; i++) {
+            x.p += (double)v[i].p / x.weight;
+            x.y += (double)v[i].y / x.weight;
+        }
+        b[blocks++] = x;
+    }
+    b[blocks++] = (struct block){1, 1, 1e-9};
+    blocks = pool(b, blocks);
+    c->isotonic = true;
+    for (int k = 0; k < CALIBRATE_KNOTS; k++) {
+        double x = k / (CALIBRATE_KNOTS - 1.), share;
+        while (at + 2 < blocks && b[at + 1].p < x)
+            at++;
+        share =
+            b[at + 1].p > b[at].p ? (x - b[at].p) / (b[at + 1].p - b[at].p) : 1;
+        share = fmax(0, fmin(share, 1));
+        c->x[k] = (float)x;
+        c->y[k] = (float)(b[at].y + share * (b[at + 1].y - b[at].y));
+    }
+    straighten(c);
+}
+
+static double loss_of(const struct calibration *c, const struct point *v,
+                      size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        double q = (double)calibrate_apply(c, v[i].p);
+        q = fmax(1e-6, fmin(q, 1 - 1e-6));
+        sum -= (double)v[i].y * log(q) + (1 - (double)v[i].y) * log(1 - q);
+    }
+    return n ? sum / (double)n : 0;
+}
+
+/* Every other row fits, the rest judges. */
+static bool isotonic_is_better(const struct point *v, size_t n)
+{
+    struct point *half = malloc((n + 2) * sizeof *half);
+    struct calibration p, q;
+    size_t first = (n + 1) / 2;
+    double slope, shift;
+    bool better;
+
+    if (!half)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        half[i % 2 ? first + i / 2 : i / 2] = v[i];
+    platt(half, first, &slope, &shift);
+    knots_at(&p, slope, shift);
+    isotonic(&q, half, first);
+    better = loss_of(&q, half + first, n - first) + 1e-4 <
+             loss_of(&p, half + first, n - first);
+    free(half);
+    return better;
+}
+
+void calibrate_fit(struct calibration *c, const float *p, const float *y,
+                   size_t n)
+{
+    struct point *v = n < PLATT_MIN ? NULL : malloc(n * sizeof *v);
+    double slope, shift;
+
+    calibrate_identity(c);
+    if (!v)
+        return;
+    for (size_t i = 0; i < n; i++)
+        v[i] = (struct point){p[i], y[i]};
+    qsort(v, n, sizeof *v, by_p);
+    if (n >= CALIBRATE_ISOTONIC_MIN && isotonic_is_better(v, n)) {
+        isotonic(c, v, n);
+    } else {
+        platt(v, n, &slope, &shift);
+        knots_at(c, slope, shift);
+    }
+    free(v);
+}
+
+float calibrate_apply(const struct calibration *c, float p)
+{
+    int k = 0;
+
+    while (k < CALIBRATE_KNOTS && c->x[k] <= p)
+        k++;
+    if (k == 0 || k == CALIBRATE_KNOTS)
+        return c->y[k ? k - 1 : 0];
+    return c->y[k - 1] + (c->y[k] - c->y[k - 1]) *
+                             ((p - c->x[k - 1]) / (c->x[k] - c->x[k - 1]));
+}
+
+double calibrate_ece(const float *p, const float *y, size_t n)
+{
+    struct point *v = malloc((n + 1) * sizeof *v);
+    double sum = 0;
+
+    if (!v)
+        return NAN;
+    for (size_t i = 0; i < n; i++)
+        v[i] = (struct point){p[i], y[i]};
+    qsort(v, n, sizeof *v, by_p);
+    for (size_t k = 0, i = 0; k < ECE_BINS; k++) {
+        size_t to = n * (k + 1) / ECE_BINS;
+        double gap = 0;
+        for (; i < to; i++)
+            gap += (double)v[i].p - (double)v[i].y;
+        sum += fabs(gap);
+    }
+    free(v);
+    return n ? sum / (double)n : NAN;
+}
+
+double calibrate_log_loss(const float *p, const float *y, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        double q = fmax(1e-6, fmin((double)p[i], 1 - 1e-6));
+        sum -= (double)y[i] * log(q) + (1 - (double)y[i]) * log(1 - q);
+    }
+    return n ? sum / (double)n : NAN;
+}

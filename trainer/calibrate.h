@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calibration: from a predicted share in (0,1) to the share that is really
+ * adequate, learnt on predictions for rows that the predictor has not seen.
+ * Two curves are tried, Platt's (a logistic of the logit, two numbers) and
+ * an isotonic one over bins; which one stays is decided by the log loss on
+ * the half of the rows that it was not fitted on, and Platt's wins ties.
+ * The result is a few knots, joined by straight lines, strictly ascending,
+ * so that it never makes two different predictions equal.
+ *
+ * Sources: Platt (1999); Zadrozny and Elkan (2002) for isotonic regression.
+ */
+#ifndef WEIR_TRAINER_CALIBRATE_H
+#define WEIR_TRAINER_CALIBRATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { CALIBRATE_KNOTS = 32, CALIBRATE_ISOTONIC_MIN = 4000 };
+
+struct calibration {
+    bool isotonic;
+    float x[CALIBRATE_KNOTS]; /* strictly ascending, 0 ... 1 */
+    float y[CALIBRATE_KNOTS]; /* strictly ascending, within 0 ... 1 */
+};
+
+/* p[n] predicted, y[n] scores in [0,1].  Too few rows: the identity. */
+void calibrate_fit(struct calibration *c, const float *p, const float *y,
+                   size_t n);
+void calibrate_identity(struct calibration *c);
+float calibrate_apply(const struct calibration *c, float p);
+
+/* Expected calibration error: mean |mean predicted - mean score| over ten
+ * bins of equally many rows. */
+double calibrate_ece(const float *p, const float *y, size_t n);
+/* Mean log loss (nats), p kept within 1e-6. */
+double calibrate_log_loss(const float *p, const float *y, size_t n);
+
+#endif

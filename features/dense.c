@@ -7,7 +7,7 @@
 #define COUNT(name, what)                                                      \
     static float name(const struct view *v)                                    \
     {                                                                          \
-        return num_log(what);                                                  \
+        return num_log2p1(what);                                               \
     }
 #define SHARE(name, part, whole)                                               \
     static float name(const struct view *v)                                    \
@@ -177,7 +177,7 @@ uint32_t dense_fill(const struct view *v, float *dst)
     for (size_t i = 0; i < ROWS; i++)
         dst[n++] = rows[i].f(v);
     for (unsigned g = 0; n < VEC_DENSE_MAX && keywords_group(g); g++)
-        dst[n++] = num_log(v->groups[g]);
+        dst[n++] = num_log2p1(v->groups[g]);
     return n;
 }
 

@@ -11,7 +11,7 @@ static const uint32_t steps[65] = {
     58643, 59434, 60219, 60997, 61769, 62534, 63294, 64047, 64794, 65536,
 };
 
-float num_log(uint64_t n)
+float num_log2p1(uint64_t n)
 {
     uint64_t x = n + (n < UINT64_MAX), frac, part;
     int top = 63 - __builtin_clzll(x);

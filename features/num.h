@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-float num_log(uint64_t n);                      /* log2(1 + n), to 1e-4 */
+float num_log2p1(uint64_t n);                   /* log2(1 + n), to 1e-4 */
 float num_ratio(uint64_t part, uint64_t whole); /* 0 where whole is 0 */
 
 #endif

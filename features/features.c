@@ -13,9 +13,9 @@
 #include <string.h>
 
 enum {
-    IDENTITY_HEAD = 1024, /* bytes that tell one system prompt from another */
-    IDENTITY_TAIL = 256,
-    RESULT_HEAD = 512, /* bytes of a tool result searched for errors */
+    SYSTEM_HEAD = 1024, /* bytes that tell one system prompt from another */
+    FIRST_HEAD = 512,   /* and one conversation's first message */
+    RESULT_HEAD = 512,  /* bytes of a tool result searched for errors */
     RESULT_TAIL = 1024,
     OPENING_MAX = 3, /* first words of a message are terms of their own */
 };
@@ -95,27 +95,51 @@ static void add_words(struct features_scratch *s)
 
 /* ---- identities ---- */
 
-static uint64_t window_hash(const struct window *w, uint64_t seed)
+/*
+ * System prompts are told apart by how they begin: what stands further down
+ * is often a date or the state of a workspace.  A conversation's first
+ * message counts with its length, as many begin with the same preamble.
+ */
+static uint64_t text_identity(struct text t, size_t head, uint64_t seed)
 {
-    return w->n ? span_hash((struct span){w->text, w->n}, seed) : seed;
+    char text[SYSTEM_HEAD];
+
+    return span_hash((struct span){text, text_head(t, text, head)}, seed);
 }
 
-static uint64_t identity(struct features_scratch *s, enum role role,
-                         bool only_first, uint64_t seed)
+static uint64_t message_identity(const struct message *m, size_t head,
+                                 bool with_length, uint64_t seed)
 {
-    const struct request *r = s->view.r;
     uint64_t h = seed;
 
-    for (size_t i = 0; i < r->n_messages; i++) {
-        if (r->messages[i].role != role)
+    for (size_t i = 0; i < m->n_parts; i++) {
+        const struct part *p = &m->parts[i];
+
+        if (p->kind != PART_TEXT)
             continue;
-        window_fill(&s->window, &r->messages[i], PART_TEXT, IDENTITY_HEAD,
-                    IDENTITY_TAIL);
-        h = window_hash(&s->window, h);
-        if (only_first)
-            break;
+        h = text_identity(p->text, head, h);
+        if (with_length)
+            return h + p->text.raw.len;
     }
     return h;
+}
+
+static void identify(struct view *v)
+{
+    const struct request *r = v->r;
+    uint64_t h = 0x73797374;
+    size_t i = 0;
+
+    for (size_t k = 0; k < r->n_messages && v->n_system; k++) {
+        if (r->messages[k].role == ROLE_SYSTEM)
+            h = message_identity(&r->messages[k], SYSTEM_HEAD, false, h);
+    }
+    v->system_hash = v->n_system ? h : 0;
+    while (i < r->n_messages && r->messages[i].role != ROLE_USER)
+        i++;
+    if (i < r->n_messages)
+        h = message_identity(&r->messages[i], FIRST_HEAD, true, h + 1);
+    v->session_hash = h;
 }
 
 /* Letters and digits of the last user message; of a longer one than is read
@@ -178,9 +202,7 @@ static void look(const struct request *r, struct features_scratch *s)
     v->window = &s->window;
     v->words = &s->words;
     v->input_tokens = tokens_request(r);
-    if (v->n_system)
-        v->system_hash = identity(s, ROLE_SYSTEM, false, 0x73797374);
-    v->session_hash = identity(s, ROLE_USER, true, v->system_hash + 1);
+    identify(v);
     read_result(s);
     read_user(s);
     add_words(s);

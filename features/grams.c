@@ -7,7 +7,7 @@ void grams_clear(struct grams *g, uint32_t most)
 {
     uint32_t bits = 6;
 
-    while ((1U << bits) < GRAMS_HOMES_MAX && (1U << bits) < most + most / 2)
+    while ((1U << bits) < GRAMS_HOMES_MAX && (1U << bits) < most)
         bits++;
     g->shift = 32 - bits;
     g->n = 0;

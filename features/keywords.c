@@ -182,8 +182,6 @@ static uint64_t look_up(const struct keywords *k, uint64_t hash)
 {
     uint32_t i = (uint32_t)hash & (KEYWORDS_SLOTS - 1);
 
-    if (!(k->maybe[hash >> 56] >> (hash >> 50 & 63) & 1))
-        return 0;
     while (k->slot[i].groups) {
         if (k->slot[i].hash == hash)
             return k->slot[i].groups;
@@ -192,8 +190,15 @@ static uint64_t look_up(const struct keywords *k, uint64_t hash)
     return 0;
 }
 
-static void count(uint64_t found, uint32_t *counts)
+static inline bool maybe(const struct keywords *k, uint64_t hash)
 {
+    return k->maybe[hash >> 56] >> (hash >> 50 & 63) & 1;
+}
+
+static void count(const struct keywords *k, uint64_t hash, uint32_t *counts)
+{
+    uint64_t found = look_up(k, hash);
+
     for (; found; found &= found - 1)
         counts[__builtin_ctzll(found)]++;
 }
@@ -205,15 +210,15 @@ void keywords_count(const struct keywords *k, const struct words *w,
 
     for (uint32_t i = 0; i < w->n_tokens; i++) {
         const struct token *t = &w->tokens[i];
-        bool more = !t->apart;
-        uint64_t pair = more ? words_chain(one, t->hash) : 0;
-        uint64_t three = more && two ? words_chain(two, t->hash) : 0;
+        uint64_t pair = words_chain(one, t->hash);
+        uint64_t three = words_chain(two, t->hash);
 
-        count(look_up(k, t->hash), counts);
-        if (pair)
-            count(look_up(k, pair), counts);
-        if (three)
-            count(look_up(k, three), counts);
+        if (maybe(k, t->hash))
+            count(k, t->hash, counts);
+        if (maybe(k, pair) && !t->apart)
+            count(k, pair, counts);
+        if (maybe(k, three) && !t->apart)
+            count(k, three, counts);
         one = t->hash;
         two = pair;
     }

@@ -185,21 +185,23 @@ static void number_token(struct token_stats *t, struct span digits)
         t->number_max = n;
 }
 
-void view_tokens(struct token_stats *t, const struct words *w)
+void view_tokens(struct token_stats *out, const struct words *w)
 {
-    memset(t, 0, sizeof *t);
+    struct token_stats t = {0};
+
     for (uint32_t i = 0; i < w->n_tokens; i++) {
         const struct token *k = &w->tokens[i];
 
         if (k->kind == TOKEN_SIGN)
             continue;
-        t->words++;
-        t->letters += k->len;
-        t->n_long += k->len > 9;
-        t->n_short += k->len == 1;
-        if (k->len > t->longest)
-            t->longest = k->len;
+        t.words++;
+        t.letters += k->len;
+        t.n_long += k->len > 9;
+        t.n_short += k->len == 1;
+        if (k->len > t.longest)
+            t.longest = k->len;
         if (k->kind == TOKEN_NUMBER)
-            number_token(t, words_text(w, k));
+            number_token(&t, words_text(w, k));
     }
+    *out = t;
 }

@@ -6,9 +6,12 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#define ONES 0x0101010101010101ULL
+#define TOPS 0x8080808080808080ULL
+
 /* ---- hashing ---- */
 
-static uint64_t load8(const char *p)
+static inline uint64_t load8(const char *p)
 {
     uint64_t v;
 
@@ -19,38 +22,41 @@ static uint64_t load8(const char *p)
     return v;
 }
 
-static uint64_t stir(uint64_t h)
+static inline void store8(char *p, uint64_t v)
 {
-    h *= 0x9e3779b97f4a7c15ULL;
-    return h ^ h >> 32;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(p, &v, 8);
 }
 
 /* fold has 64 bytes behind its end: whole words may be loaded. */
-static uint64_t hash(const char *p, size_t n)
+static inline uint64_t hash(const char *p, size_t n)
 {
     uint64_t h = 0x2545f4914f6cdd1dULL + n;
 
     for (; n > 8; n -= 8, p += 8)
-        h = stir(h ^ load8(p));
-    h = stir(h ^ (load8(p) & ~0ULL >> (64 - 8 * n)));
-    return stir(h);
-}
-
-uint64_t words_chain(uint64_t left, uint64_t token)
-{
-    return stir((left << 23 | left >> 41) + token * 0xff51afd7ed558ccdULL);
+        h = words_stir(h ^ load8(p));
+    h = words_stir(h ^ (load8(p) & ~0ULL >> (64 - 8 * n)));
+    return words_stir(h);
 }
 
 /* ---- opening and closing tokens ---- */
 
-static void flush(struct words *w)
+static void flush_pending(struct words *w)
 {
     for (unsigned i = 0; i < w->n_pending; i++)
         w->n_fold += (uint32_t)utf8_put(w->fold + w->n_fold, w->pending[i].cp);
     w->n_pending = 0;
 }
 
-static void close_token(struct words *w)
+static inline void flush(struct words *w)
+{
+    if (w->n_pending)
+        flush_pending(w);
+}
+
+static inline void close_token(struct words *w)
 {
     struct token *t = &w->tokens[w->n_tokens];
     uint32_t len;
@@ -73,7 +79,7 @@ static void close_token(struct words *w)
     w->n_tokens++;
 }
 
-static void open_token(struct words *w, enum token_kind kind)
+static inline void open_token(struct words *w, enum token_kind kind)
 {
     close_token(w);
     w->start = w->n_fold;
@@ -83,14 +89,14 @@ static void open_token(struct words *w, enum token_kind kind)
 }
 
 /* One token of one ASCII mark. */
-static void add_sign(struct words *w, char c)
+static inline void add_sign(struct words *w, char c)
 {
     open_token(w, TOKEN_SIGN);
     w->fold[w->n_fold++] = c;
     close_token(w);
 }
 
-static bool full(const struct words *w)
+static inline bool full(const struct words *w)
 {
     return w->n_tokens >= w->limit || w->n_fold >= WORDS_FOLD_MAX;
 }
@@ -123,28 +129,70 @@ static const char *within_fold(const struct words *w, const char *p,
     return (size_t)(end - p) < room ? end : p + room;
 }
 
+/* A byte's top bit for each byte of x (all below 0x80) in [from, to]. */
+static inline uint64_t between(uint64_t x, unsigned char from, unsigned char to)
+{
+    return (x + ONES * (0x80U - from)) & ~(x + ONES * (0x7fU - to)) & TOPS;
+}
+
+/* How many bytes of x have their top bit, of none but top bits. */
+static inline unsigned tops(uint64_t x)
+{
+    return (unsigned)((x >> 7) * ONES >> 56);
+}
+
+/*
+ * Eight bytes of text at a time: which are letters or digits, up to the first
+ * that is not; folded to lower case and stored whole (what is behind the run
+ * is overwritten by the next store).  Returns the run's length.
+ */
+static inline unsigned fold8(const char *p, char *out, uint32_t *upper,
+                             uint32_t *digits)
+{
+    uint64_t raw = load8(p), x = raw & ~TOPS;
+    uint64_t capital = between(x, 'A', 'Z');
+    uint64_t digit = between(x, '0', '9');
+    uint64_t other = ~(capital | digit | between(x, 'a', 'z')) & TOPS;
+    uint64_t run;
+
+    other |= raw & TOPS;
+    run = other ? (other & -other) - 1 : ~0ULL; /* the bits before it */
+    store8(out, x | capital >> 2);
+    *upper += tops(capital & run);
+    *digits += tops(digit & run);
+    return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
+}
+
+static unsigned fold1(const char *p, char *out, uint32_t *upper,
+                      uint32_t *digits)
+{
+    unsigned char c = (unsigned char)*p;
+    bool capital = c >= 'A' && c <= 'Z';
+
+    if (c >= 0x80 || ascii_class[c] != A_WORD)
+        return 0;
+    *upper += capital;
+    *digits += c <= '9';
+    *out = (char)(c | (capital ? 32 : 0));
+    return 1;
+}
+
 static const char *ascii_word(struct words *w, const char *p, const char *end)
 {
-    char *out;
-    const char *from = p;
     uint32_t upper = 0, digits = 0;
+    unsigned n = 8;
 
     if (!w->open || w->kind != TOKEN_WORD)
         open_token(w, TOKEN_WORD);
     flush(w);
-    out = w->fold + w->n_fold;
     end = within_fold(w, p, end);
-    for (; p < end; p++) {
-        unsigned char c = (unsigned char)*p;
-        bool up = c >= 'A' && c <= 'Z';
-
-        if (c >= 0x80 || ascii_class[c] != A_WORD)
-            break;
-        upper += up;
-        digits += c <= '9';
-        *out++ = (char)(c | (up ? 32 : 0));
+    while (n == 8 && end - p >= 8) {
+        n = fold8(p, w->fold + w->n_fold, &upper, &digits);
+        w->n_fold += n;
+        p += n;
     }
-    w->n_fold += (uint32_t)(p - from);
+    for (n = n == 8; n == 1 && p < end; p += n, w->n_fold += n)
+        n = fold1(p, w->fold + w->n_fold, &upper, &digits);
     w->digits += digits;
     w->counts.upper += upper;
     w->counts.digits += digits;
@@ -260,10 +308,9 @@ static void add_letter(struct words *w, uint32_t cp)
 }
 
 /* One character of the folded text. */
-static void add_folded(struct words *w, uint32_t cp)
+static void add_folded(struct words *w, uint32_t cp,
+                       const utf8proc_property_t *u)
 {
-    const utf8proc_property_t *u = utf8proc_get_property((utf8proc_int32_t)cp);
-
     if (full(w))
         return;
     switch (u->category) {
@@ -295,24 +342,44 @@ static void add_folded(struct words *w, uint32_t cp)
     }
 }
 
-static const char *wide(struct words *w, const char *p, const char *end)
+/* Folding leaves most letters as they are: that can be seen from their
+ * properties, without the general way. */
+static bool folds_to_itself(uint32_t cp, const utf8proc_property_t *u)
+{
+    return u->decomp_seqindex == UINT16_MAX &&
+           u->casefold_seqindex == UINT16_MAX && !u->ignorable &&
+           (cp < 0xac00 || cp > 0xd7a3); /* Hangul syllables, by rule */
+}
+
+static void fold(struct words *w, uint32_t cp)
 {
     enum { MOST = 32 }; /* the longest folding has 18 */
-    utf8proc_int32_t folded[MOST];
     const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
                                   UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
                                   UTF8PROC_IGNORE;
+    utf8proc_int32_t to[MOST];
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char((utf8proc_int32_t)cp, to, MOST, how, NULL);
+
+    for (utf8proc_ssize_t i = 0; i < n && i < MOST; i++)
+        add_folded(w, (uint32_t)to[i], utf8proc_get_property(to[i]));
+}
+
+static const char *wide(struct words *w, const char *p, const char *end)
+{
+    const utf8proc_property_t *u;
     uint32_t cp = 0;
     size_t len = utf8_get(p, (size_t)(end - p), &cp);
-    utf8proc_ssize_t n;
 
     if (len == 0) /* cannot be: the text was checked */
         return end;
     w->counts.wide++;
     w->counts.script[words_script(cp)]++;
-    n = utf8proc_decompose_char((utf8proc_int32_t)cp, folded, MOST, how, NULL);
-    for (utf8proc_ssize_t i = 0; i < n && i < MOST; i++)
-        add_folded(w, (uint32_t)folded[i]);
+    u = utf8proc_get_property((utf8proc_int32_t)cp);
+    if (folds_to_itself(cp, u))
+        add_folded(w, cp, u);
+    else
+        fold(w, cp);
     return p + len;
 }
 

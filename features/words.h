@@ -74,8 +74,20 @@ void words_clear(struct words *w);
  */
 void words_add(struct words *w, struct span text, uint32_t limit);
 
+/* One round of mixing; the upper bits are the better ones. */
+static inline uint64_t words_stir(uint64_t h)
+{
+    h *= 0x9e3779b97f4a7c15ULL;
+    return h ^ h >> 32;
+}
+
 /* Hash of a sequence of tokens, built from the left. */
-uint64_t words_chain(uint64_t left, uint64_t token);
+static inline uint64_t words_chain(uint64_t left, uint64_t token)
+{
+    return words_stir((left << 23 | left >> 41) +
+                      token * 0xff51afd7ed558ccdULL);
+}
+
 struct span words_text(const struct words *w, const struct token *t);
 /* The class of a character beyond ASCII. */
 enum script words_script(uint32_t cp);

@@ -176,8 +176,9 @@ static bool read_json(struct import *im, struct source *src, struct err *e)
 
     records_begin(&r, src);
     while (ok && (got = records_next(&r, &v, &line, e)) != 0) {
-        if (got == -2 || (got == -1 && !im->opt.skip_bad))
-            return false;
+        ok = got == 1 || (got == -1 && im->opt.skip_bad);
+        if (!ok)
+            break;
         import_begin(im);
         if (got == -1)
             im->count.bad++;

@@ -120,70 +120,70 @@ static void reads_every_field(void **state)
     dataset_close(d);
 }
 
+static const struct {
+    const char *line, *says;
+} bad_lines[] = {
+    {"{", "JSON: wanted"},
+    {"[1]", "line: wanted a JSON object, found an array [1]"},
+    {"{" M "," O "}", "id: wanted a string, found nothing"},
+    {"{\"id\":\"\"," M "," O "}", "id: wanted a string that is not empty"},
+    {"{\"id\":7," M "," O "}", "id: wanted a string"},
+    {"{\"id\":\"1\",\"id\":\"2\"," M "," O "}", "id: wanted it once"},
+    {"{\"id\":\"1\"," O "}", "messages: wanted them (or features)"},
+    {"{\"id\":\"1\",\"messages\":[]," O "}", "messages: wanted an array"},
+    {"{\"id\":\"1\",\"messages\":[{}]," O "}", "with a \"role\""},
+    {"{\"id\":\"1\",\"messages\":\"hi\"," O "}", "found a string \"hi\""},
+    {"{\"id\":\"1\"," M "}", "outcomes: wanted at least one"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{}}", "outcomes: wanted at least"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":[]}", "outcomes: wanted an object"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":1}}", "for each arm"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{}}}", "wanted a score, or"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"\":{\"score\":1}}}",
+     "arms with a name"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":1.5}}}",
+     "outcomes.a.score: wanted a number in [0,1], found a number 1.5"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":-0.1}}}",
+     "outcomes.a.score"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":true}}}",
+     "found a boolean true"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":\"1\"}}}",
+     "found a string \"1\""},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":1,"
+     "\"cost_usd\":-1}}}",
+     "outcomes.a.cost_usd: wanted a finite number of 0 or more"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":1,"
+     "\"latency_ms\":1e999}}}",
+     "outcomes.a.latency_ms: wanted a finite number"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":NaN}}}",
+     "JSON: wanted a JSON value"},
+    {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":1},"
+     "\"\\u0061\":{\"score\":0}}}",
+     "wanted each arm once"},
+    {"{\"id\":\"1\",\"time\":\"yesterday\"," M "," O "}",
+     "time: wanted a time such as"},
+    {"{\"id\":\"1\",\"tools\":{}," M "," O "}", "tools: wanted an array"},
+    {"{\"id\":\"1\",\"params\":[]," M "," O "}", "params: wanted an obj"},
+    {"{\"id\":\"1\",\"features\":\"A\"," O "}", "features: wanted a packed"},
+    {"{\"id\":\"1\",\"features\":\"AAAA\"," O "}", "features: "},
+    {"{\"id\":\"\xff\"," M "," O "}", "UTF-8"},
+};
+
 static void a_bad_line_says_what_was_wanted_and_found(void **state)
 {
-    static const struct {
-        const char *line, *says;
-    } cases[] = {
-        {"{", "JSON: wanted"},
-        {"[1]", "line: wanted a JSON object, found an array [1]"},
-        {"{" M "," O "}", "id: wanted a string, found nothing"},
-        {"{\"id\":\"\"," M "," O "}", "id: wanted a string that is not empty"},
-        {"{\"id\":7," M "," O "}", "id: wanted a string"},
-        {"{\"id\":\"1\",\"id\":\"2\"," M "," O "}", "id: wanted it once"},
-        {"{\"id\":\"1\"," O "}", "messages: wanted them (or features)"},
-        {"{\"id\":\"1\",\"messages\":[]," O "}", "messages: wanted an array"},
-        {"{\"id\":\"1\",\"messages\":[{}]," O "}", "with a \"role\""},
-        {"{\"id\":\"1\",\"messages\":\"hi\"," O "}", "found a string \"hi\""},
-        {"{\"id\":\"1\"," M "}", "outcomes: wanted at least one"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{}}", "outcomes: wanted at least"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":[]}", "outcomes: wanted an object"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":1}}", "for each arm"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{}}}", "wanted a score, or"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"\":{\"score\":1}}}",
-         "arms with a name"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":1.5}}}",
-         "outcomes.a.score: wanted a number in [0,1], found a number 1.5"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":-0.1}}}",
-         "outcomes.a.score"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":true}}}",
-         "found a boolean true"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":\"1\"}}}",
-         "found a string \"1\""},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":1,"
-         "\"cost_usd\":-1}}}",
-         "outcomes.a.cost_usd: wanted a finite number of 0 or more"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":1,"
-         "\"latency_ms\":1e999}}}",
-         "outcomes.a.latency_ms: wanted a finite number"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":NaN}}}",
-         "JSON: wanted a JSON value"},
-        {"{\"id\":\"1\"," M ",\"outcomes\":{\"a\":{\"score\":1},"
-         "\"\\u0061\":{\"score\":0}}}",
-         "wanted each arm once"},
-        {"{\"id\":\"1\",\"time\":\"yesterday\"," M "," O "}",
-         "time: wanted a time such as"},
-        {"{\"id\":\"1\",\"tools\":{}," M "," O "}", "tools: wanted an array"},
-        {"{\"id\":\"1\",\"params\":[]," M "," O "}", "params: wanted an obj"},
-        {"{\"id\":\"1\",\"features\":\"A\"," O "}",
-         "features: wanted a packed"},
-        {"{\"id\":\"1\",\"features\":\"AAAA\"," O "}", "features: "},
-        {"{\"id\":\"\xff\"," M "," O "}", "UTF-8"},
-    };
     struct buf b;
     struct err e;
 
     (void)state;
     buf_init(&b, 1 << 16);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof bad_lines / sizeof bad_lines[0]; i++) {
         buf_reset(&b);
-        buf_printf(&b, "{\"id\":\"0\"," M "," O "}\n%s\n", cases[i].line);
+        buf_printf(&b, "{\"id\":\"0\"," M "," O "}\n%s\n", bad_lines[i].line);
         put_text(buf_cstr(&b));
         assert_int_equal(count_rows(path, &e), -1);
         assert_true(strstr(e.msg, path) == e.msg);
         assert_true(!strncmp(e.msg + strlen(path), ":2: ", 4));
-        if (!strstr(e.msg, cases[i].says))
-            fail_msg("wanted '%s' in '%s'", cases[i].says, e.msg);
+        if (!strstr(e.msg, bad_lines[i].says))
+            fail_msg("wanted '%s' in '%s'", bad_lines[i].says, e.msg);
     }
     buf_free(&b);
 }

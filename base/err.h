@@ -34,7 +34,8 @@ struct err {
  * write `return err_set(e, ...)`.  Text beyond the buffer is cut. */
 bool err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
     PRINTF(3, 4);
-bool err_vset(struct err *e, enum err_kind kind, const char *fmt, va_list ap);
+bool err_vset(struct err *e, enum err_kind kind, const char *fmt, va_list ap)
+    PRINTF(3, 0);
 
 /* As err_set with ": " and the text of errno behind it. */
 bool err_sys(struct err *e, const char *fmt, ...) PRINTF(2, 3);

@@ -4,6 +4,7 @@
 #include "bench/cmd_mock.h"
 #include "datasets/cmd_export.h"
 #include "datasets/cmd_import.h"
+#include "trainer/cmd_eval.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static const struct command commands[] = {
     {"import", cmd_import, "make a dataset from other programs' files"},
     {"export", cmd_export, "write a server's log as a dataset"},
     {"mock", cmd_mock, "play a provider, for tests and benchmarks"},
+    {"eval", cmd_eval, "what routing is worth on labelled outcomes"},
     {"version", version, "print the version"},
 };
 

@@ -95,29 +95,25 @@ bool forecast_learned(const struct contest *c, const struct fold *f,
                       struct guesses *cal, struct guesses *test, struct err *e)
 {
     struct fit_options o = c->fit;
-    struct fitted *fit = NULL;
     struct prediction p;
-    struct prediction *out = calloc(f->n_train + 1, sizeof *out);
-    bool ok = out || err_set(e, ERR_MEMORY, "no memory for predictions");
     o.seed = (uint32_t)f->seed;
-    ok = ok &&
-         fit_crossfit(c->train, f->train, f->n_train, c->folds, &o, out, e);
-    for (size_t i = 0; ok && i < f->n_train; i++)
-        guess_row(c, c->train, f->train[i], &out[i],
-                  cal->quality + i * c->n_arms, cal->cost + i * c->n_arms);
-    if (ok)
-        fit = fit_train(c->train, f->train, f->n_train, &o, e);
-    for (size_t i = 0; fit && i < f->n_test; i++) {
+    o.folds = c->folds;
+    struct fitted *fit = fit_train(c->train, f->train, f->n_train, &o, e);
+    if (!fit)
+        return false;
+    for (size_t i = 0; i < f->n_train; i++) {
+        fit_oof(fit, i, &p);
+        guess_row(c, c->train, f->train[i], &p, cal->quality + i * c->n_arms,
+                  cal->cost + i * c->n_arms);
+    }
+    for (size_t i = 0; i < f->n_test; i++) {
         fit_predict(fit, c->test, f->test[i], &p);
         guess_row(c, c->test, f->test[i], &p, test->quality + i * c->n_arms,
                   test->cost + i * c->n_arms);
     }
-    if (fit)
-        guesses_scale(c, f, cal, test);
-    ok = ok && fit;
+    guesses_scale(c, f, cal, test);
     fit_free(fit);
-    free(out);
-    return ok;
+    return true;
 }
 
 static void know(const struct contest *c, const struct table *t,

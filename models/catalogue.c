@@ -10,7 +10,7 @@
 #include "models/registry.h"
 
 enum {
-    MODELS_MAX = 4096,
+    MODELS_MAX = 16384,
     ALIASES_MAX = 32,
     KEY_MAX = 128,
     FILE_MAX = 8 << 20,
@@ -346,17 +346,27 @@ static bool same(const struct key *k, const char *name)
            memcmp(other.text, k->text, k->len) == 0;
 }
 
+static bool has_name(const struct entry *en, const struct key *k)
+{
+    for (size_t n = 0; n < en->n_names; n++) {
+        if (same(k, en->names[n]))
+            return true;
+    }
+    return false;
+}
+
+/* Proper names come before other names. */
 static const struct model *find_key(const struct catalogue *c,
                                     const struct key *k)
 {
     for (size_t i = 0; i < c->n; i++) {
-        const struct entry *en = &c->entries[i];
-        if (same(k, en->model.name) || same(k, en->model.upstream))
-            return &en->model;
-        for (size_t n = 0; n < en->n_names; n++) {
-            if (same(k, en->names[n]))
-                return &en->model;
-        }
+        const struct model *m = &c->entries[i].model;
+        if (same(k, m->name) || same(k, m->upstream))
+            return m;
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        if (has_name(&c->entries[i], k))
+            return &c->entries[i].model;
     }
     return NULL;
 }

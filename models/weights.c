@@ -40,7 +40,7 @@ static uint32_t lines(uint32_t n)
 
 uint32_t weights_width(const struct weights *w)
 {
-    return lines(1 + 2 * w->n_arms + w->n_tasks);
+    return lines(1 + 2 * w->n_arms + w->n_tasks + w->difficulty);
 }
 
 uint32_t weights_lanes(const struct weights *w)
@@ -266,10 +266,10 @@ static float calibrate(const struct weights *w, uint32_t arm, float x)
 }
 
 /* Fills the second stage's inputs; all are within a few thousand. */
-static void stage_inputs(const struct weights *w, const float *logit,
-                         const float *mean, const float *z,
+static void stage_inputs(const struct weights *w, const struct weights_trace *t,
                          const struct prediction *p, float *x)
 {
+    const float *logit = t->linear + 1, *mean = t->mean;
     x[0] = 1;
     for (uint32_t a = 0; a < w->n_arms; a++) {
         double m = (double)clip(mean[a], 1e-4f, 1 - 1e-4f);
@@ -281,7 +281,8 @@ static void stage_inputs(const struct weights *w, const float *logit,
     }
     memcpy(x + weights_stage(w, STAGE_TASK, 0), p->task,
            w->n_tasks * sizeof *x);
-    memcpy(x + weights_stage(w, STAGE_DENSE, 0), z, w->n_dense * sizeof *x);
+    memcpy(x + weights_stage(w, STAGE_DENSE, 0), t->dense,
+           w->n_dense * sizeof *x);
     x[weights_stage(w, STAGE_UNSEEN, 0)] = p->unseen;
 }
 
@@ -308,6 +309,23 @@ static void expect_tokens(const struct weights *w, const float *linear,
     }
 }
 
+/* Away from the training data only how hard the request looks is left. */
+static void fall_back(const struct weights *w, float difficulty,
+                      struct prediction *out)
+{
+    out->outside = 0;
+    if (!w->difficulty)
+        return;
+    float share =
+        (out->unseen - w->unseen_low) / (w->unseen_high - w->unseen_low);
+    out->outside = share = clip(share, 0, 1);
+    for (uint32_t a = 0; share > 0 && a < w->n_arms; a++) {
+        float x = w->outside_slope[a] * difficulty + w->outside_offset[a];
+        float alone = (float)num_logistic((double)x);
+        out->quality[a] = (1 - share) * out->quality[a] + share * alone;
+    }
+}
+
 void weights_finish(const struct weights *w, int task, struct weights_trace *x,
                     struct prediction *out)
 {
@@ -321,10 +339,11 @@ void weights_finish(const struct weights *w, int task, struct weights_trace *x,
                    x->mean);
     for (uint32_t a = 0; w->n_tasks == 0 && a < w->n_arms; a++)
         x->mean[a] = 0.5f;
-    stage_inputs(w, x->linear + 1, x->mean, x->dense, out, inputs);
+    stage_inputs(w, x, out, inputs);
     second_stage(w, inputs, x->staged);
     for (uint32_t a = 0; a < w->n_arms; a++)
         out->quality[a] = clip(calibrate(w, a, x->staged[a]), 0, 1);
+    fall_back(w, x->linear[1 + 2 * w->n_arms + w->n_tasks], out);
     expect_tokens(w, x->linear + 1 + w->n_arms, out->tokens);
 }
 

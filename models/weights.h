@@ -17,6 +17,9 @@
  *   task    softmax(task_scale * score); or what the caller knows
  *   stage   affine in the inputs listed at enum stage_input; then the link
  *   knots   piecewise linear calibration of that value
+ *   outside where the unseen share is above unseen_low, the quality goes over
+ *           to what the difficulty head alone says of the arm; from
+ *           unseen_high on it is that (only with a difficulty head)
  *   tokens  exp(linear) * factor, kept within [low, high]
  */
 #ifndef WEIR_MODELS_WEIGHTS_H
@@ -33,7 +36,7 @@ enum {
     WEIGHTS_BITS_MIN = 4,
     WEIGHTS_BITS_MAX = 22,
     WEIGHTS_MARK_MAX = 1024,
-    /* 1 + 2 * arms + tasks, rounded up to whole cache lines */
+    /* 1 + 2 * arms + tasks + 1, rounded up to whole cache lines */
     WEIGHTS_WIDTH_MAX = 176,
 };
 
@@ -53,6 +56,7 @@ enum stage_link { LINK_IDENTITY, LINK_LOGISTIC };
 
 struct weights {
     uint32_t n_arms, n_tasks, n_dense;
+    uint32_t difficulty;      /* 1: there is a difficulty head, else 0 */
     uint32_t bits, mark_bits; /* index spaces of 2^bits buckets */
     uint32_t n_rows;          /* with row 0, which is all zero: unseen */
     uint32_t n_knots;         /* 0: no calibration */
@@ -60,12 +64,13 @@ struct weights {
     float dense_clip;         /* > 0 */
     float task_scale;         /* >= 0 */
     float unseen_idf;         /* what an unseen word weighs in `unseen` */
-    const char *const *arms;  /* [n_arms] unique names */
-    const char *const *tasks; /* [n_tasks] unique names */
-    const uint32_t *word_index; /* [2^bits] row, 0: unseen */
-    const uint32_t *mark_index; /* [2^mark_bits] */
+    float unseen_low, unseen_high; /* low < high; with a difficulty head */
+    const char *const *arms;       /* [n_arms] unique names */
+    const char *const *tasks;      /* [n_tasks] unique names */
+    const uint32_t *word_index;    /* [2^bits] row, 0: unseen */
+    const uint32_t *mark_index;    /* [2^mark_bits] */
     /* Each row weights_width() floats: idf (marks: 0), quality [n_arms],
-     * tokens [n_arms], task scores [n_tasks], zeros. */
+     * tokens [n_arms], task scores [n_tasks], difficulty [0 or 1], zeros. */
     const float *rows;         /* [n_rows * width] aligned to 64 bytes */
     const float *dense_mean;   /* [n_dense] */
     const float *dense_scale;  /* [n_dense] 1 / deviation, 0: constant */
@@ -78,6 +83,8 @@ struct weights {
     const float *token_factor; /* [lanes] > 0: mean of exp(residual) */
     const float *token_low;    /* [lanes] >= 0 */
     const float *token_high;   /* [lanes] >= low */
+    /* With a difficulty head d, else NULL: logistic(slope * d + offset). */
+    const float *outside_slope, *outside_offset; /* [lanes] */
 };
 
 /* Floats of one row, and of one value for every arm: multiples of 16. */
@@ -101,7 +108,9 @@ struct prediction {
     float quality[CLASSIFIER_ARMS_MAX]; /* [n_arms] P(adequate), calibrated */
     float tokens[CLASSIFIER_ARMS_MAX];  /* [n_arms] expected output tokens */
     float task[CLASSIFIER_TASKS_MAX];   /* [n_tasks] sums to 1 */
-    float unseen; /* share of the words' weight that training never saw */
+    float unseen;  /* share of the words' weight that training never saw */
+    float outside; /* 0: like the training data ... 1: not; 0 without a
+                      difficulty head */
 };
 
 /* Values on the way, for the trainer, which fits the later steps on them. */

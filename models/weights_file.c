@@ -30,8 +30,9 @@ struct header {
     uint64_t size; /* bytes of the whole file */
     uint32_t card, names;
     uint32_t n_arms, n_tasks, n_dense, bits, mark_bits, n_rows, n_knots, link;
-    float dense_clip, task_scale, unseen_idf;
-    uint32_t reserved[13]; /* 0 */
+    float dense_clip, task_scale, unseen_idf, unseen_low, unseen_high;
+    uint32_t difficulty;
+    uint32_t reserved[10]; /* 0 */
 };
 _Static_assert(sizeof(struct header) == HEADER_SIZE, "header has no holes");
 
@@ -51,6 +52,8 @@ enum section {
     TOKEN_FACTOR,
     TOKEN_LOW,
     TOKEN_HIGH,
+    OUTSIDE_SLOPE,
+    OUTSIDE_OFFSET,
     SECTIONS,
 };
 
@@ -77,6 +80,8 @@ static const struct section_row section_rows[SECTIONS] = {
     [TOKEN_FACTOR] = {MEMBER(token_factor), 0, 1e6},
     [TOKEN_LOW] = {MEMBER(token_low), 0, 1e9},
     [TOKEN_HIGH] = {MEMBER(token_high), 0, 1e9},
+    [OUTSIDE_SLOPE] = {MEMBER(outside_slope), -1e6, 1e6},
+    [OUTSIDE_OFFSET] = {MEMBER(outside_offset), -1e6, 1e6},
 };
 
 static uint64_t section_count(const struct weights *w, enum section s)
@@ -97,6 +102,8 @@ static uint64_t section_count(const struct weights *w, enum section s)
         [TOKEN_FACTOR] = lanes,
         [TOKEN_LOW] = lanes,
         [TOKEN_HIGH] = lanes,
+        [OUTSIDE_SLOPE] = w->difficulty * lanes,
+        [OUTSIDE_OFFSET] = w->difficulty * lanes,
     };
     return counts[s];
 }
@@ -139,7 +146,8 @@ static bool check_counts(const struct weights *w, struct err *e)
                     "mark bits", e) &&
            in_range(w->n_rows, 1, (2u << WEIGHTS_BITS_MAX) + 1, "rows", e) &&
            in_range(w->n_knots, 0, CLASSIFIER_KNOTS_MAX, "knots", e) &&
-           in_range(w->link, LINK_IDENTITY, LINK_LOGISTIC, "link", e);
+           in_range(w->link, LINK_IDENTITY, LINK_LOGISTIC, "link", e) &&
+           in_range(w->difficulty, 0, 1, "difficulty heads", e);
 }
 
 static bool check_names(const char *const *names, uint32_t n, const char *what,
@@ -232,6 +240,9 @@ static bool check_scalars(const struct weights *w, struct err *e)
         return err_set(e, ERR_INPUT, "task_scale: wanted 0 to 1000");
     if (!(w->unseen_idf >= 0 && w->unseen_idf <= 1000))
         return err_set(e, ERR_INPUT, "unseen_idf: wanted 0 to 1000");
+    if (w->difficulty && !(w->unseen_low >= 0 && w->unseen_high <= 2 &&
+                           w->unseen_high - w->unseen_low >= 1e-6f))
+        return err_set(e, ERR_INPUT, "unseen_low and _high: wanted rising");
     return true;
 }
 
@@ -297,18 +308,11 @@ static bool check_card(struct span card, struct err *e)
            err_set(e, ERR_INPUT, "card: wanted a JSON object");
 }
 
-bool weights_encode(const struct weights *w, uint32_t features_version,
-                    struct span card, struct buf *out, struct err *e)
+/* The numbers that stand in the header and in struct weights alike. */
+static struct header header_of(const struct weights *w)
 {
-    if (!weights_check(w, e) || !check_card(card, e))
-        return false;
-    uint32_t names = put_names(w, NULL);
     struct header h = {
         .format = FORMAT_VERSION,
-        .features = features_version,
-        .size = file_size(w, card.len, names),
-        .card = (uint32_t)card.len,
-        .names = names,
         .n_arms = w->n_arms,
         .n_tasks = w->n_tasks,
         .n_dense = w->n_dense,
@@ -320,8 +324,45 @@ bool weights_encode(const struct weights *w, uint32_t features_version,
         .dense_clip = w->dense_clip,
         .task_scale = w->task_scale,
         .unseen_idf = w->unseen_idf,
+        .unseen_low = w->unseen_low,
+        .unseen_high = w->unseen_high,
+        .difficulty = w->difficulty,
     };
     memcpy(h.magic, magic, sizeof magic);
+    return h;
+}
+
+static struct weights weights_of(const struct header *h)
+{
+    return (struct weights){
+        .n_arms = h->n_arms,
+        .n_tasks = h->n_tasks,
+        .n_dense = h->n_dense,
+        .difficulty = h->difficulty,
+        .bits = h->bits,
+        .mark_bits = h->mark_bits,
+        .n_rows = h->n_rows,
+        .n_knots = h->n_knots,
+        .link = h->link,
+        .dense_clip = h->dense_clip,
+        .task_scale = h->task_scale,
+        .unseen_idf = h->unseen_idf,
+        .unseen_low = h->unseen_low,
+        .unseen_high = h->unseen_high,
+    };
+}
+
+bool weights_encode(const struct weights *w, uint32_t features_version,
+                    struct span card, struct buf *out, struct err *e)
+{
+    if (!weights_check(w, e) || !check_card(card, e))
+        return false;
+    uint32_t names = put_names(w, NULL);
+    struct header h = header_of(w);
+    h.features = features_version;
+    h.card = (uint32_t)card.len;
+    h.names = names;
+    h.size = file_size(w, card.len, names);
     size_t start = out->len;
     buf_put(out, &h, sizeof h);
     buf_span(out, card);
@@ -394,19 +435,7 @@ bool weights_decode(struct span bytes, struct weights_file *f, struct err *e)
     memset(f, 0, sizeof *f);
     if (!decode_header(bytes, f, &h, e))
         return false;
-    f->w = (struct weights){
-        .n_arms = h.n_arms,
-        .n_tasks = h.n_tasks,
-        .n_dense = h.n_dense,
-        .bits = h.bits,
-        .mark_bits = h.mark_bits,
-        .n_rows = h.n_rows,
-        .n_knots = h.n_knots,
-        .link = h.link,
-        .dense_clip = h.dense_clip,
-        .task_scale = h.task_scale,
-        .unseen_idf = h.unseen_idf,
-    };
+    f->w = weights_of(&h);
     f->features_version = h.features;
     if (!check_counts(&f->w, e))
         return false;

@@ -208,6 +208,44 @@ static void unseen_is_the_share_of_weight_without_a_row(void **state)
     sample_free(&s);
 }
 
+static void far_from_the_training_data_only_difficulty_counts(void **state)
+{
+    (void)state;
+    struct weights_sample s = {.state = 7};
+    static struct vec v;
+    struct prediction p;
+    struct weights_trace t;
+    s.w = (struct weights){.n_arms = 2,
+                           .n_tasks = 3,
+                           .difficulty = 1,
+                           .bits = 8,
+                           .mark_bits = 4,
+                           .n_rows = 20};
+    sample_fill(&s);
+    vec_clear(&v);
+    for (uint32_t i = 0; i < 4; i++) /* 3, 7, 11 and 15 have no row */
+        v.words[i] = (struct term){4 * i + 3, 1};
+    v.n_words = 4;
+    struct weights_input in = weights_input_of(&v);
+    weights_predict(&s.w, &in, -1, &p, &t);
+    assert_true(p.unseen == 1 && p.outside == 1);
+    for (int a = 0; a < 2; a++) {
+        float x =
+            s.w.outside_slope[a] * t.linear[1 + 4 + 3] + s.w.outside_offset[a];
+        assert_true(p.quality[a] == (float)num_logistic((double)x));
+    }
+    v.words[0].index = 0;
+    v.words[1].index = 4;
+    v.words[2].index = 8;
+    weights_predict(&s.w, &in, -1, &p, &t);
+    assert_true(p.unseen > 0.25f && p.unseen < 0.75f);
+    assert_true(fabsf(p.outside - (p.unseen - 0.25f) * 2) < 1e-6f);
+    v.n_words = in.n_words = 1;
+    weights_predict(&s.w, &in, -1, &p, &t);
+    assert_true(p.outside == 0 && p.quality[0] == t.staged[0]);
+    sample_free(&s);
+}
+
 static void absurd_vectors_give_sane_predictions(void **state)
 {
     (void)state;
@@ -418,6 +456,7 @@ int main(void)
         cmocka_unit_test(a_golden_prediction_keeps_its_bits),
         cmocka_unit_test(a_known_task_takes_the_place_of_the_predicted_one),
         cmocka_unit_test(unseen_is_the_share_of_weight_without_a_row),
+        cmocka_unit_test(far_from_the_training_data_only_difficulty_counts),
         cmocka_unit_test(absurd_vectors_give_sane_predictions),
         cmocka_unit_test(every_flipped_byte_is_refused),
         cmocka_unit_test(every_truncation_is_refused),

@@ -12,7 +12,7 @@
 
 struct weights_sample {
     struct weights w;
-    void *owned[16];
+    void *owned[20];
     unsigned n_owned;
     char names[CLASSIFIER_ARMS_MAX + CLASSIFIER_TASKS_MAX][16];
     const char *name[CLASSIFIER_ARMS_MAX + CLASSIFIER_TASKS_MAX];
@@ -91,6 +91,10 @@ static inline void sample_fill(struct weights_sample *s)
     w->token_factor = sample_floats(s, lanes, 1, 2);
     w->token_low = sample_floats(s, lanes, 0, 1);
     w->token_high = sample_floats(s, lanes, 1000, 9000);
+    w->outside_slope = sample_floats(s, (size_t)w->difficulty * lanes, -1, 1);
+    w->outside_offset = sample_floats(s, (size_t)w->difficulty * lanes, -1, 1);
+    w->unseen_low = 0.25f;
+    w->unseen_high = 0.75f;
     w->dense_clip = 4;
     w->task_scale = 0.5f;
     w->unseen_idf = 8;

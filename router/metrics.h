@@ -51,6 +51,7 @@ struct metric_row {
     double unit; /* one counted unit in the unit of the name */
     const char *labels[METRIC_LABELS_MAX + 1]; /* NULL-terminated */
     const char *help;                          /* one sentence */
+    const double *bounds; /* histograms: upper bounds, 0 behind the last */
 };
 
 extern const struct metric_row METRICS[METRIC_N];

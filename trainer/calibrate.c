@@ -5,10 +5,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { PLATT_MIN = 30, PLATT_STEPS = 50, BINS = 24, ECE_BINS = 10 };
+enum { PLATT_STEPS = 50, BINS = 24, ECE_BINS = 10 };
 
-#define EDGE 1e-4  /* predictions nearer to 0 and 1 count as this */
-#define RISE 1e-5f /* least difference of two knots' values */
+#define EDGE 1e-4    /* predictions nearer to 0 and 1 count as this */
+#define FLATTEST .05 /* least slope: never falling */
+#define GAIN 2e-3    /* nats by which an isotonic curve must be better */
+#define RISE 1e-5f   /* least difference of two knots' values */
 
 struct point {
     float p, y;
@@ -53,7 +55,7 @@ static void platt(const struct point *v, size_t n, double *slope, double *shift)
         if (fabs(da) + fabs(db) < 1e-9)
             break;
     }
-    *slope = fmax(a, .05); /* never falling */
+    *slope = a;
     *shift = b;
 }
 
@@ -71,7 +73,7 @@ static void knots_at(struct calibration *c, double slope, double shift)
     for (int k = 0; k < CALIBRATE_KNOTS; k++) {
         double x = k / (CALIBRATE_KNOTS - 1.);
         c->x[k] = (float)x;
-        c->y[k] = (float)logistic(slope * logit(x) + shift);
+        c->y[k] = (float)logistic(fmax(slope, FLATTEST) * logit(x) + shift);
     }
     straighten(c);
 }
@@ -177,7 +179,7 @@ static bool isotonic_is_better(const struct point *v, size_t n)
     platt(half, first, &slope, &shift);
     knots_at(&p, slope, shift);
     isotonic(&q, half, first);
-    better = loss_of(&q, half + first, n - first) + 1e-4 <
+    better = loss_of(&q, half + first, n - first) + GAIN <
              loss_of(&p, half + first, n - first);
     free(half);
     return better;
@@ -186,7 +188,7 @@ static bool isotonic_is_better(const struct point *v, size_t n)
 void calibrate_fit(struct calibration *c, const float *p, const float *y,
                    size_t n)
 {
-    struct point *v = n < PLATT_MIN ? NULL : malloc(n * sizeof *v);
+    struct point *v = n < CALIBRATE_PLATT_MIN ? NULL : malloc(n * sizeof *v);
     double slope, shift;
 
     calibrate_identity(c);
@@ -202,6 +204,20 @@ void calibrate_fit(struct calibration *c, const float *p, const float *y,
         knots_at(c, slope, shift);
     }
     free(v);
+}
+
+bool calibrate_platt(const float *p, const float *y, size_t n, double *slope,
+                     double *offset)
+{
+    struct point *v = malloc((n + 1) * sizeof *v);
+
+    if (!v)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        v[i] = (struct point){p[i], y[i]};
+    platt(v, n, slope, offset);
+    free(v);
+    return true;
 }
 
 float calibrate_apply(const struct calibration *c, float p)

@@ -13,10 +13,15 @@
 #ifndef WEIR_TRAINER_CALIBRATE_H
 #define WEIR_TRAINER_CALIBRATE_H
 
-#include <stdbool.h>
+#include "base/err.h"
+
 #include <stddef.h>
 
-enum { CALIBRATE_KNOTS = 32, CALIBRATE_ISOTONIC_MIN = 4000 };
+enum {
+    CALIBRATE_KNOTS = 32,
+    CALIBRATE_PLATT_MIN = 1000, /* fewer rows: slopes are wild */
+    CALIBRATE_ISOTONIC_MIN = 4000,
+};
 
 struct calibration {
     bool isotonic;
@@ -29,6 +34,10 @@ void calibrate_fit(struct calibration *c, const float *p, const float *y,
                    size_t n);
 void calibrate_identity(struct calibration *c);
 float calibrate_apply(const struct calibration *c, float p);
+
+/* y ~ logistic(slope * logit(p) + offset), the slope of any sign. */
+MUST_USE bool calibrate_platt(const float *p, const float *y, size_t n,
+                              double *slope, double *offset);
 
 /* Expected calibration error: mean |mean predicted - mean score| over ten
  * bins of equally many rows. */

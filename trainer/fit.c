@@ -20,7 +20,12 @@
 #include "trainer/stage.h"
 #include "trainer/workers.h"
 
-enum { MANY_ROWS = 40000, FOLDS_MANY = 3 };
+enum {
+    MANY_ROWS = 40000,
+    FOLDS_MANY = 3,
+    FOLD_TASK_ROWS = 8000, /* task heads of inner folds: close enough */
+    OUTSIDE_LABELS = 100,  /* of an arm, fewer: its mean outside */
+};
 
 struct fitted {
     struct fit_options o;
@@ -33,6 +38,7 @@ struct fitted {
     struct weights w; /* (borrowed: heads, stage, table) */
     const char *arm_names[CLASSIFIER_ARMS_MAX];
     struct fit_arm arm[CLASSIFIER_ARMS_MAX];
+    bool difficulty;  /* there is such a head */
     unsigned folds;   /* 0: rows could not be held out */
     uint8_t *fold;    /* (owned) [n] */
     float *linear;    /* (shared memory) [n * width] by heads of other folds */
@@ -47,6 +53,8 @@ static struct heads_data data_of(const struct fitted *f)
                                .rows = f->rows,
                                .n_rows = f->n,
                                .bits = f->o.bits,
+                               .difficulty = f->difficulty,
+                               .task_rows = HEADS_TASK_ROWS,
                                .seed = f->o.seed};
 }
 
@@ -92,6 +100,7 @@ static bool fold_job(struct fitted *f, unsigned k, struct workers_board *b,
             rows[n++] = f->rows[i];
     d.rows = rows;
     d.n_rows = n;
+    d.task_rows = FOLD_TASK_ROWS;
     d.seed = (uint32_t)rng_mix(f->o.seed, 1 + k);
     ok = ok && heads_prepare(&h, &d, e) && heads_train(&h, &d, 0, 1, b, e) &&
          fold_predict(f, &h, k, e);
@@ -159,6 +168,7 @@ static void options_set(struct fitted *f, const struct fit_options *o)
     f->folds = groups_up_to(f, f->folds);
     if (f->folds < 2)
         f->folds = 0;
+    f->difficulty = f->folds && f->n >= HEADS_DIFFICULTY_ROWS;
 }
 
 static bool rooms(struct fitted *f, struct err *e)
@@ -314,6 +324,68 @@ static void tokens_arm(struct fitted *f, uint32_t a)
     s->token_high[a] = high;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Between the 75 and 99 % quantiles of the rows' own unseen shares a request
+ * goes over to being outside. */
+static void outside_bounds(struct fitted *f, float *room)
+{
+    struct stage *s = &f->stage;
+
+    memcpy(room, f->unseen, f->n * sizeof *room);
+    qsort(room, f->n, sizeof *room, by_value);
+    s->unseen_low = room[(size_t)(.75 * (double)(f->n - 1))];
+    s->unseen_high =
+        fmaxf(room[(size_t)(.99 * (double)(f->n - 1))], s->unseen_low + .01f);
+}
+
+/* What the difficulty head alone says of an arm. */
+static bool outside_arm(struct fitted *f, uint32_t a, float *p)
+{
+    uint32_t head = 1 + f->heads.n - 1;
+    double mean = (double)f->stage.global[a], slope = 0, offset;
+    float *y = p + f->n;
+    size_t n = 0;
+
+    mean = fmax(1e-4, fmin(mean, 1 - 1e-4));
+    offset = log(mean / (1 - mean));
+    for (size_t i = 0; i < f->n; i++) {
+        float d = f->linear[i * f->heads.width + head];
+        float score = f->t->arms[a].score[f->rows[i]];
+        if (isnan(score))
+            continue;
+        p[n] = (float)(1 / (1 + exp(-(double)d)));
+        y[n++] = score;
+    }
+    if (n >= OUTSIDE_LABELS && !calibrate_platt(p, y, n, &slope, &offset))
+        return false;
+    f->stage.outside_slope[a] = (float)slope;
+    f->stage.outside_offset[a] = (float)offset;
+    return true;
+}
+
+static bool outside(struct fitted *f, struct err *e)
+{
+    float *room = f->difficulty ? malloc(2 * f->n * sizeof *room) : NULL;
+    bool ok = true;
+
+    if (!f->difficulty)
+        return true;
+    if (!room)
+        return err_set(e, ERR_MEMORY, "no memory to fit %zu rows", f->n);
+    outside_bounds(f, room);
+    for (uint32_t a = 0; ok && a < f->t->n_arms; a++)
+        if (!outside_arm(f, a, room))
+            ok = err_set(e, ERR_MEMORY, "no memory to fit %zu rows", f->n);
+    free(room);
+    return ok;
+}
+
 static bool second_stage(struct fitted *f, struct err *e)
 {
     struct heads_data d = data_of(f);
@@ -334,7 +406,10 @@ static bool second_stage(struct fitted *f, struct err *e)
     stage_mix(&f->stage, labels);
     for (uint32_t a = 0; a < f->t->n_arms; a++)
         tokens_arm(f, a);
-    return calibrate_all(f, e);
+    if (!calibrate_all(f, e) || !outside(f, e))
+        return false;
+    weights_set(f); /* the stage's bounds are numbers in it */
+    return true;
 }
 
 struct fitted *fit_train(const struct table *t, const uint32_t *rows,

@@ -18,10 +18,11 @@ static const struct recipe {
 } recipes[] = {
     {SOLVE_LOGISTIC, 1, .01, 0},
     {SOLVE_SVR, 1, .1, HEADS_TOKENS_ROWS},
-    {SOLVE_SVC, 1, .1, HEADS_TASK_ROWS},
+    {SOLVE_SVC, 1, .1, 0}, /* rows: as the caller says */
+    {SOLVE_LOGISTIC, 1, .01, 0},
 };
 
-enum group { QUALITY, TOKENS, TASK };
+enum group { QUALITY, TOKENS, TASK, DIFFICULTY };
 
 struct head {
     enum group group;
@@ -34,7 +35,9 @@ static struct head head_at(const struct heads *h, uint32_t k)
         return (struct head){QUALITY, k};
     if (k < 2 * h->n_arms)
         return (struct head){TOKENS, k - h->n_arms};
-    return (struct head){TASK, k - 2 * h->n_arms};
+    if (k < 2 * h->n_arms + h->n_tasks)
+        return (struct head){TASK, k - 2 * h->n_arms};
+    return (struct head){DIFFICULTY, 0};
 }
 
 static uint32_t scarcest(const size_t *count, const uint32_t *task, uint32_t n)
@@ -91,10 +94,14 @@ uint32_t heads_task(const struct heads_data *d, uint32_t row)
 bool heads_prepare(struct heads *h, const struct heads_data *d, struct err *e)
 {
     size_t rows, all;
-    struct weights shape = {.n_arms = d->t->n_arms, .n_tasks = d->tasks->n};
+    struct weights shape = {.n_arms = d->t->n_arms,
+                            .n_tasks = d->tasks->n,
+                            .difficulty = d->difficulty};
 
-    *h = (struct heads){.n_arms = d->t->n_arms, .n_tasks = d->tasks->n};
-    h->n = 2 * h->n_arms + h->n_tasks;
+    *h = (struct heads){.n_arms = shape.n_arms,
+                        .n_tasks = shape.n_tasks,
+                        .difficulty = shape.difficulty};
+    h->n = 2 * h->n_arms + h->n_tasks + h->difficulty;
     h->width = weights_width(&shape);
     if (!vocabulary_build(&h->v, d->t, d->rows, d->n_rows, d->bits,
                           d->n_rows > HEADS_TASK_ROWS ? 2 : 1, e))
@@ -125,6 +132,7 @@ void heads_lend(const struct heads *h, struct weights *w)
     w->n_arms = h->n_arms;
     w->n_tasks = h->n_tasks;
     w->n_dense = h->v.n_dense;
+    w->difficulty = h->difficulty;
     w->bits = h->v.bits;
     w->mark_bits = h->v.mark_bits;
     w->n_rows = h->v.n_rows;
@@ -150,7 +158,7 @@ bool heads_is_constant(const struct heads *h, uint32_t head)
 /* What the head is to learn from each row; NAN: nothing. */
 static void targets(const struct heads_data *d, struct head at, float *y)
 {
-    const struct table_arm *arm = &d->t->arms[at.group == TASK ? 0 : at.i];
+    const struct table_arm *arm = &d->t->arms[at.group <= TOKENS ? at.i : 0];
 
     for (size_t i = 0; i < d->n_rows; i++) {
         uint32_t row = d->rows[i], task = heads_task(d, row);
@@ -158,6 +166,8 @@ static void targets(const struct heads_data *d, struct head at, float *y)
             y[i] = arm->score[row];
         else if (at.group == TOKENS)
             y[i] = logf(fmaxf(arm->output_tokens[row], 1));
+        else if (at.group == DIFFICULTY)
+            y[i] = d->t->mean_score[row];
         else
             y[i] = task == TABLE_NO_TASK ? NAN : task == at.i;
         if (at.group == TOKENS && isnan(arm->output_tokens[row]))
@@ -253,6 +263,8 @@ static bool train_one(struct heads *h, const struct heads_data *d,
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory for a head's weights");
     task.seed = (uint32_t)rng_mix(d->seed, k);
+    if (at.group == TASK)
+        task.max_rows = d->task_rows;
     if (ok) {
         targets(d, at, y);
         if (!scarce(d, at, y))

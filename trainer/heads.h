@@ -3,8 +3,9 @@
  * First stage: the linear heads of a set of rows, in the layout of
  * models/weights.h.  Heads, in this order: quality of each arm (logistic),
  * ln(output tokens) of each arm (SVR), one for each task (squared hinge, one
- * against the rest).  A head with nothing to learn from is a constant: the
- * arm's mean drawn to that of all arms.
+ * against the rest), how easy the row is for all models together (logistic).  A
+ * head with nothing to learn from is a constant: the arm's mean drawn to that
+ * of all arms.
  */
 #ifndef WEIR_TRAINER_HEADS_H
 #define WEIR_TRAINER_HEADS_H
@@ -14,10 +15,11 @@
 #include "trainer/workers.h"
 
 enum {
-    HEADS_MIN_LABELS = 20,     /* fewer: a constant */
-    HEADS_MIN_TASK = 5,        /* rows of a task, fewer: a constant */
-    HEADS_TASK_ROWS = 30000,   /* task and token heads learn from about */
-    HEADS_TOKENS_ROWS = 30000, /* so many rows at most */
+    HEADS_MIN_LABELS = 20,       /* fewer: a constant */
+    HEADS_MIN_TASK = 5,          /* rows of a task, fewer: a constant */
+    HEADS_DIFFICULTY_ROWS = 200, /* fewer: no difficulty head */
+    HEADS_TASK_ROWS = 30000,     /* task and token heads learn from about */
+    HEADS_TOKENS_ROWS = 30000,   /* so many rows at most */
 };
 
 /* Which of the table's tasks have a head: the most frequent ones. */
@@ -32,7 +34,8 @@ MUST_USE bool heads_tasks_pick(struct heads_tasks *k, const struct table *t,
 
 struct heads {
     struct vocabulary v;
-    uint32_t n_arms, n_tasks, n, width; /* n: heads; width: of a row */
+    uint32_t n_arms, n_tasks, difficulty; /* the last: 0 or 1 */
+    uint32_t n, width;                    /* heads, floats of a row */
     float *block;      /* (owned, shared memory) rows, dense rows, bias */
     size_t block_size; /* bytes */
     float *rows, *dense_rows, *bias; /* in the block */
@@ -44,6 +47,8 @@ struct heads_data {
     const uint32_t *rows; /* [n_rows] */
     size_t n_rows;
     unsigned bits;
+    bool difficulty;  /* whether to train that head */
+    size_t task_rows; /* task heads learn from about so many at most */
     uint32_t seed;
 };
 

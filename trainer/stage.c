@@ -26,7 +26,7 @@ bool stage_prepare(struct stage *s, const struct heads *h, struct err *e)
     *s = (struct stage){.n_arms = h->n_arms, .n_tasks = h->n_tasks};
     s->lanes = weights_lanes(&shape);
     s->inputs = weights_stage_size(&shape);
-    rows = s->n_tasks + s->inputs + 2 * CALIBRATE_KNOTS + 3;
+    rows = s->n_tasks + s->inputs + 2 * CALIBRATE_KNOTS + 5;
     size = rows * s->lanes * sizeof(float);
     s->block = aligned_alloc(64, size); /* lanes: whole cache lines */
     if (!s->block)
@@ -40,6 +40,10 @@ bool stage_prepare(struct stage *s, const struct heads *h, struct err *e)
     s->token_factor = take(&at, s->lanes);
     s->token_low = take(&at, s->lanes);
     s->token_high = take(&at, s->lanes);
+    s->outside_slope = take(&at, s->lanes);
+    s->outside_offset = take(&at, s->lanes);
+    s->unseen_low = 1; /* never outside */
+    s->unseen_high = 2;
     calibrate_identity(&same);
     for (uint32_t a = 0; a < s->lanes; a++) {
         stage_knots(s, a, &same);
@@ -66,6 +70,10 @@ void stage_lend(const struct stage *s, struct weights *w)
     w->token_factor = s->token_factor;
     w->token_low = s->token_low;
     w->token_high = s->token_high;
+    w->outside_slope = s->outside_slope;
+    w->outside_offset = s->outside_offset;
+    w->unseen_low = s->unseen_low;
+    w->unseen_high = s->unseen_high;
 }
 
 void stage_knots(struct stage *s, uint32_t arm, const struct calibration *c)

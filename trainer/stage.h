@@ -15,7 +15,7 @@
 #define STAGE_TASK_SCALE                                                       \
     6.f                /* sharpness of P(task) over the heads' margins         \
                         */
-#define STAGE_SHARE .4 /* of the task's mean, where labels are many */
+#define STAGE_SHARE .3 /* of the task's mean, where labels are many */
 #define STAGE_SHARE_LABELS 60.
 #define STAGE_SHRINK 20. /* labels that an arm's mean counts as in a task */
 
@@ -24,6 +24,8 @@ struct stage {
     float *block; /* (owned) all arrays */
     float *task_mean, *matrix, *knot_x, *knot_y;
     float *token_factor, *token_low, *token_high;
+    float *outside_slope, *outside_offset;
+    float unseen_low, unseen_high;
     float share[CLASSIFIER_ARMS_MAX];
     float global[CLASSIFIER_ARMS_MAX];
 };

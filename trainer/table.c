@@ -70,7 +70,8 @@ static bool rows_grow(struct table *t, struct err *e)
         !grow(&t->time_ms, cap, sizeof *t->time_ms, e) ||
         !grow(&t->start, cap + 1, sizeof *t->start, e) ||
         !grow(&t->n_words, cap, sizeof *t->n_words, e) ||
-        !grow(&t->est_input, cap, sizeof *t->est_input, e))
+        !grow(&t->est_input, cap, sizeof *t->est_input, e) ||
+        !grow(&t->mean_score, cap, sizeof *t->mean_score, e))
         return false;
     if (t->n_dense && !grow(&t->dense, cap * t->n_dense, sizeof(float), e))
         return false;
@@ -161,6 +162,7 @@ void table_free(struct table *t)
     free(t->terms);
     free(t->dense);
     free(t->est_input);
+    free(t->mean_score);
     free(t);
 }
 
@@ -267,6 +269,20 @@ static void outcome_store(struct table *t, size_t row,
     arm->answer[row] = o->answer;
 }
 
+static double mean_score(const struct table_new_row *r)
+{
+    double sum = 0, n = 0;
+
+    if (r->mean_score)
+        return *r->mean_score;
+    for (uint32_t i = 0; i < r->n_outcomes; i++)
+        if (!isnan(r->outcomes[i].score)) {
+            sum += r->outcomes[i].score;
+            n++;
+        }
+    return n > 0 ? sum / n : NAN;
+}
+
 bool table_add(struct table *t, const struct table_new_row *r, struct err *e)
 {
     uint32_t *slot = NULL;
@@ -289,6 +305,7 @@ bool table_add(struct table *t, const struct table_new_row *r, struct err *e)
         t->group[row] = r->group;
         t->time_ms[row] = r->time_ms;
         t->est_input[row] = (float)r->est_input;
+        t->mean_score[row] = (float)mean_score(r);
         t->n++;
         t->index->used++;
         if (slot)
@@ -317,8 +334,8 @@ struct weights_input table_row(const struct table *t, size_t row)
 size_t table_bytes(const struct table *t)
 {
     size_t row = sizeof *t->task + sizeof *t->group + sizeof *t->time_ms +
-                 sizeof *t->start + sizeof *t->n_words + sizeof *t->est_input +
-                 t->n_dense * sizeof(float);
+                 sizeof *t->start + sizeof *t->n_words +
+                 2 * sizeof *t->est_input + t->n_dense * sizeof(float);
     size_t arm = 6 * sizeof(float) + sizeof(uint32_t);
 
     return t->cap * (row + t->n_arms * arm) + t->terms_cap * sizeof *t->terms +

@@ -28,6 +28,7 @@ struct loader {
     struct arena arena;               /* of one row */
     struct table_outcome outcomes[DATASET_OUTCOMES_MAX];
     uint32_t n_outcomes;
+    double mean_score; /* of all the row's labelled outcomes; NAN */
     uint32_t merged[DATASET_OUTCOMES_MAX][4]; /* tiers: numbers in a mean */
     char *seen[SEEN_MAX]; /* (owned) arms that were not wanted */
     unsigned n_seen;
@@ -142,7 +143,10 @@ static void outcome_put(struct loader *l, const struct table_outcome *x)
 static bool outcomes_take(struct loader *l, const struct dataset_row *row,
                           double est_input, struct err *e)
 {
+    uint32_t labelled = 0;
+
     l->n_outcomes = 0;
+    l->mean_score = NAN;
     for (uint32_t i = 0; i < row->n_outcomes; i++) {
         const struct outcome *o = &row->outcomes[i];
         struct table_outcome x = {
@@ -154,6 +158,7 @@ static bool outcomes_take(struct loader *l, const struct dataset_row *row,
             .latency_ms = o->latency_ms,
         };
         int arm;
+        mean_in(&l->mean_score, o->score, &labelled);
         if (!arm_of(l, o->arm, &arm, e))
             return false;
         if (arm < 0)
@@ -226,6 +231,7 @@ static bool row_take(struct loader *l, const struct dataset_row *row,
     struct table_new_row x = {.vec = l->vec,
                               .time_ms = row->time_ms,
                               .task = row->task,
+                              .mean_score = &l->mean_score,
                               .outcomes = l->outcomes};
 
     if (!row_features(l, row, &x, e)) {

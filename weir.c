@@ -4,6 +4,11 @@
 #include "bench/cmd_mock.h"
 #include "datasets/cmd_export.h"
 #include "datasets/cmd_import.h"
+#include "router/cmd_check.h"
+#include "router/cmd_explain.h"
+#include "router/cmd_init.h"
+#include "router/cmd_reload.h"
+#include "router/cmd_serve.h"
 #include "trainer/cmd_eval.h"
 
 #include <stdio.h>
@@ -24,6 +29,11 @@ static int version(int argc, char **argv)
 }
 
 static const struct command commands[] = {
+    {"init", cmd_init, "write a commented configuration"},
+    {"check", cmd_check, "say what is wrong with a configuration"},
+    {"serve", cmd_serve, "serve the routes of a configuration"},
+    {"reload", cmd_reload, "make a running server load it again"},
+    {"explain", cmd_explain, "say how a request would be routed, and why"},
     {"import", cmd_import, "make a dataset from other programs' files"},
     {"export", cmd_export, "write a server's log as a dataset"},
     {"mock", cmd_mock, "play a provider, for tests and benchmarks"},

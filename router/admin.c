@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/admin.h"
+
+#include "base/clock.h"
+#include "base/version.h"
+#include "router/ask.h"
+#include "router/explain.h"
+
+enum { ADMIN_BODY_MAX = 8 << 20 };
+
+static void reply(struct worker *w, struct http_exchange *x, struct buf *out)
+{
+    http_reply(x, 200, "application/json", buf_view(out));
+    worker_give_back(w, out);
+}
+
+/* ---- health and metrics ---- */
+
+static void health_log(const struct router *r, struct buf *out)
+{
+    struct outlog_stats s = {.healthy = true};
+
+    if (r->log)
+        outlog_stats(r->log, &s);
+    buf_printf(out, "{\"status\":\"%s\",\"version\":\"" WEIR_VERSION "\"",
+               s.healthy ? "ok" : "degraded");
+    if (!r->log) {
+        buf_str(out, ",\"log\":null");
+        return;
+    }
+    buf_printf(out,
+               ",\"log\":{\"healthy\":%s,\"written\":%llu,\"queued\":%llu,"
+               "\"spilled\":%llu,\"lost\":%llu,\"last_error\":",
+               s.healthy ? "true" : "false", (unsigned long long)s.written,
+               (unsigned long long)s.queued, (unsigned long long)s.spilled,
+               (unsigned long long)s.lost);
+    buf_json_str(out, span_of(s.last_error));
+    buf_char(out, '}');
+}
+
+void admin_health(struct worker *w, struct http_exchange *x)
+{
+    const struct router *r = w->router;
+    struct snapshot *s = worker_snapshot(w);
+    const struct classifier *c = snapshot_classifier(s);
+    struct buf out = worker_buf(w, ADMIN_BODY_MAX);
+
+    health_log(r, &out);
+    buf_str(&out, ",\"classifier\":");
+    if (c)
+        buf_json_str(&out, span_of(classifier_id(c)));
+    else
+        buf_str(&out, "null");
+    buf_printf(&out, ",\"generation\":%u,\"uptime_seconds\":%lld}",
+               w->generation,
+               (long long)((clock_utc_ms() - r->started_ms) / 1000));
+    snapshot_unref(s);
+    reply(w, x, &out);
+}
+
+static void set_log_metrics(const struct router *r)
+{
+    static const char *const states[] = {"written", "spilled", "recovered",
+                                         "lost"};
+    struct outlog_stats s;
+    uint64_t counts[4];
+
+    if (!r->log)
+        return;
+    outlog_stats(r->log, &s);
+    counts[0] = s.written;
+    counts[1] = s.spilled;
+    counts[2] = s.recovered;
+    counts[3] = s.lost;
+    for (size_t i = 0; i < 4; i++) {
+        struct span label = span_of(states[i]);
+
+        metrics_set(r->metrics, METRIC_LOG_ROWS, &label, counts[i]);
+    }
+    metrics_set(r->metrics, METRIC_LOG_ERRORS, NULL, s.errors);
+    metrics_set(r->metrics, METRIC_LOG_QUEUED, NULL, s.queued);
+    metrics_set(r->metrics, METRIC_LOG_WAITING, NULL, s.waiting);
+    metrics_set(r->metrics, METRIC_LOG_HEALTHY, NULL, s.healthy);
+}
+
+void admin_metrics(struct worker *w, struct http_exchange *x)
+{
+    const struct router *r = w->router;
+    struct buf out = worker_buf(w, ADMIN_BODY_MAX);
+    struct span version = SPAN(WEIR_VERSION);
+    uint64_t open = 0, busy = 0;
+
+    for (unsigned i = 0; i < r->n_workers; i++) {
+        open += http_server_open(r->workers[i].http);
+        busy += http_server_busy(r->workers[i].http);
+    }
+    set_log_metrics(r);
+    metrics_set(r->metrics, METRIC_CONNECTIONS, NULL, open);
+    metrics_set(r->metrics, METRIC_IN_FLIGHT, NULL, busy);
+    metrics_set(r->metrics, METRIC_WORKERS, NULL, r->n_workers);
+    metrics_set(r->metrics, METRIC_START_TIME, NULL,
+                (uint64_t)(r->started_ms / 1000));
+    metrics_set(r->metrics, METRIC_BUILD, &version, 1);
+    metrics_render(r->metrics, &out);
+    http_reply(x, 200, METRICS_TYPE, buf_view(&out));
+    worker_give_back(w, &out);
+}
+
+/* ---- explain ---- */
+
+void admin_explain(struct worker *w, struct http_exchange *x)
+{
+    struct snapshot *s = worker_snapshot(w);
+    char id[REQUEST_ID_LEN + 1];
+    struct ask a;
+    struct buf out;
+
+    request_id_make(&w->ids, clock_utc_ms(), id);
+    if (ask_read(&a, w, s, x,
+                 span_hash((struct span){id, REQUEST_ID_LEN}, 0))) {
+        out = worker_buf(w, ADMIN_BODY_MAX);
+        explain_json(w->judge, s, a.route, &a.request, &out);
+        reply(w, x, &out);
+    } else {
+        problem_reply(x, a.dialect, &a.problem);
+    }
+    snapshot_unref(s);
+}
+
+/* ---- feedback ---- */
+
+struct feedback {
+    struct worker *worker;
+    struct http_exchange *x;
+    struct outlog_ticket *ticket;
+};
+
+static void fail(struct http_exchange *x, enum problem_kind kind,
+                 const char *message, const char *param)
+{
+    struct problem p;
+
+    problem_set(&p, kind, http_arena(x), "%s", message);
+    p.param = param;
+    problem_reply(x, &dialect_openai, &p);
+}
+
+static void count_feedback(struct worker *w, enum outlog_label_end end)
+{
+    struct span result = span_of(outlog_label_end_name(end));
+
+    metrics_count(w->shard, METRIC_FEEDBACK, &result, 1);
+}
+
+static void on_labelled(void *ctx, enum outlog_label_end end)
+{
+    struct feedback *f = ctx;
+
+    count_feedback(f->worker, end);
+    switch (end) {
+    case OUTLOG_LABEL_WRITTEN:
+    case OUTLOG_LABEL_LATER:
+        http_reply(f->x, end == OUTLOG_LABEL_WRITTEN ? 200 : 202,
+                   "application/json", SPAN("{\"status\":\"ok\"}"));
+        return;
+    case OUTLOG_LABEL_UNKNOWN:
+        fail(f->x, PROBLEM_NOT_FOUND, "no request of this id is in the log",
+             "request_id");
+        return;
+    case OUTLOG_LABEL_LOST:
+        fail(f->x, PROBLEM_BUSY, "the log has no room", NULL);
+        return;
+    }
+}
+
+static void on_feedback_gone(void *ctx)
+{
+    struct feedback *f = ctx;
+
+    outlog_forget(f->ticket);
+}
+
+/* NULL, or what is wrong and with which member. */
+static const char *read_label(struct http_exchange *x,
+                              struct outlog_label *label, const char **param)
+{
+    struct json body, id, score, comment;
+    struct err e;
+
+    if (!json_parse(http_request(x)->body, &body, &e) ||
+        body.type != JSON_OBJECT)
+        return "wanted a JSON object with request_id and score";
+    id = json_get(&body, "request_id");
+    score = json_get(&body, "score");
+    comment = json_get(&body, "comment");
+    *param = "request_id";
+    if (id.type != JSON_STRING || json_inner(&id).len == 0 || id.escaped)
+        return "request_id: wanted the x-weir-request-id of an answer";
+    *param = "score";
+    if (!json_double(&score, &label->score) || label->score < 0 ||
+        label->score > 1)
+        return "score: wanted a number from 0 to 1";
+    *param = "comment";
+    if (comment.type != JSON_NONE && comment.type != JSON_NULL &&
+        !json_text(&comment, http_arena(x), &label->comment))
+        return "comment: wanted a string";
+    label->request_id = json_inner(&id);
+    return NULL;
+}
+
+void admin_feedback(struct worker *w, struct http_exchange *x)
+{
+    struct outlog_label label = {.source = SPAN("feedback"), .confidence = 1};
+    const char *param = NULL;
+    const char *wrong = read_label(x, &label, &param);
+    struct feedback *f = arena_zalloc(http_arena(x), 1, sizeof *f);
+
+    if (wrong) {
+        fail(x, PROBLEM_BAD_REQUEST, wrong, param);
+        return;
+    }
+    if (!w->port) {
+        fail(x, PROBLEM_NOT_FOUND, "this server keeps no log", NULL);
+        return;
+    }
+    label.time_ms = clock_utc_ms();
+    if (f) {
+        *f = (struct feedback){w, x, NULL};
+        f->ticket = outlog_label(w->port, &label, on_labelled, f);
+    }
+    if (!f || !f->ticket) {
+        count_feedback(w, OUTLOG_LABEL_LOST);
+        fail(x, PROBLEM_BUSY, "the log has no room", NULL);
+        return;
+    }
+    http_watch(x, (struct http_watch){.ctx = f, .on_gone = on_feedback_gone});
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST /v1/chat/completions: one exchange from its body to its row. */
+#ifndef WEIR_ROUTER_CHAT_H
+#define WEIR_ROUTER_CHAT_H
+
+#include "router/http.h"
+
+struct worker;
+
+void chat_start(struct worker *w, struct http_exchange *x);
+
+#endif

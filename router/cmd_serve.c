@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/cmd_serve.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/args.h"
+#include "router/router.h"
+
+struct options {
+    const char *config, *port_file;
+};
+
+static void write_line(const char *path, const char *text)
+{
+    FILE *f = path ? fopen(path, "w") : NULL;
+
+    if (!f) {
+        if (path)
+            fprintf(stderr, "weir serve: cannot write %s\n", path);
+        return;
+    }
+    fprintf(f, "%s\n", text);
+    fclose(f);
+}
+
+static void ready(const struct router *r, void *ctx)
+{
+    const struct options *o = ctx;
+    const char *colon = strrchr(r->address, ':');
+    char pid[24];
+
+    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    write_line(snapshot_settings(r->first)->pid_file, pid);
+    printf("weir: ready on http://%s, workers %u\n", r->address, r->n_workers);
+    fflush(stdout);
+    write_line(o->port_file, colon + 1);
+}
+
+static bool serve(struct options *o, struct err *e)
+{
+    struct router *r = router_new(o->config, e);
+    const char *pid_file;
+    bool ok;
+
+    if (!r)
+        return false;
+    ok = router_run(r, ready, o, e);
+    pid_file = snapshot_settings(r->first)->pid_file;
+    if (pid_file)
+        unlink(pid_file);
+    router_free(r);
+    return ok;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    struct options o = {.config = "weir.yaml"};
+    const struct arg list[] = {
+        {"config", ARG_TEXT, &o.config, "F", "configuration [weir.yaml]"},
+        {"port-file", ARG_TEXT, &o.port_file, "F",
+         "write the port there once connections are taken"},
+    };
+    const struct args args = {
+        "serve", "[options]",
+        "Serves the routes of the configuration until SIGTERM or SIGINT; "
+        "SIGHUP loads it again.",
+        list, sizeof list / sizeof list[0]};
+    struct err e = {0};
+    int first;
+
+    switch (args_parse(&args, argc, argv, &first, &e)) {
+    case ARGS_HELP:
+        return 0;
+    case ARGS_OK:
+        if (serve(&o, &e))
+            return 0;
+        break;
+    case ARGS_BAD:
+        break;
+    }
+    fprintf(stderr, "weir serve: %s\n", e.msg);
+    return e.kind == ERR_USAGE ? 2 : 1;
+}

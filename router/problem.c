@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/problem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_MAX = 1024, BODY_MAX = 16384 };
+
+static const struct {
+    int status;
+    const char *kind, *code;
+} rows[PROBLEM_KINDS] = {
+    [PROBLEM_BAD_REQUEST] = {400, "invalid_request_error", NULL},
+    [PROBLEM_NO_ARM] = {400, "invalid_request_error", "no_arm"},
+    [PROBLEM_CONTEXT] = {400, "invalid_request_error",
+                         "context_length_exceeded"},
+    [PROBLEM_FORBIDDEN] = {403, "permission_error", "forbidden"},
+    [PROBLEM_NOT_FOUND] = {404, "not_found_error", "not_found"},
+    [PROBLEM_NO_MODEL] = {404, "invalid_request_error", "model_not_found"},
+    [PROBLEM_METHOD] = {405, "invalid_request_error", "method_not_allowed"},
+    [PROBLEM_MEMORY] = {503, "server_error", "out_of_memory"},
+    [PROBLEM_BUSY] = {503, "server_error", "busy"},
+    [PROBLEM_RELOAD] = {409, "invalid_request_error", "bad_configuration"},
+    [PROBLEM_UNREACHABLE] = {502, "server_error", "upstream_unreachable"},
+    [PROBLEM_CUT] = {502, "server_error", "upstream_cut"},
+    [PROBLEM_INVALID] = {502, "server_error", "upstream_invalid"},
+    [PROBLEM_REFUSED] = {502, "server_error", "upstream_error"},
+    [PROBLEM_TIMEOUT] = {504, "server_error", "upstream_timeout"},
+};
+
+const char *problem_code(enum problem_kind kind)
+{
+    return rows[kind].code ? rows[kind].code : "bad_request";
+}
+
+void problem_set(struct problem *p, enum problem_kind kind, struct arena *a,
+                 const char *fmt, ...)
+{
+    char text[MESSAGE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    *p = (struct problem){.status = rows[kind].status,
+                          .kind = rows[kind].kind,
+                          .code = rows[kind].code};
+    p->message = arena_strdup(a, span_of(text));
+    if (!p->message)
+        p->message = "out of memory";
+}
+
+void problem_reply(struct http_exchange *x, const struct dialect_ops *d,
+                   const struct problem *p)
+{
+    struct buf body;
+
+    buf_init(&body, BODY_MAX);
+    d->write_error(p, &body);
+    http_reply(x, p->status, "application/json", buf_view(&body));
+    buf_free(&body);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/router.h"
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "router/http.h"
+#include "router/reload.h"
+#include "router/worker.h"
+
+/* ---- the beginning ---- */
+
+static bool open_log(struct router *r, struct err *e)
+{
+    const struct log_settings *l = &snapshot_settings(r->first)->log;
+    struct outlog_options o = {
+        .queue_rows = l->queue_rows,
+        .queue_bytes = l->queue_bytes,
+        .spill_bytes = l->spill_bytes,
+        .flush_ms = (unsigned)l->flush_ms,
+    };
+
+    if (!*l->path)
+        return true;
+    r->log = outlog_open(l->path, &o, e);
+    return r->log != NULL;
+}
+
+/* "host:port" of a listening socket. */
+static bool bound_address(int fd, char *dst, size_t size, struct err *e)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    char host[INET6_ADDRSTRLEN];
+
+    if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
+        return err_sys(e, "getsockname");
+    if (a.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a;
+
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        snprintf(dst, size, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a;
+
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        snprintf(dst, size, "%s:%u", host, ntohs(v4->sin_port));
+    }
+    return true;
+}
+
+static bool open_workers(struct router *r, struct err *e)
+{
+    const struct settings *set = snapshot_settings(r->first);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned n = set->workers ? (unsigned)set->workers
+                              : (unsigned)(cores > 0 ? cores : 1);
+
+    r->metrics = metrics_new(n);
+    r->workers = calloc(n, sizeof *r->workers);
+    if (!r->metrics || !r->workers)
+        return err_set(e, ERR_MEMORY, "router: out of memory");
+    for (unsigned i = 0; i < n; i++) {
+        int fd = http_listen(i == 0 ? set->listen : r->address, e);
+
+        if (fd < 0)
+            return false;
+        if (i == 0 && !bound_address(fd, r->address, sizeof r->address, e)) {
+            close(fd);
+            return false;
+        }
+        r->n_workers = i + 1;
+        if (!worker_init(&r->workers[i], r, i, fd, e))
+            return false;
+    }
+    return true;
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *ctx)
+{
+    struct router *r = ctx;
+
+    (void)fd;
+    (void)what;
+    reload_do_jobs(r);
+    if (atomic_load(&r->running) == 0)
+        event_base_loopbreak(r->base);
+}
+
+static bool open_events(struct router *r, struct err *e)
+{
+    evthread_use_pthreads();
+    r->base = event_base_new();
+    r->wake = r->base ? event_new(r->base, -1, EV_PERSIST, on_wake, r) : NULL;
+    r->budgets = budget_book_new();
+    if (!r->wake || !r->budgets)
+        return err_set(e, ERR_MEMORY, "router: out of memory");
+    return true;
+}
+
+static bool open_all(struct router *r, struct err *e)
+{
+    const struct settings *set;
+
+    if (!open_events(r, e))
+        return false;
+    r->first = snapshot_load(r->config, r->budgets, e);
+    if (!r->first)
+        return false;
+    set = snapshot_settings(r->first);
+    log_setup((enum log_level)set->log.level, (enum log_form)set->log.form);
+    if (!snapshot_classifier(r->first))
+        log_event(LOG_WARN, "no classifier",
+                  "reason=\"%s\" effect=\"reference arms are taken\"",
+                  snapshot_unclassified(r->first));
+    r->latest = snapshot_ref(r->first);
+    return open_log(r, e) && open_workers(r, e);
+}
+
+struct router *router_new(const char *config, struct err *e)
+{
+    struct router *r = calloc(1, sizeof *r);
+
+    if (!r) {
+        err_set(e, ERR_MEMORY, "router: out of memory");
+        return NULL;
+    }
+    r->config = config;
+    r->started_ms = clock_utc_ms();
+    pthread_mutex_init(&r->lock, NULL);
+    if (open_all(r, e))
+        return r;
+    router_free(r);
+    return NULL;
+}
+
+/* ---- reload ---- */
+
+static void note_restart(void *ctx, const char *path)
+{
+    (void)ctx;
+    log_event(LOG_WARN, "reload", "setting=%s effect=\"after a restart\"",
+              path);
+}
+
+static void swap(struct router *r, struct snapshot *next)
+{
+    struct snapshot *old;
+
+    pthread_mutex_lock(&r->lock);
+    old = r->latest;
+    r->latest = next;
+    atomic_fetch_add_explicit(&r->generation, 1, memory_order_release);
+    pthread_mutex_unlock(&r->lock);
+    snapshot_unref(old);
+    for (unsigned i = 0; i < r->n_workers; i++)
+        event_active(r->workers[i].wake, EV_READ, 0);
+}
+
+bool router_reload(struct router *r, struct err *e)
+{
+    struct snapshot *next = snapshot_load(r->config, r->budgets, e);
+    const struct settings *set;
+
+    if (!next) {
+        log_event(LOG_ERROR, "reload refused", "reason=\"%s\"", e->msg);
+        return false;
+    }
+    set = snapshot_settings(next);
+    schema_changed(&settings_schema, snapshot_settings(r->first), set,
+                   note_restart, NULL);
+    log_setup((enum log_level)set->log.level, (enum log_form)set->log.form);
+    swap(r, next);
+    log_event(LOG_INFO, "reloaded", "config=%s", r->config);
+    return true;
+}
+
+/* ---- running ---- */
+
+static void on_hangup(evutil_socket_t fd, short what, void *ctx)
+{
+    struct err e;
+
+    (void)fd;
+    (void)what;
+    if (!router_reload(ctx, &e))
+        return; /* said in the log; the old one stays */
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *ctx)
+{
+    struct router *r = ctx;
+
+    (void)fd;
+    (void)what;
+    log_event(LOG_WARN, "drain", "effect=\"cut off what still ran\"");
+    for (unsigned i = 0; i < r->n_workers; i++)
+        event_base_loopbreak(r->workers[i].base);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *ctx)
+{
+    struct router *r = ctx;
+    uint64_t ms = snapshot_settings(r->first)->limits.drain_ms;
+    struct timeval wait = {(time_t)(ms / 1000),
+                           (suseconds_t)(ms % 1000 * 1000)};
+
+    (void)fd;
+    (void)what;
+    for (unsigned i = 0; i < r->n_workers; i++)
+        worker_stop(&r->workers[i]);
+    event_base_once(r->base, -1, EV_TIMEOUT, on_deadline, r, &wait);
+}
+
+static bool start_workers(struct router *r, struct err *e)
+{
+    sigset_t all, was;
+    bool ok = true;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &was);
+    for (unsigned i = 0; ok && i < r->n_workers; i++)
+        ok = worker_start(&r->workers[i], e);
+    pthread_sigmask(SIG_SETMASK, &was, NULL);
+    return ok;
+}
+
+static void join_workers(struct router *r)
+{
+    for (unsigned i = 0; i < r->n_workers; i++) {
+        struct worker *w = &r->workers[i];
+
+        if (!w->started)
+            continue;
+        event_base_loopbreak(w->base);
+        pthread_join(w->thread, NULL);
+        w->started = false;
+    }
+}
+
+enum { SIGNALS = 3 };
+
+bool router_run(struct router *r,
+                void (*ready)(const struct router *r, void *ctx), void *ctx,
+                struct err *e)
+{
+    struct event *signals[SIGNALS] = {
+        evsignal_new(r->base, SIGTERM, on_stop, r),
+        evsignal_new(r->base, SIGINT, on_stop, r),
+        evsignal_new(r->base, SIGHUP, on_hangup, r),
+    };
+    bool ok = true;
+
+    for (int i = 0; i < SIGNALS; i++)
+        ok = ok && signals[i] && event_add(signals[i], NULL) == 0;
+    if (!ok)
+        err_set(e, ERR_MEMORY, "router: out of memory");
+    ok = ok && start_workers(r, e);
+    if (ok) {
+        ready(r, ctx);
+        event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    }
+    join_workers(r);
+    for (int i = 0; i < SIGNALS; i++) {
+        if (signals[i])
+            event_free(signals[i]);
+    }
+    return ok;
+}
+
+/* ---- the end ---- */
+
+void router_free(struct router *r)
+{
+    if (!r)
+        return;
+    for (unsigned i = 0; i < r->n_workers; i++)
+        worker_free(&r->workers[i]);
+    reload_forget(r);
+    free(r->workers);
+    if (r->log)
+        outlog_close(r->log);
+    metrics_free(r->metrics);
+    snapshot_unref(r->latest);
+    snapshot_unref(r->first);
+    budget_book_free(r->budgets);
+    if (r->wake)
+        event_free(r->wake);
+    if (r->base)
+        event_base_free(r->base);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server as a whole: N workers, each with its own event loop, listener
+ * (SO_REUSEPORT), upstream handle and judge; a main thread for signals and
+ * reloads; the outcome log's writer.
+ *
+ *   signals, reload requests            connections
+ *            |                        /      |      \
+ *       main thread  --snapshot-->  worker worker worker  --rows--> log
+ *                                        |      |
+ *                                       providers
+ *
+ * A request lives and dies on one worker.  Workers share the newest snapshot
+ * (each looks at a generation counter when a request begins and takes the
+ * lock only after a reload), the budgets and the counters.
+ */
+#ifndef WEIR_ROUTER_ROUTER_H
+#define WEIR_ROUTER_ROUTER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "router/judge.h"
+#include "router/metrics.h"
+#include "router/outlog.h"
+#include "router/request_id.h"
+
+struct event;
+struct event_base;
+struct http_server;
+struct reload_job;
+struct upstream;
+
+enum { SPARE_BUFS = 16 };
+
+struct router;
+
+struct worker {
+    struct router *router; /* (borrowed) */
+    unsigned index;
+    pthread_t thread;
+    bool started;
+    struct event_base *base;     /* (owned) */
+    struct http_server *http;    /* (owned) */
+    struct upstream *upstream;   /* (owned) */
+    struct outlog_port *port;    /* (owned) or NULL: no log */
+    struct metrics_shard *shard; /* (borrowed: router->metrics) */
+    struct judge *judge;         /* (owned) */
+    struct event *wake;          /* (owned) activated from other threads */
+    struct event *timer;         /* (owned) drain's end */
+    struct id_source ids;
+    struct snapshot *snapshot;    /* (owned reference) */
+    unsigned generation;          /* of it */
+    struct buf scratch;           /* for rows and headers */
+    struct buf spare[SPARE_BUFS]; /* (owned) used buffers, kept warm */
+    unsigned n_spare;
+    _Atomic bool draining;
+    bool drained;
+    struct reload_job *answers; /* under router->lock: to be replied */
+};
+
+struct router {
+    const char *config;          /* (borrowed: argv) */
+    struct snapshot *first;      /* (owned reference) as started */
+    struct metrics *metrics;     /* (owned) */
+    struct outlog *log;          /* (owned) or NULL */
+    struct budget_book *budgets; /* (owned) */
+    struct worker *workers;      /* (owned) [n_workers] */
+    unsigned n_workers;
+    char address[64]; /* "127.0.0.1:8080", as bound */
+    int64_t started_ms;
+
+    struct event_base *base; /* (owned) the main thread's */
+    struct event *wake;      /* (owned) activated from workers */
+    pthread_mutex_t lock;
+    struct snapshot *latest; /* under lock (owned reference) */
+    struct reload_job *jobs; /* under lock: to be done */
+    _Atomic unsigned generation;
+    _Atomic unsigned running; /* workers that have not drained */
+};
+
+/* NULL with e. */
+MUST_USE struct router *router_new(const char *config, struct err *e);
+/* Starts the workers; serves until SIGTERM or SIGINT.  ready is called once
+ * when connections are taken. */
+MUST_USE bool router_run(struct router *r,
+                         void (*ready)(const struct router *r, void *ctx),
+                         void *ctx, struct err *e);
+void router_free(struct router *r); /* NULL: no-op */
+
+/* Main thread: loads the configuration again; a bad one changes nothing. */
+MUST_USE bool router_reload(struct router *r, struct err *e);
+
+/* Worker's thread: the snapshot for a request that begins now, counted. */
+struct snapshot *worker_snapshot(struct worker *w);
+/* A cleared buffer of at most `max` bytes, and back. */
+struct buf worker_buf(struct worker *w, size_t max);
+void worker_give_back(struct worker *w, struct buf *b);
+
+#endif

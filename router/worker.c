@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/worker.h"
+
+#include <event2/event.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "router/http.h"
+#include "router/paths.h"
+#include "router/reload.h"
+#include "router/upstream.h"
+
+enum { SPARE_BYTES_MAX = 256 << 10, DRAIN_LOOK_MS = 20 };
+
+static void on_request(void *ctx, struct http_exchange *x)
+{
+    paths_serve(ctx, x);
+}
+
+static const struct http_handler handler = {.request = on_request};
+
+/* ---- snapshots and buffers ---- */
+
+struct snapshot *worker_snapshot(struct worker *w)
+{
+    struct router *r = w->router;
+    unsigned now = atomic_load_explicit(&r->generation, memory_order_acquire);
+
+    if (now != w->generation) {
+        struct snapshot *old = w->snapshot;
+
+        pthread_mutex_lock(&r->lock);
+        w->snapshot = snapshot_ref(r->latest);
+        w->generation = atomic_load(&r->generation);
+        pthread_mutex_unlock(&r->lock);
+        snapshot_unref(old);
+    }
+    return snapshot_ref(w->snapshot);
+}
+
+struct buf worker_buf(struct worker *w, size_t max)
+{
+    struct buf b;
+
+    if (w->n_spare > 0) {
+        b = w->spare[--w->n_spare];
+        b.max = max;
+        return b;
+    }
+    buf_init(&b, max);
+    return b;
+}
+
+void worker_give_back(struct worker *w, struct buf *b)
+{
+    if (b->ptr && b->cap <= SPARE_BYTES_MAX && w->n_spare < SPARE_BUFS) {
+        buf_reset(b);
+        w->spare[w->n_spare++] = *b;
+        *b = (struct buf){.max = 0};
+        return;
+    }
+    buf_free(b);
+}
+
+/* ---- the end ---- */
+
+static void watch_drain(struct worker *w)
+{
+    struct timeval soon = {0, DRAIN_LOOK_MS * 1000};
+
+    if (!w->drained) {
+        w->drained = true;
+        http_server_drain(w->http);
+    }
+    if (http_server_busy(w->http) == 0)
+        event_base_loopbreak(w->base);
+    else
+        event_add(w->timer, &soon);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    watch_drain(ctx);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *ctx)
+{
+    struct worker *w = ctx;
+
+    (void)fd;
+    (void)what;
+    snapshot_unref(worker_snapshot(w));
+    reload_answer(w);
+    if (atomic_load(&w->draining))
+        watch_drain(w);
+}
+
+void worker_stop(struct worker *w)
+{
+    atomic_store(&w->draining, true);
+    event_active(w->wake, EV_READ, 0);
+}
+
+/* ---- the beginning ---- */
+
+static struct http_limits limits_of(const struct limit_settings *l)
+{
+    return (struct http_limits){
+        .header_bytes = l->header_bytes,
+        .body_bytes = l->body_bytes,
+        .header_ms = (unsigned)l->header_ms,
+        .body_ms = (unsigned)l->body_ms,
+        .idle_ms = (unsigned)l->idle_ms,
+        .write_ms = (unsigned)l->write_ms,
+        .connections = (unsigned)l->connections,
+        .write_mark = l->write_buffer,
+    };
+}
+
+static bool open_http(struct worker *w, int fd, struct err *e)
+{
+    const struct limit_settings *l = &snapshot_settings(w->snapshot)->limits;
+    struct http_limits limits = limits_of(l);
+
+    w->http = http_server_new(w->base, fd, &limits, &handler, w, e);
+    if (!w->http)
+        close(fd);
+    return w->http != NULL;
+}
+
+static bool open_events(struct worker *w, struct err *e)
+{
+    w->base = event_base_new();
+    w->wake = w->base ? event_new(w->base, -1, EV_PERSIST, on_wake, w) : NULL;
+    w->timer = w->base ? evtimer_new(w->base, on_timer, w) : NULL;
+    w->judge = judge_new();
+    if (!w->wake || !w->timer || !w->judge)
+        return err_set(e, ERR_MEMORY, "worker: out of memory");
+    return true;
+}
+
+bool worker_init(struct worker *w, struct router *r, unsigned index, int fd,
+                 struct err *e)
+{
+    const struct limit_settings *l = &snapshot_settings(r->first)->limits;
+
+    w->router = r;
+    w->index = index;
+    w->shard = metrics_shard(r->metrics, index);
+    w->snapshot = snapshot_ref(r->first);
+    id_source_seed(&w->ids);
+    buf_init(&w->scratch, l->body_bytes + (1 << 20));
+    if (!open_events(w, e)) {
+        close(fd);
+        return false;
+    }
+    if (!open_http(w, fd, e))
+        return false;
+    w->upstream = upstream_new(w->base, (unsigned)l->upstream_connections, e);
+    if (!w->upstream)
+        return false;
+    if (!r->log)
+        return true;
+    w->port = outlog_port_new(r->log, w->base, e);
+    return w->port != NULL;
+}
+
+static void *run(void *ctx)
+{
+    struct worker *w = ctx;
+
+    event_base_loop(w->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    atomic_fetch_sub(&w->router->running, 1);
+    event_active(w->router->wake, EV_READ, 0);
+    return NULL;
+}
+
+bool worker_start(struct worker *w, struct err *e)
+{
+    if (pthread_create(&w->thread, NULL, run, w) != 0)
+        return err_set(e, ERR_IO, "worker: no thread to be had");
+    w->started = true;
+    atomic_fetch_add(&w->router->running, 1);
+    return true;
+}
+
+void worker_free(struct worker *w)
+{
+    http_server_free(w->http);
+    upstream_free(w->upstream);
+    if (w->port)
+        outlog_port_free(w->port);
+    if (w->wake)
+        event_free(w->wake);
+    if (w->timer)
+        event_free(w->timer);
+    if (w->base)
+        event_base_free(w->base);
+    judge_free(w->judge);
+    snapshot_unref(w->snapshot);
+    buf_free(&w->scratch);
+    while (w->n_spare > 0)
+        buf_free(&w->spare[--w->n_spare]);
+}

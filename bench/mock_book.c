@@ -77,8 +77,9 @@ static bool add_row(struct mock_book *b, struct reading *rd,
     struct facts facts;
 
     arena_reset(&rd->arena);
-    if (!request_from_parts(row->messages, row->tools, row->params, &rd->arena,
-                            &r, e))
+    if (!request_from_parts(
+            (struct request_pieces){row->messages, row->tools, row->params},
+            &rd->arena, &r, e))
         return err_wrap(e, "row %llu", (unsigned long long)row->line);
     features_extract(&r, rd->scratch, &rd->vec, &facts);
     for (uint32_t i = 0; i < row->n_outcomes; i++) {

@@ -279,8 +279,9 @@ static void name_opening(const struct words *w, unsigned n, char *dst,
 }
 
 void features_name(const struct request *r, struct features_scratch *s,
-                   bool is_mark, uint32_t index, char *dst, size_t size)
+                   bool is_mark, uint32_t index, char dst[FEATURES_NAME_MAX])
 {
+    const size_t size = FEATURES_NAME_MAX;
     const struct words *w = &s->words;
 
     dst[0] = '\0';

@@ -20,6 +20,7 @@ enum {
     FEATURES_VERSION = 1,
     FEATURES_HEAD = 6144, /* bytes of decoded text */
     FEATURES_TAIL = 2048,
+    FEATURES_NAME_MAX = 96, /* bytes of a term's name, with its NUL */
 };
 
 /* Plain facts for constraints, prices, sessions and de-duplication. */
@@ -54,9 +55,10 @@ const char *features_dense_name(unsigned i);
 /*
  * What a hashed index stands for in this very request: "word:integral",
  * "pair:prove that", "mark:tool=search"; for explain, so slow and by name
- * only.  Writes a NUL-terminated text, "" when the request has no such term.
+ * only.  Writes a NUL-terminated text, perhaps cut, "" when the request has
+ * no such term.
  */
 void features_name(const struct request *r, struct features_scratch *s,
-                   bool is_mark, uint32_t index, char *dst, size_t size);
+                   bool is_mark, uint32_t index, char dst[FEATURES_NAME_MAX]);
 
 #endif

@@ -220,6 +220,7 @@ uint32_t marks_fill(const struct view *v, struct term *dst)
         if (n == 0 || dst[n - 1].index != dst[i].index)
             dst[n++] = dst[i];
     }
+    memset(dst + n, 0, (s.n - n) * sizeof *dst);
     return n;
 }
 

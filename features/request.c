@@ -279,17 +279,16 @@ static bool said(const struct json *v)
     return v->type != JSON_NONE && v->type != JSON_NULL;
 }
 
-bool request_from_parts(struct span messages, struct span tools,
-                        struct span params, struct arena *a, struct request *r,
-                        struct err *e)
+bool request_from_parts(struct request_pieces in, struct arena *a,
+                        struct request *r, struct err *e)
 {
     struct reader rd = {.a = a, .e = e};
     struct json m, t, p;
 
     *r = (struct request){.params = params_unsaid()};
-    if (!part_json(messages, "messages", &m, e) ||
-        !part_json(tools, "tools", &t, e) ||
-        !part_json(params, "params", &p, e))
+    if (!part_json(in.messages, "messages", &m, e) ||
+        !part_json(in.tools, "tools", &t, e) ||
+        !part_json(in.params, "params", &p, e))
         return false;
     if (!messages_read(&rd, &m, r) || (said(&t) && !tools_read(&rd, &t, r)))
         return false;

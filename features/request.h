@@ -108,12 +108,15 @@ struct request {
 MUST_USE bool request_from_openai(struct span body, struct arena *a,
                                   struct request *r, struct err *e);
 
-/*
- * The same from the three JSON pieces of a dataset row, each possibly empty
- * but messages: array of messages, array of tools, object of parameters.
- */
-MUST_USE bool request_from_parts(struct span messages, struct span tools,
-                                 struct span params, struct arena *a,
+/* The JSON pieces of a dataset row; all but messages may be empty. */
+struct request_pieces {
+    struct span messages; /* array of messages */
+    struct span tools;    /* array of tools */
+    struct span params;   /* object of parameters */
+};
+
+/* The same from pieces: without model, and body is empty. */
+MUST_USE bool request_from_parts(struct request_pieces p, struct arena *a,
                                  struct request *r, struct err *e);
 
 #endif

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WEIGHTS_SHOWN = 8, NAME_BYTES = 160 };
+enum { WEIGHTS_SHOWN = 8, NAME_BYTES = FEATURES_NAME_MAX };
 
 static const char *const policies[] = {"cheapest_adequate", "budget", "fixed",
                                        "rules"};
@@ -33,8 +33,7 @@ static void feature_name(const struct judge *j, const struct request *r,
         snprintf(dst, NAME_BYTES, "%s", name ? name : "dense");
         return;
     }
-    features_name(r, j->scratch, c->group == FROM_MARK, c->index, dst,
-                  NAME_BYTES);
+    features_name(r, j->scratch, c->group == FROM_MARK, c->index, dst);
 }
 
 static size_t weightiest(const struct judge *j, const struct snapshot *s,

@@ -214,8 +214,9 @@ static bool row_features(struct loader *l, const struct dataset_row *row,
         return vec_unpack(row->features, l->vec, e);
     }
     arena_reset(&l->arena);
-    if (!request_from_parts(row->messages, row->tools, row->params, &l->arena,
-                            &r, e))
+    if (!request_from_parts(
+            (struct request_pieces){row->messages, row->tools, row->params},
+            &l->arena, &r, e))
         return false;
     if (l->o->task_hint)
         r.task = row->task;

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct request r;
     struct arena memory;
     struct err e;
-    char name[64];
+    char name[FEATURES_NAME_MAX];
 
     if (!scratch && !(scratch = features_scratch_new()))
         abort();
@@ -38,8 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         features_extract(&r, scratch, &one, &a);
         check_vector(&one);
         if (one.n_words)
-            features_name(&r, scratch, false, one.words[0].index, name,
-                          sizeof name);
+            features_name(&r, scratch, false, one.words[0].index, name);
         features_extract(&r, scratch, &two, &b);
         if (memcmp(&one, &two, sizeof one) != 0 || a.stem_hash != b.stem_hash ||
             a.input_tokens != b.input_tokens)

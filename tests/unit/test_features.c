@@ -73,10 +73,10 @@ static void same_words(const char *a, const char *b)
 /* The count of the word or pair called `name` in the last request, 0: none. */
 static float count_of(const struct vec *v, const char *name)
 {
-    char got[256];
+    char got[FEATURES_NAME_MAX];
 
     for (uint32_t i = 0; i < v->n_words; i++) {
-        features_name(&r, scratch, false, v->words[i].index, got, sizeof got);
+        features_name(&r, scratch, false, v->words[i].index, got);
         if (strcmp(got, name) == 0)
             return v->words[i].value;
     }
@@ -85,10 +85,10 @@ static float count_of(const struct vec *v, const char *name)
 
 static bool has_mark(const struct vec *v, const char *name)
 {
-    char got[256];
+    char got[FEATURES_NAME_MAX];
 
     for (uint32_t i = 0; i < v->n_marks; i++) {
-        features_name(&r, scratch, true, v->marks[i].index, got, sizeof got);
+        features_name(&r, scratch, true, v->marks[i].index, got);
         if (strcmp(got, name) == 0)
             return true;
     }

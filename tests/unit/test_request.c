@@ -391,6 +391,15 @@ static void every_prefix_is_refused_without_reading_beyond(void **state)
     }
 }
 
+static bool from_pieces(const char *messages, const char *tools,
+                        const char *params)
+{
+    struct request_pieces p = {span_of(messages), span_of(tools),
+                               span_of(params)};
+
+    return request_from_parts(p, &memory, &r, &e);
+}
+
 static void a_dataset_row_gives_the_same_view(void **state)
 {
     static const char messages[] = "[{\"role\":\"user\",\"content\":\"hi\"}]";
@@ -406,18 +415,14 @@ static void a_dataset_row_gives_the_same_view(void **state)
     assert_int_equal(r.n_messages, 1);
     assert_int_equal(r.n_tools, 1);
     assert_int_equal(r.params.max_tokens, 9);
-    assert_true(request_from_parts(SPAN(messages), (struct span){NULL, 0},
-                                   SPAN("null"), &memory, &r, &e));
+    assert_true(from_pieces(messages, "", "null"));
     assert_int_equal(r.n_tools, 0);
-    assert_false(request_from_parts(SPAN("{}"), (struct span){NULL, 0},
-                                    (struct span){NULL, 0}, &memory, &r, &e));
+    assert_false(from_pieces("{}", "", ""));
     assert_string_equal(e.msg, "messages: wanted an array, found an object");
-    assert_false(request_from_parts(SPAN(messages), SPAN("[}"),
-                                    (struct span){NULL, 0}, &memory, &r, &e));
+    assert_false(from_pieces(messages, "[}", ""));
     assert_string_equal(
         e.msg, "tools: JSON: wanted a JSON value, found 0x7d at byte 1");
-    assert_false(request_from_parts(SPAN(messages), (struct span){NULL, 0},
-                                    SPAN("[]"), &memory, &r, &e));
+    assert_false(from_pieces(messages, "", "[]"));
     assert_string_equal(e.msg, "params: wanted an object, found an array");
 }
 

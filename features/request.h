@@ -37,12 +37,23 @@ enum part_kind {
 
 struct part {
     enum part_kind kind;
-    struct text text; /* text, thinking, refusal, result; call: arguments */
-    struct span name; /* tool call: function; image: media type or "" */
-    struct span id;   /* tool call and tool result: the call's id */
-    struct span url;  /* image, file: https or data URL, as written */
-    bool is_error;    /* tool result that says it failed */
-    struct span raw;  /* the part as JSON, where it stands as a value */
+    struct text text;  /* text, thinking, refusal, result; call: arguments */
+    bool text_is_json; /* call and result: text is a JSON value as it stands,
+                          not the inside of a string */
+    struct span name;  /* call and result: function; file: its name */
+    struct span id;    /* tool call and tool result: the call's id */
+    /* image, audio, file: either an address or data with its type */
+    struct span url;       /* https or data URL as written; or a file's id */
+    struct span media;     /* MIME type, "image/png"; or empty */
+    struct span data;      /* base64, or empty */
+    struct span signature; /* thinking, call: the provider's, opaque; goes
+                              back byte for byte to the same provider only */
+    bool redacted;         /* thinking that only its provider can read */
+    struct span cache;     /* JSON of cache_control, or empty */
+    struct part *parts;    /* (arena) result made of parts; or NULL */
+    size_t n_parts;
+    bool is_error;   /* tool result that says it failed */
+    struct span raw; /* the part as JSON, where it stands as a value */
 };
 
 struct message {
@@ -58,6 +69,9 @@ struct tool {
     struct text description;
     struct span schema; /* JSON of the parameters, or empty */
     bool strict;
+    bool builtin;      /* a tool of the provider's own (web search, ...):
+                          only raw says what it is */
+    struct span cache; /* JSON of cache_control, or empty */
     struct span raw;
 };
 
@@ -77,10 +91,28 @@ struct params {
     enum tool_choice tool_choice;
     struct span tool_name;   /* CHOICE_NAMED */
     int parallel_tool_calls; /* -1 not said, 0, 1 */
-    struct span reasoning;   /* effort as written, or empty */
-    struct span stop;        /* JSON: string or array, or NULL */
-    struct span user;        /* end user's id, or empty */
-    struct span metadata;    /* JSON object, or empty */
+    struct span reasoning;   /* effort as written: minimal, low, ...; or
+                                empty */
+    int64_t thinking_budget; /* tokens; 0: off; -1: not said; -2: the model
+                                decides */
+    bool show_thinking;      /* summaries of it are asked for */
+    int64_t top_k;           /* -1: not said */
+    int64_t seed;            /* INT64_MIN: not said */
+    int64_t top_logprobs;    /* -1: not said */
+    double frequency_penalty, presence_penalty; /* NAN: not said */
+    struct span schema_name; /* of the wanted output, or empty */
+    int schema_strict;       /* -1 not said, 0, 1 */
+    struct span service_tier;
+    struct span stop;     /* JSON: string or array, or NULL */
+    struct span user;     /* end user's id, or empty */
+    struct span metadata; /* JSON object, or empty */
+};
+
+/* A member of the body that has no place above: kept for the same dialect,
+ * named in a warning for another. */
+struct extra {
+    struct span name;  /* as written, without quotes */
+    struct span value; /* JSON */
 };
 
 struct request {
@@ -93,6 +125,8 @@ struct request {
     struct tool *tools; /* (arena) */
     size_t n_tools;
     struct params params;
+    struct extra *extras; /* (arena) top-level members, in their order */
+    size_t n_extras;
     /* What the operator knows and the text does not; empty when unknown. */
     struct span task;     /* x-weir-task, or a dataset row's task: a hint
                              only where the caller chooses to give it */

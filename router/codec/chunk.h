@@ -84,6 +84,8 @@ struct gathered_block {
     enum part_kind part;
     struct span text, id, name, media, signature, raw;
     bool redacted;
+    char *write; /* (arena) where text grows */
+    size_t room; /* bytes there */
     struct gathered_block *next;
 };
 

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A whole answer from chunks. */
+#include "router/codec/chunk.h"
+
+#include <string.h>
+
+void gather_init(struct gathered *g, struct arena *a)
+{
+    memset(g, 0, sizeof *g);
+    g->arena = a;
+}
+
+/* Copies s; false only when there is no memory for it. */
+static bool keep(struct gathered *g, struct span s, struct span *to)
+{
+    *to = arena_copy(g->arena, s);
+    return s.len == 0 || to->ptr;
+}
+
+/* The deltas of a block grow in place: room is doubled, so that many small
+ * ones cost as much as one large. */
+static bool append(struct gathered *g, struct gathered_block *b,
+                   struct span text)
+{
+    size_t need = b->text.len + text.len;
+    char *grown;
+
+    if (text.len == 0)
+        return true;
+    if (need > b->room) {
+        size_t room = need * 2 < 64 ? 64 : need * 2;
+
+        grown = arena_alloc(g->arena, room);
+        if (!grown)
+            return false;
+        if (b->text.len)
+            memcpy(grown, b->text.ptr, b->text.len);
+        b->write = grown;
+        b->room = room;
+        b->text.ptr = grown;
+    }
+    memcpy(b->write + b->text.len, text.ptr, text.len);
+    b->text.len = need;
+    return true;
+}
+
+static struct gathered_choice *choice_of(struct gathered *g,
+                                         const struct chunk *c)
+{
+    if (c->choice >= GATHER_CHOICES_MAX)
+        return NULL;
+    if (c->choice >= g->n_choices)
+        g->n_choices = c->choice + 1;
+    return &g->choices[c->choice];
+}
+
+static bool start(struct gathered *g, const struct chunk *c)
+{
+    g->created = c->created;
+    if (c->has_usage) {
+        g->usage = c->usage;
+        g->has_usage = true;
+    }
+    return keep(g, c->id, &g->id) && keep(g, c->name, &g->model);
+}
+
+static bool open_block(struct gathered *g, const struct chunk *c)
+{
+    struct gathered_choice *ch = choice_of(g, c);
+    struct gathered_block *b;
+
+    if (!ch)
+        return true;
+    b = arena_zalloc(g->arena, 1, sizeof *b);
+    if (!b || !keep(g, c->id, &b->id) || !keep(g, c->name, &b->name) ||
+        !keep(g, c->media, &b->media) || !keep(g, c->raw, &b->raw))
+        return false;
+    b->part = c->part;
+    b->redacted = c->redacted;
+    if (ch->last)
+        ch->last->next = b;
+    else
+        ch->first = b;
+    ch->last = b;
+    return true;
+}
+
+static bool close_block(struct gathered *g, const struct chunk *c)
+{
+    struct gathered_choice *ch = choice_of(g, c);
+
+    if (!ch || !ch->last)
+        return true;
+    if (c->raw.len && !keep(g, c->raw, &ch->last->raw))
+        return false;
+    return c->signature.len == 0 || keep(g, c->signature, &ch->last->signature);
+}
+
+static bool finish(struct gathered *g, const struct chunk *c)
+{
+    struct gathered_choice *ch = choice_of(g, c);
+
+    if (!ch)
+        return true;
+    ch->finish = c->finish;
+    return keep(g, c->name, &ch->finish_name) &&
+           keep(g, c->sequence, &ch->sequence);
+}
+
+static bool fail(struct gathered *g, const struct chunk *c)
+{
+    g->error_status = c->status ? c->status : 502;
+    return keep(g, c->name, &g->error_type) &&
+           keep(g, c->text, &g->error_message);
+}
+
+static bool take(void *ctx, const struct chunk *c)
+{
+    struct gathered *g = ctx;
+    struct gathered_choice *ch;
+
+    switch (c->kind) {
+    case CHUNK_START:
+        return start(g, c);
+    case CHUNK_OPEN:
+        return open_block(g, c);
+    case CHUNK_TEXT:
+        ch = choice_of(g, c);
+        return !ch || !ch->last || append(g, ch->last, c->text);
+    case CHUNK_CLOSE:
+        return close_block(g, c);
+    case CHUNK_USAGE:
+        g->usage = c->usage;
+        g->has_usage = true;
+        return true;
+    case CHUNK_FINISH:
+        return finish(g, c);
+    case CHUNK_ERROR:
+        return fail(g, c);
+    case CHUNK_END:
+        g->ended = true;
+        return true;
+    }
+    return true;
+}
+
+struct chunk_sink gather_sink(struct gathered *g)
+{
+    return (struct chunk_sink){g, take};
+}

@@ -49,8 +49,9 @@ struct codec {
     bool (*answer_read)(struct span body, int status, struct arena *a,
                         struct chunk_sink *sink, struct err *e);
     /* Streams: state is reader_size bytes, zeroed; scratch strings live in
-     * the arena, bounded.  An event is what the framing made of the bytes.
-     */
+     * the arena, bounded: the caller empties it after each event, so nothing
+     * in the state may point into it.  An event is what the framing made of
+     * the bytes. */
     size_t reader_size;
     bool (*stream_read)(void *state, struct span event, struct span data,
                         struct arena *a, struct chunk_sink *sink,

@@ -167,13 +167,20 @@ static const struct field limit_fields[] = {
     {NULL, NULL, 0, false},
 };
 
-static struct params params_unsaid(void)
+struct params params_unsaid(void)
 {
     return (struct params){.max_tokens = -1,
                            .temperature = (double)NAN,
                            .top_p = (double)NAN,
                            .n = 1,
-                           .parallel_tool_calls = -1};
+                           .parallel_tool_calls = -1,
+                           .thinking_budget = -1,
+                           .top_k = -1,
+                           .seed = INT64_MIN,
+                           .top_logprobs = -1,
+                           .frequency_penalty = (double)NAN,
+                           .presence_penalty = (double)NAN,
+                           .schema_strict = -1};
 }
 
 /* Two walks, so that max_completion_tokens wins over its older name. */

@@ -37,7 +37,8 @@ enum part_kind {
 
 struct part {
     enum part_kind kind;
-    struct text text;  /* text, thinking, refusal, result; call: arguments */
+    struct text text;  /* text, thinking, refusal, result; call: arguments;
+                          file: a document that is given as text */
     bool text_is_json; /* call and result: text is a JSON value as it stands,
                           not the inside of a string */
     struct span name;  /* call and result: function; file: its name */
@@ -48,9 +49,10 @@ struct part {
     struct span data;      /* base64, or empty */
     struct span signature; /* thinking, call: the provider's, opaque; goes
                               back byte for byte to the same provider only */
-    bool redacted;         /* thinking that only its provider can read */
+    bool redacted;         /* thinking that only its provider can read: the
+                              signature is all there is */
     struct span cache;     /* JSON of cache_control, or empty */
-    struct part *parts;    /* (arena) result made of parts; or NULL */
+    struct part *parts;    /* (arena) result or file made of parts; or NULL */
     size_t n_parts;
     bool is_error;   /* tool result that says it failed */
     struct span raw; /* the part as JSON, where it stands as a value */
@@ -61,7 +63,10 @@ struct message {
     struct part *parts; /* (arena) [n_parts] */
     size_t n_parts;
     struct span name;
-    struct span raw; /* the message as JSON */
+    struct span raw; /* the message as JSON; where a dialect's one message
+                        became two (results and what the user said), both
+                        have the same; a system prompt beside the messages:
+                        its value, which is no object */
 };
 
 struct tool {
@@ -107,6 +112,9 @@ struct params {
     struct span user;     /* end user's id, or empty */
     struct span metadata; /* JSON object, or empty */
 };
+
+/* All that a request can leave unsaid, unsaid: what readers begin with. */
+struct params params_unsaid(void);
 
 /* A member of the body that has no place above: kept for the same dialect,
  * named in a warning for another. */

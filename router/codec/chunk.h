@@ -58,7 +58,8 @@ struct chunk {
                               ERROR: type */
     struct span media;     /* OPEN of an image, audio, file: MIME type */
     struct span signature; /* CLOSE of thinking or of a call, or of text */
-    bool redacted;         /* OPEN of thinking only its provider can read */
+    bool redacted;         /* OPEN of thinking only its provider can read: no
+                              TEXT, the signature is all there is */
     struct span sequence;  /* FINISH_SEQUENCE: which, where it is known */
     int64_t created;       /* START: seconds since 1970, 0: not said */
     struct usage usage;    /* USAGE, and START where known */
@@ -67,7 +68,9 @@ struct chunk {
     int status;         /* ERROR: HTTP status it stands for */
     struct span raw;    /* JSON that only the same dialect understands:
                            citations, logprobs, a built-in tool's block;
-                           whoever drops it counts it as lost */
+                           whoever drops it counts it as lost.  Those of
+                           TEXT are one item each, which gather makes an
+                           array of */
 };
 
 struct chunk_sink {
@@ -84,8 +87,8 @@ struct gathered_block {
     enum part_kind part;
     struct span text, id, name, media, signature, raw;
     bool redacted;
-    char *write; /* (arena) where text grows */
-    size_t room; /* bytes there */
+    char *write, *write_raw; /* (arena) where text and raw grow */
+    size_t room, room_raw;   /* bytes there */
     struct gathered_block *next;
 };
 

@@ -17,31 +17,60 @@ static bool keep(struct gathered *g, struct span s, struct span *to)
     return s.len == 0 || to->ptr;
 }
 
-/* The deltas of a block grow in place: room is doubled, so that many small
- * ones cost as much as one large. */
-static bool append(struct gathered *g, struct gathered_block *b,
-                   struct span text)
+/* What grows by many small pieces does so in place: room is doubled, so that
+ * they cost as much as one large one. */
+struct growth {
+    struct span *text;
+    char **write;
+    size_t *room;
+};
+
+static bool append(struct gathered *g, struct growth to, struct span text)
 {
-    size_t need = b->text.len + text.len;
+    size_t need = to.text->len + text.len;
     char *grown;
 
     if (text.len == 0)
         return true;
-    if (need > b->room) {
+    if (need > *to.room) {
         size_t room = need * 2 < 64 ? 64 : need * 2;
 
         grown = arena_alloc(g->arena, room);
         if (!grown)
             return false;
-        if (b->text.len)
-            memcpy(grown, b->text.ptr, b->text.len);
-        b->write = grown;
-        b->room = room;
-        b->text.ptr = grown;
+        if (to.text->len)
+            memcpy(grown, to.text->ptr, to.text->len);
+        *to.write = grown;
+        *to.room = room;
+        to.text->ptr = grown;
     }
-    memcpy(b->write + b->text.len, text.ptr, text.len);
-    b->text.len = need;
+    memcpy(*to.write + to.text->len, text.ptr, text.len);
+    to.text->len = need;
     return true;
+}
+
+/* One more item of the array that raw becomes. */
+static bool append_raw(struct gathered *g, struct gathered_block *b,
+                       struct span item)
+{
+    struct growth to = {&b->raw, &b->write_raw, &b->room_raw};
+
+    if (item.len == 0)
+        return true;
+    if (b->raw.len && b->raw.ptr == b->write_raw)
+        b->raw.len--; /* the bracket that closed it */
+    else
+        b->raw.len = 0; /* OPEN's own gives way */
+    return append(g, to, b->raw.len ? SPAN(",") : SPAN("[")) &&
+           append(g, to, item) && append(g, to, SPAN("]"));
+}
+
+static bool add_text(struct gathered *g, struct gathered_block *b,
+                     const struct chunk *c)
+{
+    struct growth to = {&b->text, &b->write, &b->room};
+
+    return append(g, to, c->text) && append_raw(g, b, c->raw);
 }
 
 static struct gathered_choice *choice_of(struct gathered *g,
@@ -126,7 +155,7 @@ static bool take(void *ctx, const struct chunk *c)
         return open_block(g, c);
     case CHUNK_TEXT:
         ch = choice_of(g, c);
-        return !ch || !ch->last || append(g, ch->last, c->text);
+        return !ch || !ch->last || add_text(g, ch->last, c);
     case CHUNK_CLOSE:
         return close_block(g, c);
     case CHUNK_USAGE:

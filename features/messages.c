@@ -6,7 +6,8 @@
 /* What a message's members say, before it is put together. */
 struct written {
     struct span role, name, call_id;
-    struct json role_json, content, thinking, refusal, audio, calls, call;
+    struct json content, thinking, reasoning, details, refusal, audio, calls,
+        call;
 };
 
 #define AT(member) offsetof(struct written, member)
@@ -16,6 +17,8 @@ static const struct field message_fields[] = {
     {"tool_call_id", read_str, AT(call_id), false},
     {"content", read_json, AT(content), true},
     {"reasoning_content", read_json, AT(thinking), false},
+    {"reasoning", read_json, AT(reasoning), false},
+    {"reasoning_details", read_json, AT(details), false},
     {"refusal", read_json, AT(refusal), false},
     {"audio", read_json, AT(audio), false},
     {"tool_calls", read_json, AT(calls), false},
@@ -48,6 +51,7 @@ static const struct field file_fields[] = {
 };
 static const struct field audio_fields[] = {
     {"format", read_str, AT(name), false},
+    {"data", read_str, AT(data), false},
     {NULL, NULL, 0, false},
 };
 static const struct field function_fields[] = {
@@ -107,8 +111,48 @@ static bool read_custom(struct reader *rd, const struct field *f,
     return read_inside(rd, f, custom_fields, v, target);
 }
 
+/* Raw texts put one behind the other: what stands between quotes may. */
+static bool add_text(struct reader *rd, const struct json *v, struct part *p)
+{
+    struct span in = json_inner(v);
+    char *both;
+
+    p->text.escaped = p->text.escaped || v->escaped;
+    if (p->text.raw.len == 0) {
+        p->text.raw = in;
+        return true;
+    }
+    both = arena_alloc(rd->a, p->text.raw.len + in.len);
+    if (!both)
+        return reader_no_memory(rd);
+    memcpy(both, p->text.raw.ptr, p->text.raw.len);
+    memcpy(both + p->text.raw.len, in.ptr, in.len);
+    p->text.raw = (struct span){both, p->text.raw.len + in.len};
+    return true;
+}
+
+/* A text, or a list of text parts. */
+static bool read_thinking(struct reader *rd, const struct field *f,
+                          const struct json *v, void *target)
+{
+    struct json_iter it = json_begin(v);
+    struct json one, text;
+
+    if (v->type == JSON_STRING)
+        return add_text(rd, v, target);
+    if (v->type != JSON_ARRAY)
+        return reader_wrong(rd, f->name, "a string or an array", v->type);
+    while (json_next(&it, NULL, &one)) {
+        text = json_get(&one, "text");
+        if (text.type == JSON_STRING && !add_text(rd, &text, target))
+            return false;
+    }
+    return true;
+}
+
 static const struct field text_part[] = {
     {"text", read_text, AT(text), true},
+    {"cache_control", read_raw_object, AT(cache), false},
     {NULL, NULL, 0, false},
 };
 static const struct field refusal_part[] = {
@@ -117,14 +161,44 @@ static const struct field refusal_part[] = {
 };
 static const struct field image_part[] = {
     {"image_url", read_image, 0, true},
+    {"cache_control", read_raw_object, AT(cache), false},
     {NULL, NULL, 0, false},
 };
 static const struct field audio_part[] = {
     {"input_audio", read_audio, 0, true},
+    {"cache_control", read_raw_object, AT(cache), false},
     {NULL, NULL, 0, false},
 };
 static const struct field file_part[] = {
     {"file", read_file, 0, true},
+    {"cache_control", read_raw_object, AT(cache), false},
+    {NULL, NULL, 0, false},
+};
+static const struct field document_part[] = {
+    /* Mistral */
+    {"document_url", read_image, 0, true},
+    {"document_name", read_str, AT(name), false},
+    {NULL, NULL, 0, false},
+};
+static const struct field file_url_part[] = {
+    /* Perplexity */
+    {"file_url", read_image, 0, true},
+    {"file_name", read_str, AT(name), false},
+    {NULL, NULL, 0, false},
+};
+static const struct field thinking_part[] = {
+    /* Mistral; proxies' blocks */
+    {"thinking", read_thinking, 0, true},
+    {"signature", read_str, AT(signature), false},
+    {NULL, NULL, 0, false},
+};
+/* OpenRouter's reasoning_details: text, a summary, or only its provider's. */
+static const struct field detail_part[] = {
+    {"text", read_text, AT(text), false},
+    {"summary", read_text, AT(text), false},
+    {"signature", read_str, AT(signature), false},
+    {"data", read_str, AT(signature), false},
+    {"id", read_str, AT(id), false},
     {NULL, NULL, 0, false},
 };
 static const struct field call_part[] = {
@@ -145,7 +219,57 @@ static const struct part_row {
     {"input_audio", PART_AUDIO, audio_part},
     {"file", PART_FILE, file_part},
     {"refusal", PART_REFUSAL, refusal_part},
+    {"document_url", PART_FILE, document_part},
+    {"file_url", PART_FILE, file_url_part},
+    {"thinking", PART_THINKING, thinking_part},
 };
+
+/* "data:image/png;base64,...": its type and its data, where they stand. */
+static void split_data(struct part *p)
+{
+    static const char mark[] = ";base64";
+    enum { HEAD = 160, MARK = sizeof mark - 1 };
+    struct span u = p->url, head;
+    const char *comma;
+
+    if (!span_starts(u, "data:"))
+        return;
+    comma = memchr(u.ptr, ',', u.len < HEAD ? u.len : HEAD);
+    head = (struct span){u.ptr + 5, comma ? (size_t)(comma - u.ptr - 5) : 0};
+    if (head.len < MARK || memcmp(head.ptr + head.len - MARK, mark, MARK) != 0)
+        return;
+    head.len -= MARK;
+    p->media = span_cut(&head, ';');
+    p->data = (struct span){comma + 1, u.len - (size_t)(comma + 1 - u.ptr)};
+}
+
+/* Formats as OpenAI names them. */
+static struct span audio_type(struct span format)
+{
+    static const struct {
+        const char *format, *type;
+    } known[] = {
+        {"wav", "audio/wav"},   {"mp3", "audio/mpeg"},  {"flac", "audio/flac"},
+        {"opus", "audio/opus"}, {"pcm16", "audio/pcm"}, {"ogg", "audio/ogg"},
+        {"m4a", "audio/mp4"},   {"aac", "audio/aac"},   {"webm", "audio/webm"},
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (span_is(format, known[i].format))
+            return span_of(known[i].type);
+    }
+    return (struct span){NULL, 0};
+}
+
+static void complete_media(struct part *p)
+{
+    if (p->kind == PART_AUDIO)
+        p->media = audio_type(p->name);
+    else if (p->kind == PART_IMAGE || p->kind == PART_FILE)
+        split_data(p);
+    if (p->kind == PART_FILE && !p->url.len)
+        p->url = p->id;
+}
 
 static bool read_part(struct reader *rd, const struct json *v, struct part *p)
 {
@@ -166,9 +290,22 @@ static bool read_part(struct reader *rd, const struct json *v, struct part *p)
         given = json_get(v, row->fields[0].name);
         if (given.type == JSON_NONE)
             return reader_wrong(rd, row->fields[0].name, "a value", JSON_NONE);
-        return reader_object(rd, v, row->fields, p);
+        if (!reader_object(rd, v, row->fields, p))
+            return false;
+        complete_media(p);
+        return true;
     }
     return true;
+}
+
+static bool read_detail(struct reader *rd, const struct json *v, struct part *p)
+{
+    struct json type = json_get(v, "type");
+
+    p->kind = PART_THINKING;
+    p->raw = v->raw;
+    p->redacted = json_is(&type, "reasoning.encrypted");
+    return reader_object(rd, v, detail_part, p);
 }
 
 static bool read_call(struct reader *rd, const struct json *v, struct part *p)
@@ -224,6 +361,20 @@ static bool add_list(struct reader *rd, struct message *m, const struct json *v,
     return true;
 }
 
+/* The details say all that the plain text says, and more. */
+static bool add_thinking(struct reader *rd, struct message *m,
+                         const struct written *w)
+{
+    if (w->details.type == JSON_ARRAY && json_count(&w->details) > 0)
+        return add_list(rd, m, &w->details, "reasoning_details", read_detail);
+    if (w->thinking.type == JSON_STRING)
+        return add_string(rd, m, &w->thinking, "reasoning_content",
+                          PART_THINKING);
+    if (w->thinking.type == JSON_NONE || w->thinking.type == JSON_NULL)
+        return add_string(rd, m, &w->reasoning, "reasoning", PART_THINKING);
+    return reader_wrong(rd, "reasoning_content", "a string", w->thinking.type);
+}
+
 static bool add_content(struct reader *rd, struct message *m,
                         const struct written *w)
 {
@@ -240,18 +391,30 @@ static bool add_content(struct reader *rd, struct message *m,
                         v->type);
 }
 
-/* A tool message's texts are the result of the call that it names. */
-static void mark_results(struct message *m, const struct written *w)
+/* A tool message is the result of the call that it names: its one text, or
+ * its parts within a result. */
+static bool make_result(struct reader *rd, struct message *m,
+                        const struct written *w)
 {
-    for (size_t i = 0; m->role == ROLE_TOOL && i < m->n_parts; i++) {
-        struct part *p = &m->parts[i];
+    struct part *p = m->parts, *all;
 
-        if (p->kind != PART_TEXT)
-            continue;
-        p->kind = PART_TOOL_RESULT;
-        p->id = w->call_id;
-        p->name = w->name;
+    if (m->role != ROLE_TOOL)
+        return true;
+    if (m->n_parts != 1 || p->kind != PART_TEXT) {
+        all = arena_zalloc(rd->a, 1, sizeof *all);
+        if (!all)
+            return reader_no_memory(rd);
+        *all = (struct part){.parts = m->parts, .n_parts = m->n_parts};
+        for (size_t i = 0; i < m->n_parts && !all->text.raw.len; i++)
+            all->text = m->parts[i].text;
+        all->raw = w->content.raw;
+        m->parts = p = all;
+        m->n_parts = 1;
     }
+    p->kind = PART_TOOL_RESULT;
+    p->id = w->call_id;
+    p->name = w->name;
+    return true;
 }
 
 static bool add_calls(struct reader *rd, struct message *m,
@@ -314,18 +477,17 @@ static bool read_message(struct reader *rd, const struct json *v,
     if (!reader_object(rd, v, message_fields, &w) || !read_role(rd, &w, m))
         return false;
     m->name = w.name;
-    most = 5 + (w.content.type == JSON_ARRAY ? json_count(&w.content) : 0) +
+    most = 6 + json_count(&w.details) +
+           (w.content.type == JSON_ARRAY ? json_count(&w.content) : 0) +
            json_count(&w.calls);
     m->parts = arena_zalloc(rd->a, most, sizeof *m->parts);
     if (!m->parts)
         return reader_no_memory(rd);
-    if (!add_string(rd, m, &w.thinking, "reasoning_content", PART_THINKING) ||
-        !add_content(rd, m, &w) ||
+    if (!add_thinking(rd, m, &w) || !add_content(rd, m, &w) ||
         !add_string(rd, m, &w.refusal, "refusal", PART_REFUSAL) ||
         !add_audio(m, &w.audio) || !add_calls(rd, m, &w))
         return false;
-    mark_results(m, &w);
-    return true;
+    return make_result(rd, m, &w);
 }
 
 bool messages_read(struct reader *rd, const struct json *v, struct request *r)

@@ -33,6 +33,10 @@ struct field {
     bool strict; /* null is an error; else it counts as not said */
 };
 
+/* The key's row, or NULL. */
+const struct field *reader_row(const struct field *table,
+                               const struct json *key);
+
 /* Reads obj's members into target by the table, which ends with a row
  * without a name.  obj must be an object. */
 MUST_USE bool reader_object(struct reader *rd, const struct json *obj,

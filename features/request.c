@@ -8,12 +8,35 @@
 
 /* ---- parameters: rows whose target is struct params ---- */
 
+/* false, true -> 0, 1, where -1 is not said. */
+static bool read_tristate(struct reader *rd, const struct field *f,
+                          const struct json *v, void *target)
+{
+    int *at = (int *)(void *)((char *)target + f->at);
+
+    if (v->type != JSON_BOOL)
+        return reader_wrong(rd, f->name, "a boolean", v->type);
+    *at = json_true(v);
+    return true;
+}
+
+static bool read_any_i64(struct reader *rd, const struct field *f,
+                         const struct json *v, void *target)
+{
+    int64_t *at = (int64_t *)(void *)((char *)target + f->at);
+
+    return json_i64(v, at) ||
+           reader_wrong(rd, f->name, "a whole number", v->type);
+}
+
 static const struct field usage_fields[] = {
     {"include_usage", read_bool, offsetof(struct params, stream_usage), false},
     {NULL, NULL, 0, false},
 };
 static const struct field schema_fields[] = {
     {"schema", read_raw_object, offsetof(struct params, schema), false},
+    {"name", read_str, offsetof(struct params, schema_name), false},
+    {"strict", read_tristate, offsetof(struct params, schema_strict), false},
     {NULL, NULL, 0, false},
 };
 static const struct field name_fields[] = {
@@ -111,14 +134,53 @@ static bool read_choice(struct reader *rd, const struct field *f,
     return inside(rd, f->name, v, name_fields, p);
 }
 
-static bool read_parallel(struct reader *rd, const struct field *f,
+/* Thinking as other providers of this dialect write it: OpenRouter's
+ * {"effort", "max_tokens", "enabled"}, DeepSeek's {"type": "enabled"}. */
+struct thinking {
+    struct span effort, type;
+    int64_t budget;
+    int enabled;
+};
+
+#define AT(member) offsetof(struct thinking, member)
+static const struct field thinking_fields[] = {
+    {"effort", read_str, AT(effort), false},
+    {"type", read_str, AT(type), false},
+    {"max_tokens", read_i64, AT(budget), false},
+    {"budget_tokens", read_i64, AT(budget), false},
+    {"enabled", read_tristate, AT(enabled), false},
+    {NULL, NULL, 0, false},
+};
+#undef AT
+
+static bool read_thinking(struct reader *rd, const struct field *f,
                           const struct json *v, void *target)
+{
+    struct params *p = target;
+    struct thinking t = {.budget = -1, .enabled = -1};
+
+    if (!inside(rd, f->name, v, thinking_fields, &t))
+        return false;
+    if (t.effort.len)
+        p->reasoning = t.effort;
+    if (t.budget >= 0)
+        p->thinking_budget = t.budget;
+    else if (span_is(t.type, "disabled") || t.enabled == 0)
+        p->thinking_budget = 0;
+    else if (span_is(t.type, "enabled") || t.enabled == 1)
+        p->thinking_budget = -2;
+    return true;
+}
+
+/* A template's switch, as servers of open models have it. */
+static bool read_thinks(struct reader *rd, const struct field *f,
+                        const struct json *v, void *target)
 {
     struct params *p = target;
 
     if (v->type != JSON_BOOL)
         return reader_wrong(rd, f->name, "a boolean", v->type);
-    p->parallel_tool_calls = json_true(v);
+    p->thinking_budget = json_true(v) ? -2 : 0;
     return true;
 }
 
@@ -140,32 +202,84 @@ static bool read_stop(struct reader *rd, const struct field *f,
     return read_raw(rd, f, v, target);
 }
 
+/* ---- the body ---- */
+
+enum { EXTRAS_FIRST = 16 };
+
+/* What one walk over the top level finds. */
+struct top {
+    struct params params; /* first: its rows' offsets are from here */
+    int64_t limit;        /* max_completion_tokens, or -1 */
+    struct json model, messages, tools, functions;
+    int n_models, n_messages;
+    struct extra first[EXTRAS_FIRST]; /* (borrowed by extras) */
+    struct extra *extras;
+    size_t n_extras, room;
+};
+
+static bool read_model(struct reader *rd, const struct field *f,
+                       const struct json *v, void *target)
+{
+    struct top *t = target;
+
+    if (v->type != JSON_STRING)
+        return reader_wrong(rd, f->name, "a string", v->type);
+    t->n_models++;
+    t->model = *v;
+    return true;
+}
+
+static bool read_messages(struct reader *rd, const struct field *f,
+                          const struct json *v, void *target)
+{
+    struct top *t = target;
+
+    if (v->type != JSON_ARRAY)
+        return reader_wrong(rd, f->name, "an array", v->type);
+    t->n_messages++;
+    t->messages = *v;
+    return true;
+}
+
+static const struct field body_fields[] = {
+    {"model", read_model, 0, true},
+    {"messages", read_messages, 0, true},
+    {"tools", read_json, offsetof(struct top, tools), false},
+    {"functions", read_json, offsetof(struct top, functions), false},
+    {NULL, NULL, 0, false},
+};
+
 #define AT(member) offsetof(struct params, member)
 static const struct field param_fields[] = {
     {"max_tokens", read_i64, AT(max_tokens), false},
+    {"max_completion_tokens", read_i64, offsetof(struct top, limit), false},
     {"temperature", read_double, AT(temperature), false},
     {"top_p", read_double, AT(top_p), false},
     {"n", read_i64, AT(n), false},
     {"stream", read_bool, AT(stream), false},
     {"stream_options", read_stream_options, 0, false},
     {"logprobs", read_bool, AT(logprobs), false},
+    {"top_logprobs", read_i64, AT(top_logprobs), false},
     {"response_format", read_format, 0, false},
     {"tool_choice", read_choice, 0, false},
     {"function_call", read_choice, 0, false},
-    {"parallel_tool_calls", read_parallel, 0, false},
+    {"parallel_tool_calls", read_tristate, AT(parallel_tool_calls), false},
     {"reasoning_effort", read_str, AT(reasoning), false},
+    {"reasoning", read_thinking, 0, false},
+    {"thinking", read_thinking, 0, false},
+    {"enable_thinking", read_thinks, 0, false},
     {"stop", read_stop, AT(stop), false},
     {"user", read_str, AT(user), false},
     {"metadata", read_raw_object, AT(metadata), false},
+    {"top_k", read_any_i64, AT(top_k), false},
+    {"seed", read_any_i64, AT(seed), false},
+    {"random_seed", read_any_i64, AT(seed), false}, /* Mistral's word */
+    {"frequency_penalty", read_double, AT(frequency_penalty), false},
+    {"presence_penalty", read_double, AT(presence_penalty), false},
+    {"service_tier", read_str, AT(service_tier), false},
     {NULL, NULL, 0, false},
 };
 #undef AT
-
-static const struct field limit_fields[] = {
-    {"max_completion_tokens", read_i64, offsetof(struct params, max_tokens),
-     false},
-    {NULL, NULL, 0, false},
-};
 
 struct params params_unsaid(void)
 {
@@ -183,52 +297,71 @@ struct params params_unsaid(void)
                            .schema_strict = -1};
 }
 
-/* Two walks, so that max_completion_tokens wins over its older name. */
-static bool read_params(struct reader *rd, const struct json *obj,
-                        struct params *p)
+static bool add_extra(struct reader *rd, struct top *t, struct extra x)
 {
-    return reader_object(rd, obj, param_fields, p) &&
-           reader_object(rd, obj, limit_fields, p);
-}
+    if (t->n_extras == t->room) {
+        struct extra *more =
+            arena_zalloc(rd->a, t->room * 2, sizeof *t->extras);
 
-/* ---- the body ---- */
-
-struct body {
-    struct json model, messages, tools, functions;
-    int n_models, n_messages;
-};
-
-static bool read_model(struct reader *rd, const struct field *f,
-                       const struct json *v, void *target)
-{
-    struct body *b = target;
-
-    if (v->type != JSON_STRING)
-        return reader_wrong(rd, f->name, "a string", v->type);
-    b->n_models++;
-    b->model = *v;
+        if (!more)
+            return reader_no_memory(rd);
+        memcpy(more, t->extras, t->n_extras * sizeof *more);
+        t->extras = more;
+        t->room *= 2;
+    }
+    t->extras[t->n_extras++] = x;
     return true;
 }
 
-static bool read_messages(struct reader *rd, const struct field *f,
-                          const struct json *v, void *target)
+/* One walk for all, as passing over the messages takes time.  body: NULL
+ * where the object holds parameters only. */
+static bool read_top(struct reader *rd, const struct json *obj,
+                     const struct field *body, struct top *t)
 {
-    struct body *b = target;
+    struct json_iter it = json_begin(obj);
+    struct json key, v;
 
-    if (v->type != JSON_ARRAY)
-        return reader_wrong(rd, f->name, "an array", v->type);
-    b->n_messages++;
-    b->messages = *v;
+    if (obj->type != JSON_OBJECT)
+        return reader_wrong(rd, body ? "" : "params", "an object", obj->type);
+    while (json_next(&it, &key, &v)) {
+        const struct field *f = body ? reader_row(body, &key) : NULL;
+
+        f = f ? f : reader_row(param_fields, &key);
+        if (f && v.type == JSON_NULL && !f->strict)
+            continue;
+        if (f ? !f->read(rd, f, &v, t)
+              : !add_extra(rd, t, (struct extra){json_inner(&key), v.raw}))
+            return false;
+    }
     return true;
 }
 
-static const struct field body_fields[] = {
-    {"model", read_model, 0, true},
-    {"messages", read_messages, 0, true},
-    {"tools", read_json, offsetof(struct body, tools), false},
-    {"functions", read_json, offsetof(struct body, functions), false},
-    {NULL, NULL, 0, false},
-};
+static void begin_top(struct top *t)
+{
+    memset(t, 0, offsetof(struct top, first));
+    t->params = params_unsaid();
+    t->limit = -1;
+    t->extras = t->first;
+    t->n_extras = 0;
+    t->room = EXTRAS_FIRST;
+}
+
+/* What was found becomes the request's; the newer limit wins. */
+static bool keep_top(struct reader *rd, struct top *t, struct request *r)
+{
+    r->params = t->params;
+    if (t->limit >= 0)
+        r->params.max_tokens = t->limit;
+    r->n_extras = t->n_extras;
+    r->extras = t->extras;
+    if (t->n_extras == 0 || t->extras != t->first)
+        return true;
+    r->extras = arena_zalloc(rd->a, t->n_extras, sizeof *r->extras);
+    if (!r->extras)
+        return reader_no_memory(rd);
+    memcpy(r->extras, t->first, t->n_extras * sizeof *r->extras);
+    return true;
+}
 
 static bool once(struct reader *rd, const char *name, const char *want, int n)
 {
@@ -240,26 +373,26 @@ static bool once(struct reader *rd, const char *name, const char *want, int n)
     return true;
 }
 
-static bool read_body(struct reader *rd, const struct json *top,
+static bool read_body(struct reader *rd, const struct json *obj,
                       struct request *r)
 {
-    struct body b;
+    struct top t;
 
-    memset(&b, 0, sizeof b);
-    if (!reader_object(rd, top, body_fields, &b) ||
-        !once(rd, "model", "a string", b.n_models) ||
-        !once(rd, "messages", "an array", b.n_messages))
+    begin_top(&t);
+    if (!read_top(rd, obj, body_fields, &t) ||
+        !once(rd, "model", "a string", t.n_models) ||
+        !once(rd, "messages", "an array", t.n_messages))
         return false;
-    if (!json_text(&b.model, rd->a, &r->model))
+    if (!json_text(&t.model, rd->a, &r->model))
         return reader_no_memory(rd);
     if (r->model.len == 0)
         return err_set(rd->e, ERR_INPUT, "model: wanted a name, found \"\"");
-    r->model_raw = b.model.raw;
-    return messages_read(rd, &b.messages, r) &&
-           (b.tools.type == JSON_NONE || tools_read(rd, &b.tools, r)) &&
-           (b.functions.type == JSON_NONE ||
-            functions_read(rd, &b.functions, r)) &&
-           read_params(rd, top, &r->params);
+    r->model_raw = t.model.raw;
+    return messages_read(rd, &t.messages, r) &&
+           (t.tools.type == JSON_NONE || tools_read(rd, &t.tools, r)) &&
+           (t.functions.type == JSON_NONE ||
+            functions_read(rd, &t.functions, r)) &&
+           keep_top(rd, &t, r);
 }
 
 bool request_from_openai(struct span body, struct arena *a, struct request *r,
@@ -291,6 +424,7 @@ bool request_from_parts(struct request_pieces in, struct arena *a,
 {
     struct reader rd = {.a = a, .e = e};
     struct json m, t, p;
+    struct top top;
 
     *r = (struct request){.params = params_unsaid()};
     if (!part_json(in.messages, "messages", &m, e) ||
@@ -301,7 +435,6 @@ bool request_from_parts(struct request_pieces in, struct arena *a,
         return false;
     if (!said(&p))
         return true;
-    return p.type == JSON_OBJECT
-               ? read_params(&rd, &p, &r->params)
-               : reader_wrong(&rd, "params", "an object", p.type);
+    begin_top(&top);
+    return read_top(&rd, &p, NULL, &top) && keep_top(&rd, &top, r);
 }

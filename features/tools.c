@@ -7,6 +7,7 @@
 struct written {
     struct span type;
     struct json function, custom;
+    struct span cache;
 };
 
 #define AT(member) offsetof(struct tool, member)
@@ -28,6 +29,7 @@ static const struct field written_fields[] = {
     {"type", read_str, offsetof(struct written, type), true},
     {"function", read_json, offsetof(struct written, function), true},
     {"custom", read_json, offsetof(struct written, custom), true},
+    {"cache_control", read_raw_object, offsetof(struct written, cache), false},
     {NULL, NULL, 0, false},
 };
 
@@ -56,8 +58,10 @@ static bool read_tool(struct reader *rd, const struct json *v, struct tool *t)
         return false;
     if (!w.type.ptr)
         return reader_wrong(rd, "type", "a string", JSON_NONE);
+    t->cache = w.cache;
     if (span_is(w.type, "function"))
         return read_named(rd, &w.function, "function", function_fields, t);
+    t->builtin = true; /* also custom ones, whose input is no JSON */
     if (span_is(w.type, "custom"))
         return read_named(rd, &w.custom, "custom", custom_fields, t);
     return true; /* a provider's own tool: known by its raw JSON only */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing JSON objects member by member.  A comma is put where the last byte
+ * does not open an object or a list, so that nobody has to count.
+ */
+#ifndef WEIR_ROUTER_CODEC_PUT_H
+#define WEIR_ROUTER_CODEC_PUT_H
+
+#include "base/buf.h"
+#include "features/text.h"
+
+void put_comma(struct buf *b);                  /* before a list's element */
+void put_key(struct buf *b, const char *name);  /* ,"name": */
+void put_open(struct buf *b, const char *name); /* ,"name":{ */
+void put_list(struct buf *b, const char *name); /* ,"name":[ */
+void put_str(struct buf *b, const char *name, struct span s);
+void put_cstr(struct buf *b, const char *name, const char *s);
+void put_raw(struct buf *b, const char *name, struct span json);
+void put_int(struct buf *b, const char *name, int64_t n);
+void put_num(struct buf *b, const char *name, double v);
+void put_bool(struct buf *b, const char *name, bool v);
+/* Text of a JSON string as it was written: needs no decoding. */
+void put_text(struct buf *b, const char *name, struct text t);
+/* A url_citation in the shape of chat answers, or flat as in Responses; from
+ * either.  False: the JSON is none, and nothing was written. */
+bool put_citation(struct buf *b, struct span raw, bool flat);
+
+#endif

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 struct digest {
     EVP_MD_CTX *ctx; /* (owned) */
@@ -13,6 +15,19 @@ bool digest_sha256(struct span bytes, unsigned char sum[DIGEST_SIZE])
 {
     unsigned n = DIGEST_SIZE;
     return EVP_Digest(bytes.ptr, bytes.len, sum, &n, EVP_sha256(), NULL) == 1;
+}
+
+bool digest_hmac(struct span key, struct span text,
+                 unsigned char sum[DIGEST_SIZE])
+{
+    unsigned n = DIGEST_SIZE;
+    return HMAC(EVP_sha256(), key.ptr, (int)key.len,
+                (const unsigned char *)text.ptr, text.len, sum, &n);
+}
+
+void digest_wipe(void *bytes, size_t n)
+{
+    OPENSSL_cleanse(bytes, n);
 }
 
 void digest_hex(const unsigned char sum[DIGEST_SIZE], char hex[DIGEST_HEX])

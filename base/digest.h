@@ -14,6 +14,11 @@ enum { DIGEST_SIZE = 32, DIGEST_HEX = 2 * DIGEST_SIZE + 1 };
 
 /* False when the library refuses (no memory, or a policy forbids it). */
 bool digest_sha256(struct span bytes, unsigned char sum[DIGEST_SIZE]);
+/* HMAC with SHA-256 (RFC 2104); false as above. */
+bool digest_hmac(struct span key, struct span text,
+                 unsigned char sum[DIGEST_SIZE]);
+/* Overwrites n bytes that were secret, also where nothing reads them. */
+void digest_wipe(void *bytes, size_t n);
 /* 64 lower-case digits and a NUL. */
 void digest_hex(const unsigned char sum[DIGEST_SIZE], char hex[DIGEST_HEX]);
 

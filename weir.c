@@ -7,6 +7,7 @@
 #include "router/cmd_check.h"
 #include "router/cmd_explain.h"
 #include "router/cmd_init.h"
+#include "router/cmd_models.h"
 #include "router/cmd_reload.h"
 #include "router/cmd_serve.h"
 #include "trainer/cmd_eval.h"
@@ -38,6 +39,7 @@ static const struct command commands[] = {
     {"export", cmd_export, "write a server's log as a dataset"},
     {"mock", cmd_mock, "play a provider, for tests and benchmarks"},
     {"eval", cmd_eval, "what routing is worth on labelled outcomes"},
+    {"models", cmd_models, "list the LLMs with prices and limits"},
     {"version", version, "print the version"},
 };
 

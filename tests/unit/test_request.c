@@ -407,11 +407,9 @@ static void a_dataset_row_gives_the_same_view(void **state)
     (void)state;
     arena_free(&memory);
     arena_init(&memory, 65536);
-    assert_true(request_from_parts(SPAN(messages),
-                                   SPAN("[{\"type\":\"function\",\"function\":"
-                                        "{\"name\":\"f\"}}]"),
-                                   SPAN("{\"max_tokens\":9}"), &memory, &r,
-                                   &e));
+    assert_true(from_pieces(
+        messages, "[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]",
+        "{\"max_tokens\":9}"));
     assert_int_equal(r.n_messages, 1);
     assert_int_equal(r.n_tools, 1);
     assert_int_equal(r.params.max_tokens, 9);

@@ -286,8 +286,9 @@ static bool split_address(const char *address, char host[256], char port[8],
 {
     const char *colon = strrchr(address, ':');
     struct span h = {address, colon ? (size_t)(colon - address) : 0};
+    uint64_t n;
 
-    if (!colon)
+    if (!colon || !span_u64(span_of(colon + 1), &n) || n > 65535)
         return err_set(e, ERR_INPUT, "%s: wanted host:port", address);
     if (h.len >= 2 && h.ptr[0] == '[' && h.ptr[h.len - 1] == ']') {
         h.ptr++;

@@ -207,14 +207,17 @@ static struct http_exchange *exchange_get(struct conn *c)
     return x;
 }
 
-/* Empty lines before a request are passed over (RFC 9112 2.2). */
-static void skip_blank(struct evbuffer *in)
+/* Empty lines before a request are passed over (RFC 9112 2.2); true when
+ * nothing else is there. */
+static bool skip_blank(struct evbuffer *in)
 {
     char two[2];
+    ssize_t n;
 
-    while (evbuffer_copyout(in, two, 2) == 2 && two[0] == '\r' &&
+    while ((n = evbuffer_copyout(in, two, 2)) == 2 && two[0] == '\r' &&
            two[1] == '\n')
         evbuffer_drain(in, 2);
+    return n == 0 || (n == 1 && two[0] == '\r');
 }
 
 static bool read_head(struct conn *c, size_t n)
@@ -289,8 +292,7 @@ static bool step_idle(struct conn *c)
 {
     struct evbuffer *in = bufferevent_get_input(c->bev);
 
-    skip_blank(in);
-    if (evbuffer_get_length(in) == 0)
+    if (skip_blank(in))
         return false;
     conn_set(c, CONN_HEAD);
     return true;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WEIGHTS_SHOWN = 8, FEATURES_NAME_MAX = FEATURES_NAME_MAX };
+enum { WEIGHTS_SHOWN = 8 };
 
 static const char *const policies[] = {"cheapest_adequate", "budget", "fixed",
                                        "rules"};

@@ -53,6 +53,7 @@ static struct heads_data data_of(const struct fitted *f)
                                .rows = f->rows,
                                .n_rows = f->n,
                                .bits = f->o.bits,
+                               .min_rows = f->o.min_rows,
                                .difficulty = f->difficulty,
                                .task_rows = HEADS_TASK_ROWS,
                                .seed = f->o.seed};

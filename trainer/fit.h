@@ -19,12 +19,14 @@ enum { FIT_BITS = 18, FIT_FOLDS = 5, FIT_FOLDS_MAX = 16 };
 
 struct fit_options {
     uint32_t seed;
-    unsigned bits;    /* hash space 2^bits; 0: FIT_BITS */
-    unsigned folds;   /* inner folds; 0: FIT_FOLDS, 3 beyond 40,000 rows */
-    unsigned threads; /* worker processes; 0: as many as there are cores */
-    bool ordered;     /* arms are tiers from low to high: a higher one's task
-                         means are not below a lower one's unless the data
-                         say so clearly */
+    unsigned bits;     /* hash space 2^bits; 0: FIT_BITS */
+    unsigned min_rows; /* words in fewer rows get no weights; 0: 1, or 2 where
+                          rows are many */
+    unsigned folds;    /* inner folds; 0: FIT_FOLDS, 3 beyond 40,000 rows */
+    unsigned threads;  /* worker processes; 0: as many as there are cores */
+    bool ordered;      /* arms are tiers from low to high: a higher one's task
+                          means are not below a lower one's unless the data
+                          say so clearly */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 };

@@ -103,8 +103,9 @@ bool heads_prepare(struct heads *h, const struct heads_data *d, struct err *e)
                         .difficulty = shape.difficulty};
     h->n = 2 * h->n_arms + h->n_tasks + h->difficulty;
     h->width = weights_width(&shape);
+    unsigned few = d->n_rows > HEADS_TASK_ROWS ? 2 : 1;
     if (!vocabulary_build(&h->v, d->t, d->rows, d->n_rows, d->bits,
-                          d->n_rows > HEADS_TASK_ROWS ? 2 : 1, e))
+                          d->min_rows ? d->min_rows : few, e))
         return false;
     rows = (size_t)h->v.n_rows * h->width;
     all = rows + (size_t)(h->v.n_dense + 1) * h->width;

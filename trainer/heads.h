@@ -46,9 +46,9 @@ struct heads_data {
     const struct heads_tasks *tasks;
     const uint32_t *rows; /* [n_rows] */
     size_t n_rows;
-    unsigned bits;
-    bool difficulty;  /* whether to train that head */
-    size_t task_rows; /* task heads learn from about so many at most */
+    unsigned bits, min_rows; /* min_rows: as in struct fit_options */
+    bool difficulty;         /* whether to train that head */
+    size_t task_rows;        /* task heads learn from about so many at most */
     uint32_t seed;
 };
 

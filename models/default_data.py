@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""default_data.py DATA OUT.jsonl.gz: the rows of the default classifier.
+
+The labelled sets of DATA that datasets/manifest.json names, their tasks
+brought to the few of models/task_prior.json; and the prompts of our sample
+with the task prior as their score on each tier (none of its made-up
+outcomes), each in a few wordings of courtesy."""
+import gzip
+import json
+import os
+import sys
+
+SETS = ["routellm-mmlu", "routellm-gsm8k", "routellm-mtbench", "mmlu-pro",
+        "zeroeval-math", "zeroeval-crux", "tasks14-train"]
+COURTESY = ["{}", "Please help me with this. {}", "{}\n\nThank you!",
+            "Hi, here is what I need done today:\n\n{}"]
+
+
+def allowed(name):
+    """Only sets whose licence the manifest says lets us train on them."""
+    with open("datasets/manifest.json", encoding="utf-8") as f:
+        text = f.read()
+    return name in text
+
+
+def set_rows(data, names):
+    task_of = {t: ours for ours, theirs in names.items() for t in theirs}
+    for name in SETS:
+        path = os.path.join(data, name + ".jsonl.gz")
+        if not allowed(name) or not os.path.exists(path):
+            print(f"default_data: without {name}", file=sys.stderr)
+            continue
+        with gzip.open(path, "rt", encoding="utf-8") as f:
+            for line in f:
+                row = json.loads(line)
+                row["id"] = f"{name}/{row['id']}"
+                row["task"] = task_of.get(row.get("task"), task_of["*"])
+                yield row
+
+
+def prior_rows(prior):
+    tiers = prior["tiers"]
+    with open("datasets/sample.jsonl", encoding="utf-8") as f:
+        rows = [json.loads(line) for line in f]
+    for row in rows:
+        known = prior["prior"].get(row["task"])
+        if not known:
+            continue
+        outcomes = {t: {"score": s} for t, s in zip(tiers, known["score"])
+                    if t != "micro"}
+        for i, wording in enumerate(COURTESY):
+            messages = json.loads(json.dumps(row["messages"]))
+            last = messages[-1]
+            if last["role"] != "user" or not isinstance(last["content"], str):
+                if i:
+                    break
+            else:
+                last["content"] = wording.format(last["content"])
+            new = {"id": f"prior/{row['id']}/{i}", "task": row["task"],
+                   "session": row["id"], "messages": messages,
+                   "outcomes": outcomes}
+            for key in ("tools", "params"):
+                if key in row:
+                    new[key] = row[key]
+            yield new
+
+
+def main():
+    data, out = sys.argv[1:]
+    with open("models/task_prior.json", encoding="utf-8") as f:
+        prior = json.load(f)
+    n = 0
+    with gzip.open(out, "wt", encoding="utf-8", compresslevel=1) as f:
+        for source in (set_rows(data, prior["tasks_of_sets"]),
+                       prior_rows(prior)):
+            for row in source:
+                f.write(json.dumps(row, ensure_ascii=False) + "\n")
+                n += 1
+    print(f"default_data: {n} rows")
+
+
+main()

@@ -353,6 +353,22 @@ static void connect_result(struct upstream_call *c, struct upstream_result *r)
     r->connect_us = (uint64_t)(tls > 0 ? tls : tcp);
 }
 
+/* Why the call did not end well, for people. */
+static void say_reason(struct upstream_call *c, CURLcode code, char dst[160])
+{
+    const char *text = c->error[0] ? c->error : curl_easy_strerror(code);
+
+    if (c->end == UPSTREAM_TOO_LARGE && c->head.failed)
+        snprintf(dst, 160, "the answer's headers are larger than %d bytes",
+                 HEAD_MAX);
+    else if (c->end == UPSTREAM_TOO_LARGE)
+        snprintf(dst, 160, "the answer is larger than %zu bytes", c->max_body);
+    else if (code == CURLE_OK)
+        snprintf(dst, 160, "the answer ended within its headers");
+    else
+        span_copy(dst, 160, span_of(text));
+}
+
 void call_result(struct upstream_call *c, CURLcode code,
                  struct upstream_result *r)
 {
@@ -362,13 +378,9 @@ void call_result(struct upstream_call *c, CURLcode code,
         .first_byte_us = c->first / 1000,
         .total_us = (clock_ns() - c->began) / 1000,
     };
+    if (r->end == UPSTREAM_OK && !c->got_head)
+        r->end = UPSTREAM_CUT; /* libcurl takes half a head for a whole */
     connect_result(c, r);
-    if (r->end == UPSTREAM_OK)
-        return;
-    if (r->end == UPSTREAM_TOO_LARGE)
-        snprintf(r->reason, sizeof r->reason,
-                 "the answer is larger than %zu bytes", c->max_body);
-    else
-        span_copy(r->reason, sizeof r->reason,
-                  span_of(c->error[0] ? c->error : curl_easy_strerror(code)));
+    if (r->end != UPSTREAM_OK)
+        say_reason(c, code, r->reason);
 }

@@ -73,7 +73,7 @@ yaml\.h 1
 curl/ 1
 http_parser\.h 1
 sqlite3\.h 4
-zlib\.h 2
+zlib\.h 3
 TABLE
 }
 

@@ -4,6 +4,7 @@
 #   make               the program, optimised: ./weir
 #   make check         all tests           make lint   the house rules
 #   make demo          the main job, end to end, no API key
+#   make bench-routing the bars of routing quality
 #   make unit T=name   one unit test program, e.g. T=json
 
 VARIANT ?= release
@@ -84,6 +85,16 @@ $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libweir.a
 	@echo "  link  $@"
 	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
 
+# The bars of routing quality on public outcomes (docs/evaluation.md).
+$(B)/routing_bars: $(B)/tests/bars/routing_bars.o $(B)/libweir.a
+	@echo "  link  $@"
+	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+
+.PHONY: bench-routing
+bench-routing:
+	@$(MAKE) --no-print-directory VARIANT=release build/release/routing_bars
+	@build/release/routing_bars
+
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libweir.a
 	@echo "  link  $@"
 	@$(CC) $(LINK_fuzz) -fsanitize=fuzzer -o $@ $^ $(LIBS)
@@ -118,4 +129,4 @@ format:
 clean:
 	rm -rf build weir
 
--include $(OBJ:.o=.d) $(B)/weir.d $(UNIT:%=$(B)/tests/unit/test_%.d)
+-include $(OBJ:.o=.d) $(B)/weir.d $(B)/tests/bars/routing_bars.d $(UNIT:%=$(B)/tests/unit/test_%.d)

@@ -273,8 +273,9 @@ static bool rows_collect(struct trial *t, struct layout *l,
             return false;
         memcpy(t->row + t->n, f.test, f.n_test * sizeof *t->row);
         t->n += f.n_test;
-        t->n_train += f.n_train / t->folds;
+        t->n_train += f.n_train;
     }
+    t->n_train /= t->folds;
     t->n_left_out = c->test->n - t->n;
     t->guess = calloc(t->n * c->n_arms + 1, sizeof *t->guess);
     t->score = calloc(t->n * c->n_arms + 1, sizeof *t->score);

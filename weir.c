@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The entrance: a table of subcommands, nothing else. */
 #include "base/version.h"
+#include "bench/cmd_bench.h"
 #include "bench/cmd_mock.h"
 #include "datasets/cmd_export.h"
 #include "datasets/cmd_import.h"
@@ -37,6 +38,7 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "say how a request would be routed, and why"},
     {"import", cmd_import, "make a dataset from other programs' files"},
     {"export", cmd_export, "write a server's log as a dataset"},
+    {"bench", cmd_bench, "measure routing, load and decisions"},
     {"mock", cmd_mock, "play a provider, for tests and benchmarks"},
     {"eval", cmd_eval, "what routing is worth on labelled outcomes"},
     {"models", cmd_models, "list the LLMs with prices and limits"},

@@ -48,7 +48,7 @@ UNIT := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_BIN := $(UNIT:%=$(B)/test_%)
 
-.PHONY: all deps check lint unit unit-bins fuzz fuzz-bins clean format install
+.PHONY: all deps check lint unit unit-bins fuzz fuzz-bins clean docs format install
 all: weir
 
 weir: build/release/weir
@@ -122,6 +122,10 @@ SECONDS ?= 30
 fuzz:
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-bins
 	@tests/fuzz/run.sh $(SECONDS)
+
+# The references that are made from the program's own tables.
+docs: weir
+	@docs/update.sh
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -227,7 +227,7 @@ bool schema_load(const struct section *s, const struct conf *map, void *target,
         void *at = (char *)target + r->offset;
 
         if (!c && r->needed && map)
-            return conf_failf(map, e, "wanted a %s here, found none", r->key);
+            return conf_failf(map, e, "%s is missing here", r->key);
         if (c ? !loaders[r->kind](&l, r, c, at) : !load_initial(&l, r, at))
             return false;
     }

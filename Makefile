@@ -18,9 +18,15 @@ PKGS := libcurl libevent libevent_openssl libevent_pthreads libcjson \
   libutf8proc yaml-0.1 sqlite3 zlib openssl
 LIBS = $(shell pkg-config --libs $(PKGS)) -lhttp_parser -llinear -lpthread -lm
 
+# GCC 12.2 with LTO may put a variable that is written to into .rodata
+# (gcc.gnu.org/PR107769); -fno-ipa-cp keeps it from that.
+LTO := -flto=auto
+ifneq ($(VARIANT),clang)
+LTO += -fno-ipa-cp
+endif
 FLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE \
-  -flto=auto
-LINK_release := -pie -Wl,-z,relro,-z,now -flto=auto -O2
+  $(LTO)
+LINK_release := -pie -Wl,-z,relro,-z,now $(LTO) -O2
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -fno-omit-frame-pointer
 FLAGS_asan := $(SAN)

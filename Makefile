@@ -5,6 +5,7 @@
 #   make check         all tests           make lint   the house rules
 #   make demo          the main job, end to end, no API key
 #   make bench-routing the bars of routing quality
+#   make default-classifier  models/default.weir from the labelled sets
 #   make unit T=name   one unit test program, e.g. T=json
 
 VARIANT ?= release
@@ -95,6 +96,14 @@ $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libweir.a
 $(B)/routing_bars: $(B)/tests/bars/routing_bars.o $(B)/libweir.a
 	@echo "  link  $@"
 	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+
+# The classifier that ships: needs the labelled sets in DATA_DIR and python3.
+DATA_DIR ?= ../shared/data
+.PHONY: default-classifier
+default-classifier: weir
+	python3 models/default_data.py $(DATA_DIR) build/default.jsonl.gz
+	./weir train --data build/default.jsonl.gz --tiers models/tiers.yaml \
+	  --bits 17 --min-rows 30 --seed 1 --out models/default.weir
 
 .PHONY: bench-routing
 bench-routing:

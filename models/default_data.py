@@ -11,26 +11,23 @@ import json
 import os
 import sys
 
-SETS = ["routellm-mmlu", "routellm-gsm8k", "routellm-mtbench", "mmlu-pro",
-        "zeroeval-math", "zeroeval-crux", "tasks14-train"]
 COURTESY = ["{}", "Please help me with this. {}", "{}\n\nThank you!",
             "Hi, here is what I need done today:\n\n{}"]
 
 
-def allowed(name):
-    """Only sets whose licence the manifest says lets us train on them."""
+def allowed():
+    """The sets that the manifest lets shipped weights be trained on."""
     with open("datasets/manifest.json", encoding="utf-8") as f:
-        text = f.read()
-    return name in text
+        sets = json.load(f)["datasets"]
+    return [(s["name"], s["file"]) for s in sets if s["train_shipped_weights"]]
 
 
 def set_rows(data, names):
     task_of = {t: ours for ours, theirs in names.items() for t in theirs}
-    for name in SETS:
-        path = os.path.join(data, name + ".jsonl.gz")
-        if not allowed(name) or not os.path.exists(path):
-            print(f"default_data: without {name}", file=sys.stderr)
-            continue
+    for name, file in allowed():
+        path = os.path.join(data, file)
+        if not os.path.exists(path):
+            sys.exit(f"default_data: {path} is not there")
         with gzip.open(path, "rt", encoding="utf-8") as f:
             for line in f:
                 row = json.loads(line)

@@ -249,7 +249,20 @@ static void oof(const struct fitted *f, size_t i, struct prediction *out,
     weights_finish(&w, -1, x, out);
 }
 
-/* Calibrates one arm on what the other folds' heads say. */
+/* What the other folds' heads say of every row, before the knots. */
+static void staged_all(const struct fitted *f, float *staged)
+{
+    uint32_t arms = f->t->n_arms;
+
+    for (size_t i = 0; i < f->n; i++) {
+        struct prediction out;
+        struct weights_trace x;
+        oof(f, i, &out, &x);
+        memcpy(staged + i * arms, x.staged, arms * sizeof *staged);
+    }
+}
+
+/* An arm's curve where it needs one, and how right it is then. */
 static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
                           float *p)
 {
@@ -265,10 +278,8 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
         p[n] = staged[i * f->t->n_arms + a];
         y[n++] = score;
     }
-    memmove(p + n, y, n * sizeof *y);
-    y = p + n;
     calibrate_identity(&c);
-    if (f->folds && n >= HEADS_MIN_LABELS)
+    if (f->folds)
         calibrate_fit(&c, p, y, n);
     stage_knots(&f->stage, a, &c);
     arm->isotonic = c.isotonic;
@@ -278,25 +289,38 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
     arm->log_loss = n ? calibrate_log_loss(p, y, n) : NAN;
 }
 
+static void platt_all(struct fitted *f, const float *staged, float *y)
+{
+    uint32_t arms = f->t->n_arms;
+    double slope, offset[CLASSIFIER_ARMS_MAX];
+
+    for (size_t i = 0; i < f->n; i++)
+        for (uint32_t a = 0; a < arms; a++)
+            y[i * arms + a] = f->t->arms[a].score[f->rows[i]];
+    calibrate_shared(staged, y, f->n, arms, &slope, offset);
+    stage_platt(&f->stage, slope, offset);
+}
+
 static bool calibrate_all(struct fitted *f, struct err *e)
 {
     uint32_t arms = f->t->n_arms;
-    float *staged = malloc((f->n * arms + 1) * sizeof *staged);
-    float *p = malloc((2 * f->n + 1) * sizeof *p);
-    bool ok = staged && p;
+    size_t most = f->n * (arms > 2 ? arms : 2) + 1;
+    float *staged = malloc(most * sizeof *staged);
+    float *room = malloc(most * sizeof *room);
+    bool ok = staged && room;
 
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory to calibrate %zu rows", f->n);
-    for (size_t i = 0; ok && i < f->n; i++) {
-        struct prediction out;
-        struct weights_trace x;
-        oof(f, i, &out, &x);
-        memcpy(staged + i * arms, x.staged, arms * sizeof *staged);
+    if (ok && f->folds) {
+        staged_all(f, staged);
+        platt_all(f, staged, room);
     }
+    if (ok)
+        staged_all(f, staged);
     for (uint32_t a = 0; ok && a < arms; a++)
-        calibrate_arm(f, a, staged, p);
+        calibrate_arm(f, a, staged, room);
     free(staged);
-    free(p);
+    free(room);
     return ok;
 }
 

@@ -61,7 +61,7 @@ void stage_free(struct stage *s)
 void stage_lend(const struct stage *s, struct weights *w)
 {
     w->n_knots = CALIBRATE_KNOTS;
-    w->link = LINK_IDENTITY;
+    w->link = LINK_LOGISTIC;
     w->task_scale = STAGE_TASK_SCALE;
     w->task_mean = s->task_mean;
     w->stage = s->matrix;
@@ -163,14 +163,23 @@ void stage_mix(struct stage *s, const size_t *labels)
     for (uint32_t a = 0; a < s->n_arms; a++) {
         double few =
             STAGE_SHARE_LABELS / (STAGE_SHARE_LABELS + (double)labels[a]);
-        float share = (float)(STAGE_SHARE + (1 - STAGE_SHARE) * few);
-        uint32_t prob = weights_stage(&shape, STAGE_PROB, a);
-        uint32_t mean = weights_stage(&shape, STAGE_MEAN, a);
-        s->share[a] = share;
-        s->matrix[(size_t)prob * s->lanes + a] = 1 - share;
+        double share = STAGE_SHARE + (1 - STAGE_SHARE) * few;
+        double global = fmax(1e-4, fmin((double)s->global[a], 1 - 1e-4));
+        uint32_t head = weights_stage(&shape, STAGE_LOGIT, a);
+        uint32_t mean = weights_stage(&shape, STAGE_MEAN_LOGIT, a);
+        s->matrix[(size_t)head * s->lanes + a] = (float)(1 - share);
         if (s->n_tasks)
-            s->matrix[(size_t)mean * s->lanes + a] = share;
+            s->matrix[(size_t)mean * s->lanes + a] = (float)share;
         else
-            s->matrix[a] = share * s->global[a];
+            s->matrix[a] = (float)(share * log(global / (1 - global)));
     }
+}
+
+void stage_platt(struct stage *s, double slope, const double *offset)
+{
+    for (size_t i = 0; i < s->inputs; i++)
+        for (uint32_t a = 0; a < s->n_arms; a++)
+            s->matrix[i * s->lanes + a] *= (float)slope;
+    for (uint32_t a = 0; a < s->n_arms; a++)
+        s->matrix[a] += (float)offset[a];
 }

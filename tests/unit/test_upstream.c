@@ -478,7 +478,7 @@ static void a_paused_call_takes_nothing_until_it_is_resumed(void **state)
     size_t sent = 0;
     int bodies;
 
-    q.stall_ms = 100;
+    q.stall_ms = 1000;
     memset(block, 'x', sizeof block);
     start(r, &h, &q);
     run_until(r, &r->requests, 1);
@@ -488,7 +488,7 @@ static void a_paused_call_takes_nothing_until_it_is_resumed(void **state)
         sent += sizeof block;
     }
     run_until(r, &h.bodies, 1);
-    run_ms(r, 250); /* pausing is no stall */
+    run_ms(r, 1500); /* pausing is no stall */
     assert_int_equal(h.dones, 0);
     assert_int_equal(h.bodies, 1);
     for (int i = 0; i < 5; i++) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 
@@ -11,6 +12,7 @@ enum {
     HEAD_MAX = 64 << 10,  /* bytes of an answer's headers */
     LINES_MAX = 64 << 10, /* bytes of a request's headers */
     URL_MAX = 8192,
+    EXPECTS_ABOVE = 1 << 19, /* libcurl asks for 100-continue from 1 MiB */
 };
 
 const char *upstream_end_name(enum upstream_end end)
@@ -46,9 +48,10 @@ static size_t on_line(char *p, size_t size, size_t n, void *arg)
                         ? (int)status
                         : 0;
     }
-    c->last = clock_ns();
-    if (!c->first)
+    if (!c->first) {
+        c->last = clock_ns();
         c->first = c->last - c->began;
+    }
     line = span_trim(line);
     buf_put(&c->head, line.ptr, line.len);
     buf_char(&c->head, '\0');
@@ -168,27 +171,40 @@ static bool clean(struct span s)
     return true;
 }
 
+/* Headers that libcurl would add by itself, in its words for "do not". */
+static const char *const OFF[] = {"Content-Type:", "Accept:"};
+enum { N_OFF = sizeof OFF / sizeof *OFF };
+
 /* libcurl's words: "name: value", "name;" for an empty value. */
+static bool write_line(struct buf *b, const struct upstream_header *h,
+                       bool given[N_OFF], struct err *e)
+{
+    if (!clean(h->value) || strpbrk(h->name, "\r\n:"))
+        return err_set(e, ERR_INPUT, "header %s has bytes that end a line",
+                       h->name);
+    for (int i = 0; i < N_OFF; i++)
+        given[i] |= strncasecmp(h->name, OFF[i], strlen(OFF[i]) - 1) == 0 &&
+                    strlen(h->name) == strlen(OFF[i]) - 1;
+    buf_str(b, h->name);
+    buf_str(b, h->value.len ? ": " : ";");
+    buf_span(b, h->value);
+    buf_char(b, '\0');
+    return true;
+}
+
 static bool write_lines(struct buf *b, const struct upstream_request *r,
                         struct err *e)
 {
-    bool typed = false;
+    bool given[N_OFF] = {false};
 
-    for (size_t i = 0; i < r->n_headers; i++) {
-        const struct upstream_header *h = &r->headers[i];
-
-        if (!clean(h->value) || strpbrk(h->name, "\r\n:"))
-            return err_set(e, ERR_INPUT, "header %s has bytes that end a line",
-                           h->name);
-        typed |= span_is_nocase(span_of(h->name), "content-type");
-        buf_str(b, h->name);
-        buf_str(b, h->value.len ? ": " : ";");
-        buf_span(b, h->value);
-        buf_char(b, '\0');
-    }
-    buf_put(b, "Expect:", sizeof "Expect:"); /* with its NUL: switched off */
-    if (!typed)
-        buf_put(b, "Content-Type:", sizeof "Content-Type:");
+    for (size_t i = 0; i < r->n_headers; i++)
+        if (!write_line(b, &r->headers[i], given, e))
+            return false;
+    for (int i = 0; i < N_OFF; i++)
+        if (!given[i])
+            buf_put(b, OFF[i], strlen(OFF[i]) + 1);
+    if (r->body.len > EXPECTS_ABOVE)
+        buf_put(b, "Expect:", sizeof "Expect:");
     return !b->failed || err_set(e, ERR_LIMIT,
                                  "the upstream request's headers are larger "
                                  "than %d bytes",

@@ -132,6 +132,28 @@ check:
 lint:
 	@tests/lint/run.sh
 
+# ---- benchmarks; each prints its figures and what they were wanted to be ----
+.PHONY: demo bench-decision bench-load bench-memory
+demo:
+	@bench/demo.sh
+
+build/count_malloc.so: tests/preload/count_malloc.c
+	@mkdir -p $(@D)
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $<
+
+# The outcomes of real models, where they are there; else made-up prompts.
+OUTCOMES := $(wildcard ../shared/data/mmlu-pro.jsonl.gz)
+bench-decision: weir build/count_malloc.so
+	@LD_PRELOAD=build/count_malloc.so ./weir bench decision
+	@$(foreach f,$(OUTCOMES),echo; echo "prompts of $(notdir $f):"; \
+	  LD_PRELOAD=build/count_malloc.so ./weir bench decision --data $f;)
+
+bench-load: weir
+	@tests/lint/deps.sh bench && bench/load.sh
+
+bench-memory: weir
+	@tests/lint/deps.sh bench && bench/memory.sh
+
 # Seconds for each fuzzer: make fuzz SECONDS=60
 SECONDS ?= 30
 fuzz:

@@ -35,7 +35,8 @@ enum {
 
 struct options {
     struct arg_list data;
-    const char *classifier;
+    const char *classifier, *save;
+    double filled;
     uint64_t arms, bits, tasks, bytes, prompts, runs, seed;
     bool json;
 };
@@ -226,9 +227,9 @@ static void time_run(struct lab *l, enum run_kind kind, size_t n,
 static bool measure(struct lab *l, enum run_kind kind, struct timing *t,
                     struct err *e)
 {
-    size_t n = kind == LONG   ? LONG_RUNS
-               : kind == COLD ? COLD_RUNS
-                              : (size_t)l->o.runs;
+    size_t n = kind == LONG                            ? LONG_RUNS
+               : kind == COLD && l->o.runs > COLD_RUNS ? COLD_RUNS
+                                                       : (size_t)l->o.runs;
     double *values = calloc(4 * n, sizeof *values);
     unsigned long before;
 
@@ -252,12 +253,25 @@ static bool measure(struct lab *l, enum run_kind kind, struct timing *t,
 
 /* ---- making ready ---- */
 
+static bool save(const struct lab *l, const struct buf *file, struct err *e)
+{
+    FILE *f = l->o.save ? fopen(l->o.save, "wb") : NULL;
+    bool ok;
+
+    if (!l->o.save)
+        return true;
+    if (!f)
+        return err_sys(e, "%s", l->o.save);
+    ok = fwrite(file->ptr, 1, file->len, f) == file->len;
+    return (fclose(f) == 0 && ok) || err_sys(e, "%s", l->o.save);
+}
+
 static bool make_classifier(struct lab *l, struct err *e)
 {
     struct made_size size = {.arms = (uint32_t)l->o.arms,
                              .tasks = (uint32_t)l->o.tasks,
                              .bits = (uint32_t)l->o.bits,
-                             .filled = 0.75,
+                             .filled = l->o.filled,
                              .seed = l->o.seed};
     struct buf file;
     bool ok;
@@ -269,7 +283,8 @@ static bool make_classifier(struct lab *l, struct err *e)
     while (features_dense_name(size.dense))
         size.dense++;
     buf_init(&file, CARD_MAX);
-    ok = made_classifier(&size, FEATURES_VERSION, &file, e);
+    ok =
+        made_classifier(&size, FEATURES_VERSION, &file, e) && save(l, &file, e);
     if (ok)
         l->classifier = classifier_from(buf_view(&file), FEATURES_VERSION, e);
     buf_free(&file);
@@ -377,6 +392,7 @@ static bool run(struct lab *l, struct err *e)
 int bench_decision(int argc, char **argv)
 {
     struct lab l = {.o = {.arms = 8,
+                          .filled = 0.75,
                           .bits = 18,
                           .tasks = 20,
                           .bytes = 2048,
@@ -388,8 +404,12 @@ int bench_decision(int argc, char **argv)
          "prompts from this dataset's texts; may be repeated [made up]"},
         {"classifier", ARG_TEXT, &l.o.classifier, "F.weir",
          "instead of a made-up one"},
+        {"save", ARG_TEXT, &l.o.save, "F.weir",
+         "write the made-up one: arms arm0, arm1, ..."},
         {"arms", ARG_U64, &l.o.arms, "N", "of the made-up classifier [8]"},
         {"bits", ARG_U64, &l.o.bits, "N", "of its hash space [18]"},
+        {"filled", ARG_REAL, &l.o.filled, "P",
+         "share of its buckets with a row [0.75]"},
         {"tasks", ARG_U64, &l.o.tasks, "N", "of it [20]"},
         {"bytes", ARG_U64, &l.o.bytes, "N", "of each prompt [2048]"},
         {"prompts", ARG_U64, &l.o.prompts, "N", "different ones [4000]"},

@@ -103,7 +103,7 @@ DATA_DIR ?= ../shared/data
 default-classifier: weir
 	python3 models/default_data.py $(DATA_DIR) build/default.jsonl.gz
 	./weir train --data build/default.jsonl.gz --tiers models/tiers.yaml \
-	  --bits 17 --min-rows 30 --seed 1 --out models/default.weir
+	  --bits 17 --min-rows 20 --seed 1 --out models/default.weir
 
 .PHONY: bench-routing
 bench-routing:

@@ -10,9 +10,17 @@ import gzip
 import json
 import os
 import sys
+import zlib
 
 COURTESY = ["{}", "Please help me with this. {}", "{}\n\nThank you!",
-            "Hi, here is what I need done today:\n\n{}"]
+            "Hi, here is what I need done today:\n\n{}",
+            "{}\n\nKeep it short.", "You are a careful assistant. {}",
+            "Hello! {}", "{}\n\nAnswer in plain words, please.",
+            "Task for you:\n{}", "I have a question. {}",
+            "{}\n\nThis is for a customer.", "Could you do this? {}"]
+# Of each of our tasks at most so many rows of the sets: they are mostly
+# exam questions, requests to a router are not.
+MOST = 2500
 
 
 def allowed():
@@ -22,18 +30,33 @@ def allowed():
     return [(s["name"], s["file"]) for s in sets if s["train_shipped_weights"]]
 
 
-def set_rows(data, names):
-    task_of = {t: ours for ours, theirs in names.items() for t in theirs}
+def read_set(data, name, file, task_of, typical):
+    path = os.path.join(data, file)
+    if not os.path.exists(path):
+        sys.exit(f"default_data: {path} is not there")
+    with gzip.open(path, "rt", encoding="utf-8") as f:
+        for line in f:
+            row = json.loads(line)
+            row["id"] = f"{name}/{row['id']}"
+            row["task"] = task_of.get(row.get("task"), task_of["*"])
+            for outcome in row["outcomes"].values():
+                if outcome.get("output_tokens", 1) < 3:
+                    outcome["output_tokens"] = typical[row["task"]]
+            yield row
+
+
+def set_rows(data, prior):
+    """Of each task the rows whose ids hash lowest."""
+    task_of = {t: ours for ours, theirs in prior["tasks_of_sets"].items()
+               for t in theirs}
+    by_task = {}
     for name, file in allowed():
-        path = os.path.join(data, file)
-        if not os.path.exists(path):
-            sys.exit(f"default_data: {path} is not there")
-        with gzip.open(path, "rt", encoding="utf-8") as f:
-            for line in f:
-                row = json.loads(line)
-                row["id"] = f"{name}/{row['id']}"
-                row["task"] = task_of.get(row.get("task"), task_of["*"])
-                yield row
+        for row in read_set(data, name, file, task_of,
+                            prior["output_tokens"]):
+            by_task.setdefault(row["task"], []).append(row)
+    for rows in by_task.values():
+        rows.sort(key=lambda r: zlib.crc32(r["id"].encode()))
+        yield from rows[:MOST]
 
 
 def prior_rows(prior):
@@ -44,8 +67,9 @@ def prior_rows(prior):
         known = prior["prior"].get(row["task"])
         if not known:
             continue
-        outcomes = {t: {"score": s} for t, s in zip(tiers, known["score"])
-                    if t != "micro"}
+        tokens = prior["output_tokens"][row["task"]]
+        outcomes = {t: {"score": s, "output_tokens": tokens}
+                    for t, s in zip(tiers, known["score"]) if t != "micro"}
         for i, wording in enumerate(COURTESY):
             messages = json.loads(json.dumps(row["messages"]))
             last = messages[-1]
@@ -69,7 +93,7 @@ def main():
         prior = json.load(f)
     n = 0
     with gzip.open(out, "wt", encoding="utf-8", compresslevel=1) as f:
-        for source in (set_rows(data, prior["tasks_of_sets"]),
+        for source in (set_rows(data, prior),
                        prior_rows(prior)):
             for row in source:
                 f.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -250,8 +250,7 @@ static bool make_events(struct http_server *s)
 
 struct http_server *http_server_new(struct event_base *base, int fd,
                                     const struct http_limits *limits,
-                                    const struct http_handler *h, void *ctx,
-                                    struct err *e)
+                                    const struct http_handler *h, struct err *e)
 {
     struct http_server *s = calloc(1, sizeof *s);
 
@@ -262,7 +261,6 @@ struct http_server *http_server_new(struct event_base *base, int fd,
     s->base = base;
     s->limits = *limits;
     s->handler = *h;
-    s->ctx = ctx;
     s->fd = fd;
     s->lists[WAIT_IDLE].ms = limits->idle_ms;
     s->lists[WAIT_HEAD].ms = limits->header_ms;

@@ -367,7 +367,7 @@ static bool step_body(struct conn *c)
         return false;
     }
     conn_set(c, CONN_BUSY);
-    s->handler.request(s->ctx, x);
+    s->handler.request(s->handler.ctx, x);
     return c->state == CONN_IDLE;
 }
 

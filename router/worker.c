@@ -17,8 +17,6 @@ static void on_request(void *ctx, struct http_exchange *x)
     paths_serve(ctx, x);
 }
 
-static const struct http_handler handler = {.request = on_request};
-
 /* ---- snapshots and buffers ---- */
 
 struct snapshot *worker_snapshot(struct worker *w)
@@ -123,8 +121,9 @@ static bool open_http(struct worker *w, int fd, struct err *e)
 {
     const struct limit_settings *l = &snapshot_settings(w->snapshot)->limits;
     struct http_limits limits = limits_of(l);
+    struct http_handler handler = {.ctx = w, .request = on_request};
 
-    w->http = http_server_new(w->base, fd, &limits, &handler, w, e);
+    w->http = http_server_new(w->base, fd, &limits, &handler, e);
     if (!w->http)
         close(fd);
     return w->http != NULL;

@@ -98,7 +98,7 @@ static const struct http_limits LIMITS = {
 
 static inline int set_up(void **state)
 {
-    static const struct http_handler handler = {on_request};
+    struct http_handler handler = {.request = on_request};
     struct rig *r = calloc(1, sizeof *r);
     struct sockaddr_in a;
     socklen_t len = sizeof a;
@@ -110,7 +110,8 @@ static inline int set_up(void **state)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
     r->port = ntohs(a.sin_port);
     r->base = event_base_new();
-    r->server = http_server_new(r->base, fd, &LIMITS, &handler, r, &e);
+    handler.ctx = r;
+    r->server = http_server_new(r->base, fd, &LIMITS, &handler, &e);
     assert_non_null(r->server);
     buf_init(&r->got, 1 << 26);
     *state = r;

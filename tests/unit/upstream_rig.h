@@ -92,7 +92,7 @@ static inline int set_up(void **state)
                                               .write_ms = 5000,
                                               .connections = 1000,
                                               .write_mark = 262144};
-    static const struct http_handler handler = {on_request};
+    struct http_handler handler = {.request = on_request};
     struct rig *r = calloc(1, sizeof *r);
     struct sockaddr_in a;
     socklen_t len = sizeof a;
@@ -104,7 +104,8 @@ static inline int set_up(void **state)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
     r->port = ntohs(a.sin_port);
     r->base = event_base_new();
-    r->server = http_server_new(r->base, fd, &limits, &handler, r, &e);
+    handler.ctx = r;
+    r->server = http_server_new(r->base, fd, &limits, &handler, &e);
     r->u = upstream_new(r->base, 0, &e);
     assert_non_null(r->server);
     assert_non_null(r->u);

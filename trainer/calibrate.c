@@ -285,6 +285,19 @@ float calibrate_apply(const struct calibration *c, float p)
                              ((p - c->x[k - 1]) / (c->x[k] - c->x[k - 1]));
 }
 
+/* Rows of one prediction share their mean score, so that the order among
+ * them does not matter.  v is sorted. */
+static void level_ties(struct point *v, size_t n)
+{
+    for (size_t i = 0, j; i < n; i = j) {
+        double sum = 0;
+        for (j = i; j < n && v[j].p == v[i].p; j++)
+            sum += (double)v[j].y;
+        for (size_t k = i; k < j; k++)
+            v[k].y = (float)(sum / (double)(j - i));
+    }
+}
+
 double calibrate_ece(const float *p, const float *y, size_t n)
 {
     struct point *v = malloc((n + 1) * sizeof *v);
@@ -295,6 +308,7 @@ double calibrate_ece(const float *p, const float *y, size_t n)
     for (size_t i = 0; i < n; i++)
         v[i] = (struct point){p[i], y[i]};
     qsort(v, n, sizeof *v, by_p);
+    level_ties(v, n);
     for (size_t k = 0, i = 0; k < ECE_BINS; k++) {
         size_t to = n * (k + 1) / ECE_BINS;
         double gap = 0;

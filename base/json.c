@@ -95,11 +95,28 @@ static uint64_t marked(uint64_t w)
            HAS_ZERO(w ^ (ONES * '\\')) | HAS_ZERO(w & (ONES * 0xe0));
 }
 
+typedef signed char bytes16 __attribute__((vector_size(16)));
+
+/* Whether all sixteen are ASCII, no quote, backslash or control.  As signed
+ * numbers, controls and what is beyond ASCII are all below a space. */
+static inline bool plain16(const char *p)
+{
+    bytes16 v, bad;
+    uint64_t half[2];
+
+    memcpy(&v, p, sizeof v);
+    bad = (v < ' ') | (v == '"') | (v == '\\');
+    memcpy(half, &bad, sizeof half);
+    return (half[0] | half[1]) == 0;
+}
+
 /* Skips bytes that need no look: ASCII, no quote, backslash or control. */
 static inline const char *skip_plain(const char *p, const char *end)
 {
     uint64_t w, m;
 
+    while (end - p >= 16 && plain16(p))
+        p += 16;
     while (end - p >= 8) {
         memcpy(&w, p, 8);
         m = marked(le64toh(w));
@@ -300,6 +317,8 @@ static inline const char *skip_text(const char *p, const char *end)
 {
     uint64_t w, m;
 
+    while (end - p >= 16 && plain16(p))
+        p += 16;
     while (end - p >= 8) {
         memcpy(&w, p, 8);
         w = le64toh(w);
@@ -380,6 +399,7 @@ static const char *value_at(const char *p, const char *end, struct json *v)
 bool json_parse(struct span text, struct json *out, struct err *e)
 {
     struct check c = {text.ptr, text.ptr, text.ptr + text.len, e, 0, {0}};
+    const char *from, *end;
     bool more = true;
 
     *out = (struct json){JSON_NONE, false, {NULL, 0}};
@@ -389,10 +409,18 @@ bool json_parse(struct span text, struct json *out, struct err *e)
         if (!check_open(&c) || !check_close(&c, &more))
             return false;
     }
+    end = c.p;
     skip_space(&c);
     if (c.p < c.end)
         return wanted(&c, "nothing behind the value");
-    value_at(over_space(text.ptr, c.end), c.end, out);
+    from = over_space(text.ptr, end);
+    if (*from == '{' || *from == '[')
+        /* The check has just found its end: no second walk. */
+        *out = (struct json){*from == '{' ? JSON_OBJECT : JSON_ARRAY,
+                             false,
+                             {from, (size_t)(end - from)}};
+    else
+        value_at(from, end, out);
     return true;
 }
 

@@ -50,6 +50,9 @@ struct http_request {
 struct http_handler {
     void *ctx;
     void (*request)(void *ctx, struct http_exchange *x); /* one is there */
+    /* A request was answered with an error before it was whole; path is empty
+     * when its head could not be read.  May be NULL. */
+    void (*refused)(void *ctx, struct span path, int status, const char *why);
 };
 
 /* What an exchange's owner wants to hear; any may be NULL. */

@@ -67,14 +67,16 @@ static const struct wrong wrongs[] = {
     {"providers: {c: {like: nobody}}\nmodels: {}\n", "nobody"},
     {"providers: {c: {dialect: openai, base_url: ftp://x}}\nmodels: {}\n",
      "http://"},
-    {"providers: {c: {dialect: openai, base_url: 'http://x/a b'}}\n"
+    {"providers: {c: {dialect: openai, base_url: 'http://x/a b'}}"
+     "\n"
      "models: {}\n",
      "without spaces"},
     {"providers: {openai: {api_key: \"a b\"}}\nmodels: {}\n", "api_key"},
     {"providers: {openai: {api_key: \"${WEIR_NOT_SET_AT_ALL}\"}}\n",
      "WEIR_NOT_SET_AT_ALL"},
     {"providers: {openai: {}}\nmodels: {m: {provider: opnai}}\n", "opnai"},
-    {"providers: {openai: {}}\nmodels: {m: {name: x}}\n", "provider is missing"},
+    {"providers: {openai: {}}\nmodels: {m: {name: x}}\n",
+     "provider is missing"},
     {"providers: {openai: {}}\n"
      "models: {m: {provider: openai, like: nothing-like-it}}\n",
      "a model of the catalogue"},

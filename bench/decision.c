@@ -389,6 +389,7 @@ static bool run(struct lab *l, struct err *e)
     return true;
 }
 
+/* long: a table of options. */
 int bench_decision(int argc, char **argv)
 {
     struct lab l = {.o = {.arms = 8,

@@ -323,6 +323,9 @@ static void usage(const struct request *r, const struct facts *facts,
         if (!m->n_calls)
             m->finish = "length";
     }
+    /* Each of several answers is paid for. */
+    if (r->params.n > 1)
+        m->output_tokens *= r->params.n < 16 ? r->params.n : 16;
 }
 
 bool mock_reply(const struct mock_context *c, const struct request *r,

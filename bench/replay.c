@@ -224,7 +224,7 @@ bool replay_run(struct replay_way *w, const struct rows *rows,
                 struct err *e)
 {
     struct replay r = {.w = w, .rows = rows, .pool = pool, .o = o};
-    struct client c = {.base_url = o->url,
+    struct client c = {.base_url = w->url ? w->url : o->url,
                        .api_key = o->api_key,
                        .concurrency = o->concurrency,
                        .timeout = o->timeout,

@@ -28,6 +28,7 @@ struct replay_error {
  * it.  A request without an answer has score 0. */
 struct replay_way {
     const char *route; /* (borrowed) sent as `model` */
+    const char *url;   /* (borrowed) of another gateway, or NULL */
     double quality;    /* x-weir-quality, NAN: not sent */
     char label[64];
     size_t n;

@@ -90,6 +90,14 @@ static void text_against(const struct report *r, unsigned way, struct buf *out)
                    r->pool->model[m].key, 100 * s->value, 100 * s->lo,
                    100 * s->hi, 100 * q->value, 100 * q->lo, 100 * q->hi);
     }
+    if (way == 0)
+        return;
+    buf_printf(out,
+               "  %-26.26s %7.1f %% (%.1f to %.1f)  score %+.3f (%+.3f to "
+               "%+.3f)\n",
+               r->ways[0].label, 100 * x->saving_first.value,
+               100 * x->saving_first.lo, 100 * x->saving_first.hi,
+               x->gain_first.value, x->gain_first.lo, x->gain_first.hi);
 }
 
 static void text_service(const struct report *r, unsigned way, struct buf *out)
@@ -192,7 +200,10 @@ static void json_way(const struct report *r, unsigned way, struct buf *out)
         json_estimate(out, "quality", &x->ratio[m]);
         buf_printf(out, ",\"chosen\":%llu}", (unsigned long long)w->chosen[m]);
     }
-    buf_str(out, "],\"errors\":{");
+    buf_char(out, ']');
+    json_estimate(out, "saving_first", &x->saving_first);
+    json_estimate(out, "gain_first", &x->gain_first);
+    buf_str(out, ",\"errors\":{");
     for (unsigned i = 0; i < w->n_errors; i++) {
         buf_str(out, i ? "," : "");
         buf_json_str(out, span_of(w->error[i].kind));

@@ -15,8 +15,8 @@
 enum { REPORT_MAX = 16 << 20 };
 
 struct options {
-    struct arg_list data, prices, routes;
-    const char *config, *url, *arms, *key, *qualities, *html, *svg;
+    struct arg_list data, prices, routes, rivals;
+    const char *config, *url, *arms, *key, *qualities, *html, *svg, *name;
     uint64_t max, concurrency, seed, resamples;
     double timeout;
     bool json, feedback;
@@ -111,6 +111,22 @@ static bool add_ways(struct study *s, const char *route, struct err *e)
     return true;
 }
 
+/* NAME=URL: the first route, asked of another gateway. */
+static bool add_rival(struct study *s, const char *text, struct err *e)
+{
+    const char *eq = strchr(text, '=');
+    struct replay_way *w = &s->way[s->n_ways];
+
+    if (!eq || eq == text)
+        return err_set(e, ERR_USAGE, "--rival: wanted NAME=URL, found '%s'",
+                       text);
+    if (!add_way(s, s->o.routes.at[0], NAN, e))
+        return false;
+    w->url = eq + 1;
+    snprintf(w->label, sizeof w->label, "%.*s", (int)(eq - text), text);
+    return true;
+}
+
 static bool ask_all(struct study *s, struct err *e)
 {
     struct replay_options ro = {
@@ -128,6 +144,12 @@ static bool ask_all(struct study *s, struct err *e)
     s->o.url = ro.url;
     for (unsigned i = 0; i < s->o.routes.n; i++) {
         if (!add_ways(s, s->o.routes.at[i], e))
+            return false;
+    }
+    if (s->o.name)
+        snprintf(s->way[0].label, sizeof s->way[0].label, "%s", s->o.name);
+    for (unsigned i = 0; i < s->o.rivals.n; i++) {
+        if (!add_rival(s, s->o.rivals.at[i], e))
             return false;
     }
     for (unsigned i = 0; i < s->n_ways; i++) {
@@ -261,6 +283,7 @@ static bool check(struct options *o, struct err *e)
     return true;
 }
 
+/* long: a table of options. */
 static enum args_end parse(int argc, char **argv, struct options *o,
                            struct err *e)
 {
@@ -274,6 +297,9 @@ static enum args_end parse(int argc, char **argv, struct options *o,
          "sent as model; may be repeated [auto]"},
         {"quality", ARG_TEXT, &o->qualities, "Q,Q",
          "ask once with each as x-weir-quality"},
+        {"rival", ARG_LIST, &o->rivals, "N=U",
+         "the same of another gateway; may be repeated"},
+        {"name", ARG_TEXT, &o->name, "N", "what the first way is called"},
         {"prices", ARG_LIST, &o->prices, "F.csv",
          "model, input and output USD per million tokens"},
         {"max", ARG_U64, &o->max, "N", "requests, drawn by the seed [all]"},

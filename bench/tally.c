@@ -71,6 +71,7 @@ static void figures(const struct tally *t, const struct means *m, unsigned i,
     struct point hull[TALLY_MODELS_MAX];
     size_t n_hull = hull_of(t, m, hull);
     double base = metrics_hull_at(hull, n_hull, m->cost[i]);
+    unsigned first;
 
     *list++ = m->score[i];
     *list++ = m->cost[i];
@@ -79,6 +80,9 @@ static void figures(const struct tally *t, const struct means *m, unsigned i,
         *list++ = m->cost[k] > 0 ? 1 - m->cost[i] / m->cost[k] : NAN;
         *list++ = m->score[k] > 0 ? m->score[i] / m->score[k] : NAN;
     }
+    first = t->n_ways ? t->n_models + 1 : i;
+    *list++ = m->cost[first] > 0 ? 1 - m->cost[i] / m->cost[first] : NAN;
+    *list++ = m->score[i] - m->score[first];
 }
 
 /* Where the figures of an entrant belong, in the same order. */
@@ -94,12 +98,14 @@ static unsigned places(const struct tally *t, struct entrant *x,
         at[n++] = &x->saving[k];
         at[n++] = &x->ratio[k];
     }
+    at[n++] = &x->saving_first;
+    at[n++] = &x->gain_first;
     return n;
 }
 
 static unsigned figures_each(const struct tally *t)
 {
-    return 3 + 2 * t->n_models;
+    return 5 + 2 * t->n_models;
 }
 
 struct draws {

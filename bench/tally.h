@@ -27,6 +27,8 @@ struct entrant {
     struct estimate edge;
     struct estimate saving[TALLY_MODELS_MAX]; /* 1 - cost by that model's */
     struct estimate ratio[TALLY_MODELS_MAX];  /* score by that model's */
+    /* Against the first way: saving, and score above its score. */
+    struct estimate saving_first, gain_first;
 };
 
 struct tally {

@@ -398,7 +398,8 @@ static const char *value_at(const char *p, const char *end, struct json *v)
 
 bool json_parse(struct span text, struct json *out, struct err *e)
 {
-    struct check c = {text.ptr, text.ptr, text.ptr + text.len, e, 0, {0}};
+    const char *start = text.ptr ? text.ptr : "";
+    struct check c = {start, start, start + text.len, e, 0, {0}};
     const char *from, *end;
     bool more = true;
 

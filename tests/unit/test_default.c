@@ -106,8 +106,7 @@ static void dearer_tiers_are_not_predicted_clearly_worse(void **state)
         "hi",
         "Translate to French: The meeting has been moved to Thursday.",
         "Write a Python function that merges two sorted lists.",
-        "A train leaves at 3 pm at 60 km/h, another at 4 pm at 80 km/h. When "
-        "does the second catch up?",
+        "A train leaves at 3 pm at 60 km/h. How far is it at 5 pm?",
         "\xe4\xbb\x8a\xe6\x97\xa5\xe3\x81\xae\xe5\xa4\xa9\xe6\xb0\x97",
         "",
     };

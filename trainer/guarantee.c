@@ -153,31 +153,48 @@ static void climb(struct trial_rows *t, struct guarantee_level *out)
     }
 }
 
-static bool interval(struct trial_rows *t, struct guarantee_level *out,
-                     struct err *e)
+/* One draw of the bootstrap: saving and quality by the reference's. */
+static void redraw(const struct trial_rows *t, const double *weight,
+                   double *saving, double *quality)
 {
     const struct guarantee_rows *r = t->r;
-    unsigned draws = r->n > MANY ? DRAWS_MANY : DRAWS;
-    double *weight = malloc((r->n + 1) * sizeof *weight), saving[DRAWS];
+    double spent = 0, whole = 0, score = 0, best = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        size_t at = i * r->n_arms, mine = at + t->choice[i];
+        size_t ref = at + t->ask->reference;
+        spent += weight[i] * r->spent[mine];
+        whole += weight[i] * r->spent[ref];
+        score += weight[i] * (double)r->score[mine];
+        best += weight[i] * (double)r->score[ref];
+    }
+    *saving = whole > 0 ? 1 - spent / whole : 0;
+    *quality = best > 0 ? score / best : NAN;
+}
+
+static bool intervals(struct trial_rows *t, struct guarantee_level *out,
+                      struct err *e)
+{
+    size_t n = t->r->n;
+    unsigned draws = n > MANY ? DRAWS_MANY : DRAWS;
+    double *weight = malloc((n + 1) * sizeof *weight);
+    double saving[DRAWS], quality[DRAWS];
     struct bootstrap b = {0};
-    bool ok = bootstrap_init(&b, r->group, r->n, t->ask->seed, e);
+    bool ok = bootstrap_init(&b, t->r->group, n, t->ask->seed, e);
 
     if (ok && !weight)
         ok = err_set(e, ERR_MEMORY, "no memory for an interval");
     for (unsigned d = 0; ok && d < draws; d++) {
-        double spent = 0, whole = 0;
         bootstrap_draw(&b, weight);
-        for (size_t i = 0; i < r->n; i++) {
-            const double *row = r->spent + i * r->n_arms;
-            spent += weight[i] * row[t->choice[i]];
-            whole += weight[i] * row[t->ask->reference];
-        }
-        saving[d] = whole > 0 ? 1 - spent / whole : 0;
+        redraw(t, weight, &saving[d], &quality[d]);
     }
     if (ok) {
-        struct interval v = metrics_interval(saving, draws, .95);
-        out->lo = v.lo;
-        out->hi = v.hi;
+        struct interval s = metrics_interval(saving, draws, .95);
+        struct interval q = metrics_interval(quality, draws, .95);
+        out->lo = s.lo;
+        out->hi = s.hi;
+        out->measured_lo = q.lo;
+        out->measured_hi = q.hi;
     }
     bootstrap_free(&b);
     free(weight);
@@ -201,7 +218,30 @@ static bool measure(struct trial_rows *t, struct guarantee_level *out,
     }
     out->measured = best > 0 ? score / best : NAN;
     out->saving = whole > 0 ? 1 - spent / whole : 0;
-    return interval(t, out, e);
+    return intervals(t, out, e);
+}
+
+static void trial_rows_free(struct trial_rows *t)
+{
+    free(t->order);
+    free(t->first);
+    free(t->choice);
+    free(t->loss);
+}
+
+bool guarantee_measure(const struct guarantee_rows *r,
+                       const struct guarantee_ask *ask, double price,
+                       struct guarantee_level *out, struct err *e)
+{
+    struct trial_rows t = {.r = r, .ask = ask};
+    bool ok;
+
+    *out = (struct guarantee_level){.n = r->n, .price = price};
+    ok = arrange(&t, e);
+    out->groups = t.groups;
+    ok = ok && measure(&t, out, e);
+    trial_rows_free(&t);
+    return ok;
 }
 
 bool guarantee_find(const struct guarantee_rows *r,
@@ -211,19 +251,16 @@ bool guarantee_find(const struct guarantee_rows *r,
     struct trial_rows t = {.r = r, .ask = ask};
     bool ok;
 
-    *out = (struct guarantee_level){.n = r->n, .measured = 1};
+    *out = (struct guarantee_level){
+        .n = r->n, .measured = 1, .measured_lo = 1, .measured_hi = 1};
     ok = arrange(&t, e);
-    if (ok) {
-        out->groups = t.groups;
+    out->groups = t.groups;
+    if (ok)
         climb(&t, out);
-    }
     if (ok && out->valid)
         ok = measure(&t, out, e);
     if (ok && !out->valid)
         out->share[ask->reference] = 1;
-    free(t.order);
-    free(t.first);
-    free(t.choice);
-    free(t.loss);
+    trial_rows_free(&t);
     return ok;
 }

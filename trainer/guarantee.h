@@ -59,6 +59,7 @@ struct guarantee_level {
     double measured; /* quality on these rows, by the reference's */
     double saving;   /* 1 - cost by the reference's, on these rows */
     double lo, hi;   /* 95 % interval of saving, paired bootstrap */
+    double measured_lo, measured_hi;  /* of measured */
     double share[GUARANTEE_ARMS_MAX]; /* of requests that go to each arm */
 };
 
@@ -67,6 +68,11 @@ struct guarantee_level {
 MUST_USE bool guarantee_find(const struct guarantee_rows *r,
                              const struct guarantee_ask *ask,
                              struct guarantee_level *out, struct err *e);
+
+/* The figures of a given price on these rows; nothing is tested. */
+MUST_USE bool guarantee_measure(const struct guarantee_rows *r,
+                                const struct guarantee_ask *ask, double price,
+                                struct guarantee_level *out, struct err *e);
 
 /*
  * The test alone: a p-value for "the mean of x is at least 0", x[n] within

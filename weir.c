@@ -12,6 +12,8 @@
 #include "router/cmd_reload.h"
 #include "router/cmd_serve.h"
 #include "trainer/cmd_eval.h"
+#include "trainer/cmd_rollback.h"
+#include "trainer/cmd_train.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +42,8 @@ static const struct command commands[] = {
     {"export", cmd_export, "write a server's log as a dataset"},
     {"bench", cmd_bench, "measure routing, load and decisions"},
     {"mock", cmd_mock, "play a provider, for tests and benchmarks"},
+    {"train", cmd_train, "learn a classifier from labelled outcomes"},
+    {"rollback", cmd_rollback, "put the classifier before this one back"},
     {"eval", cmd_eval, "what routing is worth on labelled outcomes"},
     {"models", cmd_models, "list the LLMs with prices and limits"},
     {"version", version, "print the version"},

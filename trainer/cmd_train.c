@@ -244,10 +244,8 @@ static bool run(const struct options *o, const char *command, struct err *e)
 
 int cmd_train(int argc, char **argv)
 {
-    struct options o = {.out = "classifier.weir",
-                        .quality = .98,
-                        .confidence = .95,
-                        .seed = 1};
+    struct options o = {
+        .out = "classifier.weir", .quality = .98, .confidence = .95, .seed = 1};
     struct err e = {0};
     struct buf command;
     int first = 0, status = 0;

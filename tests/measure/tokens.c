@@ -18,8 +18,8 @@ int main(void)
             fprintf(stderr, "tokens: %s\n", e.msg);
             return 1;
         }
-        printf("%u\n", tokens_estimate(
-                           (struct text){json_inner(&v), v.escaped}));
+        printf("%u\n",
+               tokens_estimate((struct text){json_inner(&v), v.escaped}));
     }
     free(line);
     return 0;

@@ -82,6 +82,18 @@ static struct json whole(struct bench *b, struct buf *out)
     return root;
 }
 
+static struct json element(struct json list, uint64_t i)
+{
+    struct json_iter it = json_begin(&list);
+    struct json v;
+
+    for (uint64_t k = 0; k <= i; k++) {
+        if (!json_next(&it, NULL, &v))
+            return (struct json){.type = JSON_NONE};
+    }
+    return v;
+}
+
 static struct json at(struct json v, const char *path)
 {
     char name[64];
@@ -92,16 +104,7 @@ static struct json at(struct json v, const char *path)
         uint64_t i;
 
         assert_true(span_copy(name, sizeof name, step));
-        if (span_u64(step, &i)) {
-            struct json_iter it = json_begin(&v);
-
-            for (uint64_t k = 0; k <= i; k++) {
-                if (!json_next(&it, NULL, &v))
-                    return (struct json){.type = JSON_NONE};
-            }
-        } else {
-            v = json_get(&v, name);
-        }
+        v = span_u64(step, &i) ? element(v, i) : json_get(&v, name);
     }
     return v;
 }

@@ -23,7 +23,7 @@ struct options {
     struct arg_list data, prices;
     const char *arms, *out, *tiers, *reference;
     double quality, confidence;
-    uint64_t seed, threads;
+    uint64_t seed, threads, bits, min_rows;
     bool skip_bad, json;
 };
 
@@ -50,6 +50,10 @@ static enum args_end parse(int argc, char **argv, struct options *o, int *first,
         {"seed", ARG_U64, &o->seed, "N", "of every random choice (default 1)"},
         {"threads", ARG_U64, &o->threads, "N",
          "worker processes (default: one a core)"},
+        {"bits", ARG_U64, &o->bits, "N",
+         "hash space of 2^N, 8 to 22 (default 18)"},
+        {"min-rows", ARG_U64, &o->min_rows, "N",
+         "words in fewer rows get no weights: a smaller file"},
         {"skip-bad", ARG_FLAG, &o->skip_bad, NULL,
          "leave out malformed rows instead of stopping at the first"},
         {"json", ARG_FLAG, &o->json, NULL, "print the card as JSON"},
@@ -90,7 +94,11 @@ static bool check(struct options *o, int argc, char **argv, int first,
         return err_set(e, ERR_USAGE,
                        "--seed: wanted at most %u; --threads: at most 256",
                        UINT32_MAX);
-    return true;
+    if (o->bits && (o->bits < 8 || o->bits > 22))
+        return err_set(e, ERR_USAGE, "--bits: wanted 8 to 22, found %llu",
+                       (unsigned long long)o->bits);
+    return o->min_rows < 1000000 ||
+           err_set(e, ERR_USAGE, "--min-rows: wanted less than 1000000");
 }
 
 /* "a,b,c" in place to names. */
@@ -222,6 +230,8 @@ static bool run(const struct options *o, const char *command, struct err *e)
                                       .confidence = o->confidence,
                                       .seed = (uint32_t)o->seed,
                                       .threads = (unsigned)o->threads,
+                                      .bits = (unsigned)o->bits,
+                                      .min_rows = (unsigned)o->min_rows,
                                       .ordered = o->tiers != NULL,
                                       .progress = show,
                                       .ctx = &part};

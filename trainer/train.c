@@ -49,6 +49,8 @@ static struct fitted *fit_part(const struct table *t, const uint32_t *rows,
 {
     struct fit_options o = {.seed = p->o->seed,
                             .threads = p->o->threads,
+                            .bits = p->o->bits,
+                            .min_rows = p->o->min_rows,
                             .ordered = p->o->ordered,
                             .progress = p->o->progress ? part_done : NULL,
                             .ctx = p};

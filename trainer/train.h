@@ -18,7 +18,8 @@ struct train_options {
     double quality, confidence; /* of the promise that is reported */
     uint32_t seed;
     unsigned threads;
-    bool ordered; /* arms are tiers from low to high */
+    unsigned bits, min_rows; /* of the fit: trainer/fit.h; 0: its own */
+    bool ordered;            /* arms are tiers from low to high */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 };

@@ -2,6 +2,7 @@
 #include "bench/report.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,17 @@ void report_verdict(const struct report *r, unsigned way, struct buf *out)
                    g->value, g->lo, g->hi);
 }
 
+void report_saving(const struct estimate *s, const char *small, const char *end,
+                   struct buf *out)
+{
+    if (s->value < 0)
+        buf_printf(out, "costs x %.3g %s%.3g to %.3g%s", 1 - s->value, small,
+                   1 - s->hi, 1 - s->lo, end);
+    else
+        buf_printf(out, "%.1f %% %s%.1f to %.1f%s", 100 * s->value, small,
+                   100 * s->lo, 100 * s->hi, end);
+}
+
 /* ---- text ---- */
 
 static void text_entrant(const char *name, const struct entrant *x,
@@ -76,28 +88,36 @@ static void text_entrant(const char *name, const struct entrant *x,
                1000 * x->mean_cost.hi);
 }
 
+static void text_rival(const char *name, const struct estimate *saving,
+                       const char *rest, struct buf *out)
+{
+    struct buf b;
+
+    buf_init(&b, 1024);
+    report_saving(saving, "(", ")", &b);
+    buf_printf(out, "  %-26.26s %-28s %s\n", name, buf_cstr(&b), rest);
+    buf_free(&b);
+}
+
 static void text_against(const struct report *r, unsigned way, struct buf *out)
 {
     const struct entrant *x = &r->tally->way[way];
+    const struct estimate *g = &x->gain_first;
+    char rest[96];
 
-    buf_printf(out, "\n%-30s saving              quality kept\n", "against");
+    buf_printf(out, "\n%-28s %-28s %s\n", "against", "saving", "quality kept");
     for (unsigned m = 0; m < r->pool->n; m++) {
-        const struct estimate *s = &x->saving[m], *q = &x->ratio[m];
+        const struct estimate *q = &x->ratio[m];
 
-        buf_printf(out,
-                   "  %-26.26s %7.1f %% (%.1f to %.1f)  %6.1f %% "
-                   "(%.1f to %.1f)\n",
-                   r->pool->model[m].key, 100 * s->value, 100 * s->lo,
-                   100 * s->hi, 100 * q->value, 100 * q->lo, 100 * q->hi);
+        snprintf(rest, sizeof rest, "%.1f %% (%.1f to %.1f)", 100 * q->value,
+                 100 * q->lo, 100 * q->hi);
+        text_rival(r->pool->model[m].key, &x->saving[m], rest, out);
     }
     if (way == 0)
         return;
-    buf_printf(out,
-               "  %-26.26s %7.1f %% (%.1f to %.1f)  score %+.3f (%+.3f to "
-               "%+.3f)\n",
-               r->ways[0].label, 100 * x->saving_first.value,
-               100 * x->saving_first.lo, 100 * x->saving_first.hi,
-               x->gain_first.value, x->gain_first.lo, x->gain_first.hi);
+    snprintf(rest, sizeof rest, "score %+.3f (%+.3f to %+.3f)", g->value, g->lo,
+             g->hi);
+    text_rival(r->ways[0].label, &x->saving_first, rest, out);
 }
 
 static void text_service(const struct report *r, unsigned way, struct buf *out)

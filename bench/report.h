@@ -25,6 +25,11 @@ void report_html(const struct report *r, struct buf *out);
  * show where that is so. */
 void report_verdict(const struct report *r, unsigned way, struct buf *out);
 
+/* "45.9 % (41.0 to 50.6)" where money was saved, else "costs x 2.31 (2.10 to
+ * 2.55)"; with `small` and `end` around the interval. */
+void report_saving(const struct estimate *s, const char *small, const char *end,
+                   struct buf *out);
+
 /* Quantile of the values that are not NAN; NAN when there is none. */
 double report_quantile(const double *values, size_t n, double q);
 

@@ -187,13 +187,15 @@ static void way_section(const struct report *r, unsigned way, struct buf *out)
     buf_free(&say);
     buf_str(out, "</p>");
     shares(r, way, out);
-    buf_str(out, "<table><tr><th>against</th><th>saving, %</th>"
+    buf_str(out, "<table><tr><th>against</th><th>saving</th>"
                  "<th>quality kept, %</th></tr>\n");
     for (unsigned m = 0; m < r->pool->n; m++) {
         buf_str(out, "<tr><td>");
         plot_text(out, r->pool->model[m].key);
         buf_str(out, "</td>");
-        cell(out, &x->saving[m], 100, "%.1f");
+        buf_str(out, "<td>");
+        report_saving(&x->saving[m], "<small>", "</small>", out);
+        buf_str(out, "</td>");
         cell(out, &x->ratio[m], 100, "%.1f");
         buf_str(out, "</tr>\n");
     }

@@ -93,8 +93,9 @@ $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libweir.a
 	@echo "  link  $@"
 	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
 
+BARS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bars/*.c))
 # The bars of routing quality on public outcomes (docs/evaluation.md).
-$(B)/routing_bars: $(B)/tests/bars/routing_bars.o $(B)/libweir.a
+$(B)/routing_bars: $(BARS) $(B)/libweir.a
 	@echo "  link  $@"
 	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
 
@@ -171,4 +172,4 @@ format:
 clean:
 	rm -rf build weir
 
--include $(OBJ:.o=.d) $(B)/weir.d $(B)/tests/bars/routing_bars.d $(UNIT:%=$(B)/tests/unit/test_%.d)
+-include $(OBJ:.o=.d) $(B)/weir.d $(BARS:.o=.d) $(UNIT:%=$(B)/tests/unit/test_%.d)

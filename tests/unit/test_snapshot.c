@@ -16,24 +16,21 @@
 #include "router/explain.h"
 #include "tests/unit/weights_sample.h"
 
-#define LEVEL(arms, reference, quality, price, valid)                          \
-    "{\"arms\":[" arms "],\"reference\":\"" reference                          \
-    "\",\"quality\":" quality ",\"confidence\":0.95,\"price\":" price          \
-    ",\"valid\":" valid "}"
-
-#define TIERS "\"economy\",\"workhorse\",\"frontier\""
-
-static const char card[] = "{\"fallback\":\"reference\",\"levels\":[" LEVEL(
-    TIERS, "frontier", "1.0", "3",
-    "true") "," LEVEL(TIERS, "frontier", "0.95", "70",
-                      "true") "," LEVEL(TIERS, "frontier", "0.9", "900",
-                                        "false") "," LEVEL(TIERS, "workhorse",
-                                                           "0.98", "5",
-                                                           "true") "," LEVEL("\"economy\",\"frontier\"",
-                                                                             "frontier",
-                                                                             "0.95",
-                                                                             "11",
-                                                                             "true") "]}";
+/* clang-format off */
+static const char card[] =
+    "{\"fallback\":\"reference\",\"levels\":["
+    "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
+    "\"reference\":\"frontier\",\"quality\":1.0,\"price\":3,\"valid\":true},"
+    "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
+    "\"reference\":\"frontier\",\"quality\":0.95,\"price\":70,\"valid\":true},"
+    "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
+    "\"reference\":\"frontier\",\"quality\":0.9,\"price\":90,\"valid\":false},"
+    "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
+    "\"reference\":\"workhorse\",\"quality\":0.98,\"price\":5,\"valid\":true},"
+    "{\"arms\":[\"economy\",\"frontier\"],"
+    "\"reference\":\"frontier\",\"quality\":0.95,\"price\":11,\"valid\":true}"
+    "]}";
+/* clang-format on */
 
 static char path[] = "/tmp/weir-snapshot-XXXXXX";
 

@@ -62,6 +62,7 @@ static int remove_classifier(void **state)
     return unlink(path);
 }
 
+/* Arms known by name, by the provider's name, or by their tier only. */
 static struct snapshot *load(const char *routes)
 {
     char text[4000];
@@ -72,16 +73,17 @@ static struct snapshot *load(const char *routes)
              "classifier: %s\n"
              "providers: {p: {dialect: openai, base_url: http://127.0.0.1:1}}\n"
              "models:\n"
-             "  a: {provider: p, tier: economy, price: {input: 1, output: 1}}\n"
-             "  b: {provider: p, tier: workhorse, price: {input: 2, output: 2}}"
+             "  a: {provider: p, name: v/economy, price: {input: 1, output: 1}}"
              "\n"
-             "  c: {provider: p, tier: frontier, price: {input: 9, output: 9}}"
+             "  b: {provider: p, name: workhorse, price: {input: 2, output: 2}}"
              "\n"
+             "  c: {provider: p, name: frontier, tier: frontier, price: "
+             "{input: 9, output: 9}}\n"
              "  d: {provider: p, tier: frontier, price: {input: 8, output: 8}}"
              "\n"
+             "  e: {provider: p, tier: economy, price: {input: 1, output: 1}}"
+             "\n"
              "  u: {provider: p, price: {input: 1, output: 1}}\n"
-             "  v: {provider: p, name: vendor/economy, price: {input: 1, "
-             "output: 1}}\n"
              "routes:\n%s",
              path, routes);
     s = snapshot_parse(span_of(text), "t.yaml", NULL, &e);
@@ -92,7 +94,7 @@ static struct snapshot *load(const char *routes)
 
 static void arms_are_known_by_name_or_tier(void **state)
 {
-    struct snapshot *s = load("  r: {arms: [c, a, u, v]}\n");
+    struct snapshot *s = load("  r: {arms: [c, a, u, e]}\n");
     const struct route *r = snapshot_route(s, SPAN("r"));
 
     (void)state;
@@ -109,7 +111,7 @@ static void promises_hold_for_exactly_their_arms(void **state)
     struct snapshot *s = load("  all: {arms: [c, b, a], reference: c}\n"
                               "  two: {arms: [a, c]}\n"
                               "  middle: {arms: [a, b, c], reference: b}\n"
-                              "  shared: {arms: [a, b, c, d]}\n");
+                              "  tiers: {arms: [e, b, c]}\n");
     const struct route *r = snapshot_route(s, SPAN("all"));
 
     (void)state;
@@ -124,8 +126,10 @@ static void promises_hold_for_exactly_their_arms(void **state)
     r = snapshot_route(s, SPAN("middle"));
     assert_int_equal(r->n_levels, 1);
     assert_float_equal(r->levels[0].price, 5, 1e-9);
-    r = snapshot_route(s, SPAN("shared")); /* c and d share a head */
+    r = snapshot_route(s, SPAN("tiers")); /* e is known by its tier only */
+    assert_int_equal(r->head[0], 0);
     assert_int_equal(r->n_levels, 0);
+    assert_false(r->fall_to_reference);
     snapshot_unref(s);
 }
 

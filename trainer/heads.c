@@ -13,13 +13,13 @@
 /* How each kind of head is trained. */
 static const struct recipe {
     enum solve_kind kind;
-    double C, eps;
+    double C, eps, eps_many; /* the last: with HEADS_MANY rows */
     size_t max_rows;
 } recipes[] = {
-    {SOLVE_LOGISTIC, 1, .01, 0},
-    {SOLVE_SVR, 1, .1, HEADS_TOKENS_ROWS},
-    {SOLVE_SVC, 1, .1, 0}, /* rows: as the caller says */
-    {SOLVE_LOGISTIC, 1, .01, 0},
+    {SOLVE_LOGISTIC, 1, .01, .1, 0},
+    {SOLVE_SVR, 1, .1, .1, HEADS_TOKENS_ROWS},
+    {SOLVE_SVC, 1, .1, .1, 0}, /* rows: as the caller says */
+    {SOLVE_LOGISTIC, 1, .01, .1, HEADS_EASE_ROWS},
 };
 
 enum group { QUALITY, TOKENS, TASK, DIFFICULTY };
@@ -103,7 +103,7 @@ bool heads_prepare(struct heads *h, const struct heads_data *d, struct err *e)
                         .difficulty = shape.difficulty};
     h->n = 2 * h->n_arms + h->n_tasks + h->difficulty;
     h->width = weights_width(&shape);
-    unsigned few = d->n_rows > HEADS_TASK_ROWS ? 2 : 1;
+    unsigned few = d->n_rows >= HEADS_MANY ? 2 : 1;
     if (!vocabulary_build(&h->v, d->t, d->rows, d->n_rows, d->bits,
                           d->min_rows ? d->min_rows : few, e))
         return false;
@@ -257,7 +257,8 @@ static bool train_one(struct heads *h, const struct heads_data *d,
     struct solve_task task = {.kind = r->kind,
                               .y = y,
                               .C = r->C,
-                              .eps = r->eps,
+                              .eps =
+                                  d->n_rows < HEADS_MANY ? r->eps : r->eps_many,
                               .max_rows = r->max_rows};
     bool ok = y && w, poor = true;
 

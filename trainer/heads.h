@@ -18,8 +18,12 @@ enum {
     HEADS_MIN_LABELS = 20,       /* fewer: a constant */
     HEADS_MIN_TASK = 5,          /* rows of a task, fewer: a constant */
     HEADS_DIFFICULTY_ROWS = 200, /* fewer: no difficulty head */
-    HEADS_TASK_ROWS = 30000,     /* task and token heads learn from about */
-    HEADS_TOKENS_ROWS = 30000,   /* so many rows at most */
+    HEADS_TASK_ROWS = 20000,     /* task and token heads learn from about */
+    HEADS_TOKENS_ROWS = 30000,
+    HEADS_EASE_ROWS = 20000, /* difficulty head: its targets are soft */
+    HEADS_MANY = 40000,
+    /* rows from which a looser end of training does */ /* so many rows at most
+                                                         */
 };
 
 /* Which of the table's tasks have a head: the most frequent ones. */

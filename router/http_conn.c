@@ -492,6 +492,8 @@ static void send_rest(struct conn *c, const struct iovec *iov, int n,
         size_t skip = done < iov[i].iov_len ? done : iov[i].iov_len;
 
         done -= skip;
+        if (skip == iov[i].iov_len)
+            continue;
         evbuffer_add(out, (char *)iov[i].iov_base + skip,
                      iov[i].iov_len - skip);
         c->queued += iov[i].iov_len - skip;

@@ -229,8 +229,9 @@ static double arrow_step(struct arrow *h, unsigned arms, double *a, double *b)
 }
 
 void calibrate_shared(const float *p, const float *y, size_t n, unsigned arms,
-                      double *slope, double *offset)
+                      struct calibrate_shared *out)
 {
+    double *slope = &out->slope, *offset = out->offset;
     size_t labels = 0;
     double moved = 1;
 

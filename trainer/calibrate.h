@@ -40,8 +40,11 @@ void calibrate_fit(struct calibration *c, const float *p, const float *y,
 /* p and y: [n * arms], y NAN where there is no label.  Offsets are drawn to 0
  * as if by CALIBRATE_PULL rows.  Fewer than CALIBRATE_PLATT_MIN labels: slope
  * 1, offsets 0. */
+struct calibrate_shared {
+    double slope, offset[CALIBRATE_ARMS_MAX];
+};
 void calibrate_shared(const float *p, const float *y, size_t n, unsigned arms,
-                      double *slope, double *offset);
+                      struct calibrate_shared *out);
 void calibrate_identity(struct calibration *c);
 float calibrate_apply(const struct calibration *c, float p);
 

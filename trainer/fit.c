@@ -103,7 +103,7 @@ static bool fold_job(struct fitted *f, unsigned k, struct workers_board *b,
     d.n_rows = n;
     d.task_rows = FOLD_TASK_ROWS;
     d.seed = (uint32_t)rng_mix(f->o.seed, 1 + k);
-    ok = ok && heads_prepare(&h, &d, e) && heads_train(&h, &d, 0, 1, b, e) &&
+    ok = ok && heads_prepare(&h, &d, e) && heads_train(&h, &d, b, e) &&
          fold_predict(f, &h, k, e);
     heads_free(&h);
     free(rows);
@@ -119,7 +119,7 @@ static bool run_job(void *ctx, unsigned i, struct workers_board *b,
 
     if (i > 0)
         return fold_job(f, i - 1, b, e);
-    return heads_train(&f->heads, &d, 0, 1, b, e);
+    return heads_train(&f->heads, &d, b, e);
 }
 
 static bool run_jobs(struct fitted *f, struct err *e)
@@ -175,6 +175,7 @@ static void options_set(struct fitted *f, const struct fit_options *o)
 static bool rooms(struct fitted *f, struct err *e)
 {
     struct heads_data d = data_of(f);
+    const struct split s = {f->t, f->rows, f->n, f->o.seed};
 
     if (!heads_tasks_pick(&f->tasks, f->t, e) ||
         !heads_prepare(&f->heads, &d, e) ||
@@ -188,8 +189,7 @@ static bool rooms(struct fitted *f, struct err *e)
         sizeof(float));
     if (!f->fold || !f->linear || !f->unseen || !f->fold_mean)
         return err_set(e, ERR_MEMORY, "no memory to fit %zu rows", f->n);
-    return !f->folds ||
-           split_folds(f->t, f->rows, f->n, f->folds, f->o.seed, f->fold, e);
+    return !f->folds || split_folds(&s, f->folds, f->fold, e);
 }
 
 static void weights_set(struct fitted *f)
@@ -292,13 +292,13 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
 static void platt_all(struct fitted *f, const float *staged, float *y)
 {
     uint32_t arms = f->t->n_arms;
-    double slope, offset[CLASSIFIER_ARMS_MAX];
+    struct calibrate_shared c;
 
     for (size_t i = 0; i < f->n; i++)
         for (uint32_t a = 0; a < arms; a++)
             y[i * arms + a] = f->t->arms[a].score[f->rows[i]];
-    calibrate_shared(staged, y, f->n, arms, &slope, offset);
-    stage_platt(&f->stage, slope, offset);
+    calibrate_shared(staged, y, f->n, arms, &c);
+    stage_platt(&f->stage, c.slope, c.offset);
 }
 
 static bool calibrate_all(struct fitted *f, struct err *e)
@@ -414,6 +414,7 @@ static bool outside(struct fitted *f, struct err *e)
 static bool second_stage(struct fitted *f, struct err *e)
 {
     struct heads_data d = data_of(f);
+    struct stage_part part = {f->fold, -1, f->o.ordered};
     size_t labels[CLASSIFIER_ARMS_MAX];
     float global[CLASSIFIER_ARMS_MAX];
     size_t means = (size_t)f->tasks.n * f->stage.lanes;
@@ -423,11 +424,11 @@ static bool second_stage(struct fitted *f, struct err *e)
         f->arm[a].labels = labels[a];
         f->arm[a].constant = heads_is_constant(&f->heads, a);
     }
-    stage_means(&d, f->fold, -1, f->o.ordered, f->stage.task_mean,
-                f->stage.global);
-    for (unsigned k = 0; k < f->folds; k++)
-        stage_means(&d, f->fold, (int)k, f->o.ordered, f->fold_mean + k * means,
-                    global);
+    stage_means(&d, &part, f->stage.task_mean, f->stage.global);
+    for (unsigned k = 0; k < f->folds; k++) {
+        part.without = (int)k;
+        stage_means(&d, &part, f->fold_mean + k * means, global);
+    }
     stage_mix(&f->stage, labels);
     for (uint32_t a = 0; a < f->t->n_arms; a++)
         tokens_arm(f, a);
@@ -517,6 +518,17 @@ void fit_oof(const struct fitted *f, size_t i, struct prediction *out)
 bool fit_held_out(const struct fitted *f)
 {
     return f->folds > 0;
+}
+
+const struct table *fit_table(const struct fitted *f)
+{
+    return f->t;
+}
+
+const uint32_t *fit_rows(const struct fitted *f, size_t *n)
+{
+    *n = f->n;
+    return f->rows;
 }
 
 const struct fit_arm *fit_arm(const struct fitted *f, uint32_t arm)

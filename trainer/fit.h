@@ -64,14 +64,11 @@ void fit_predict_known(const struct fitted *f, const struct table *t,
 void fit_oof(const struct fitted *f, size_t i, struct prediction *out);
 bool fit_held_out(const struct fitted *f);
 
-const struct fit_arm *fit_arm(const struct fitted *f, uint32_t arm);
+/* The table and rows it was made from. */
+const struct table *fit_table(const struct fitted *f);
+const uint32_t *fit_rows(const struct fitted *f, size_t *n);
 
-/* Out-of-fold predictions by whole fits: out[i] is for rows[i], made by a
- * fit that has not seen its group. */
-MUST_USE bool fit_crossfit(const struct table *t, const uint32_t *rows,
-                           size_t n_rows, unsigned folds,
-                           const struct fit_options *o, struct prediction *out,
-                           struct err *e);
+const struct fit_arm *fit_arm(const struct fitted *f, uint32_t arm);
 
 /* The classifier file's bytes; card is the JSON text that goes into it. */
 struct buf;

@@ -59,10 +59,8 @@ struct heads_data {
 /* Vocabulary and room for the weights, all zero. */
 MUST_USE bool heads_prepare(struct heads *h, const struct heads_data *d,
                             struct err *e);
-/* Trains heads from, from + stride, ...; several processes may each train
- * some.  board may be NULL. */
+/* Trains all heads, a step of the board for each. */
 MUST_USE bool heads_train(struct heads *h, const struct heads_data *d,
-                          uint32_t from, uint32_t stride,
                           struct workers_board *board, struct err *e);
 void heads_free(struct heads *h);
 

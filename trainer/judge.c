@@ -76,9 +76,13 @@ static void scale_unpriced(struct judged *j, const struct table *t)
     }
 }
 
-bool judge_rows(struct judged *j, const struct fitted *f, const struct table *t,
-                const uint32_t *rows, size_t n, bool oof, struct err *e)
+/* rows NULL: the fit's own. */
+static bool judge(struct judged *j, const struct fitted *f,
+                  const uint32_t *rows, size_t n, struct err *e)
 {
+    const struct table *t = fit_table(f);
+    const uint32_t *at = rows ? rows : fit_rows(f, &n);
+
     if (!arrays_new(j, n, t->n_arms)) {
         judged_free(j);
         return err_set(e, ERR_MEMORY, "no memory to judge %zu rows", n);
@@ -91,18 +95,29 @@ bool judge_rows(struct judged *j, const struct fitted *f, const struct table *t,
                                       .group = j->group};
     for (size_t i = 0; i < n; i++) {
         struct prediction p;
-        if (!row_complete(t, rows[i])) {
+        if (!row_complete(t, at[i])) {
             j->left_out++;
             continue;
         }
-        if (oof)
-            fit_oof(f, i, &p);
+        if (rows)
+            fit_predict(f, t, at[i], &p);
         else
-            fit_predict(f, t, rows[i], &p);
-        take(j, t, rows[i], &p);
+            fit_oof(f, i, &p);
+        take(j, t, at[i], &p);
     }
     scale_unpriced(j, t);
     return true;
+}
+
+bool judge_own(struct judged *j, const struct fitted *f, struct err *e)
+{
+    return judge(j, f, NULL, 0, e);
+}
+
+bool judge_rows(struct judged *j, const struct fitted *f, const uint32_t *rows,
+                size_t n, struct err *e)
+{
+    return judge(j, f, rows, n, e);
 }
 
 void judged_free(struct judged *j)

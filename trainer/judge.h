@@ -18,11 +18,12 @@ struct judged {
     uint64_t *group;            /* (owned) */
 };
 
-/* oof: rows are the fit's own training rows, in its order, by predictions of
- * other folds; else they are rows that it has not seen. */
+/* The fit's own rows, by the predictions of other folds. */
+MUST_USE bool judge_own(struct judged *j, const struct fitted *f,
+                        struct err *e);
+/* Rows of its table that it has not seen. */
 MUST_USE bool judge_rows(struct judged *j, const struct fitted *f,
-                         const struct table *t, const uint32_t *rows, size_t n,
-                         bool oof, struct err *e);
+                         const uint32_t *rows, size_t n, struct err *e);
 void judged_free(struct judged *j);
 
 /* The arm with the best mean score on the judged rows (the dearer of equal

@@ -38,10 +38,17 @@ MUST_USE bool stage_prepare(struct stage *s, const struct heads *h,
 void stage_free(struct stage *s);
 void stage_lend(const struct stage *s, struct weights *w);
 
-/* Means of each task and arm over the rows whose fold is not `without`
- * (-1: all), into task_mean [n_tasks * lanes] and global [n_arms]. */
-void stage_means(const struct heads_data *d, const uint8_t *fold, int without,
-                 bool ordered, float *task_mean, float *global);
+/* Which rows' means are wanted. */
+struct stage_part {
+    const uint8_t *fold; /* [n_rows] */
+    int without;         /* rows of this fold are left out; -1: none */
+    bool ordered;        /* arms stand from low to high */
+};
+
+/* Means of each task and arm, into task_mean [n_tasks * lanes] and global
+ * [n_arms]. */
+void stage_means(const struct heads_data *d, const struct stage_part *part,
+                 float *task_mean, float *global);
 /* The mix of head and task mean from numbers of labels and s->global. */
 void stage_mix(struct stage *s, const size_t *labels);
 /* Multiplies the mix's logits and adds to them. */

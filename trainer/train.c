@@ -118,8 +118,8 @@ static bool judge_held(struct training *r, const struct fitted *f,
 
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory to judge %zu rows", r->n_held);
-    ok = ok && judge_rows(&learnt, f, r->t, rows, r->n_train, true, e) &&
-         judge_rows(&kept, f, r->t, rows + r->n_train, r->n_held, false, e);
+    ok = ok && judge_own(&learnt, f, e) &&
+         judge_rows(&kept, f, rows + r->n_train, r->n_held, e);
     if (ok)
         find_reference(r, &learnt, o);
     for (uint32_t a = 0; ok && a < r->t->n_arms; a++) {
@@ -139,17 +139,19 @@ static bool judge_held(struct training *r, const struct fitted *f,
     return ok;
 }
 
-static bool hold_and_judge(struct training *r, uint32_t *rows, size_t n,
-                           const struct train_options *o, struct err *e)
+/* rows: room for all of them. */
+static bool hold_and_judge(struct training *r, const struct split *s,
+                           uint32_t *rows, const struct train_options *o,
+                           struct err *e)
 {
     struct part p = {o, 0, FIRST_FIT};
     struct fitted *f;
     bool ok;
 
-    if (!split_holdout(r->t, rows, n, TRAIN_HOLDOUT, o->seed, &r->n_train, e))
+    if (!split_holdout(s, TRAIN_HOLDOUT, rows, &r->n_train, e))
         return false;
-    r->n_held = n - r->n_train;
-    r->by_time = split_by_time(r->t, rows, n);
+    r->n_held = s->n - r->n_train;
+    r->by_time = split_by_time(s);
     r->held = r->n_held >= TRAIN_HELD_MIN && r->n_train >= TRAIN_HELD_MIN;
     if (!r->held)
         return true;
@@ -284,7 +286,7 @@ static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
     bool ok;
 
     r->fit = fit_part(r->t, rows, n, &p, e);
-    ok = r->fit && judge_rows(&j, r->fit, r->t, rows, n, true, e);
+    ok = r->fit && judge_own(&j, r->fit, e);
     if (ok && !r->held)
         find_reference(r, &j, o);
     ok = ok && levels_find(r, &j, o, e);
@@ -302,27 +304,25 @@ bool train_run(struct training *r, const struct table *t,
                const struct train_options *o, struct err *e)
 {
     uint32_t *rows = malloc((t->n + 1) * sizeof *rows);
-    bool ok;
+    uint32_t *order = malloc((t->n + 1) * sizeof *order);
+    const struct split s = {t, rows, t->n, o->seed};
+    bool ok = rows && order;
 
     *r = (struct training){.t = t, .use_fixed = -1};
     for (uint32_t a = 0; a < CLASSIFIER_ARMS_MAX; a++)
         r->arms[a] = (struct train_arm){NAN, NAN, NAN, NAN, 0};
-    if (o->reference && table_find_arm(t, span_of(o->reference)) < 0) {
-        free(rows);
-        return err_set(e, ERR_USAGE,
-                       "--reference: wanted one of the arms, found '%s'",
-                       o->reference);
-    }
-    if (!rows)
-        return err_set(e, ERR_MEMORY, "no memory for %zu rows", t->n);
-    for (size_t i = 0; i < t->n; i++)
+    if (!ok)
+        err_set(e, ERR_MEMORY, "no memory for %zu rows", t->n);
+    if (ok && o->reference && table_find_arm(t, span_of(o->reference)) < 0)
+        ok = err_set(e, ERR_USAGE,
+                     "--reference: wanted one of the arms, found '%s'",
+                     o->reference);
+    for (size_t i = 0; ok && i < t->n; i++)
         rows[i] = (uint32_t)i;
-    ok = hold_and_judge(r, rows, t->n, o, e);
-    /* In the table's order, whatever was kept back. */
-    for (size_t i = 0; i < t->n; i++)
-        rows[i] = (uint32_t)i;
-    ok = ok && fit_all(r, rows, t->n, o, e);
+    ok = ok && hold_and_judge(r, &s, order, o, e) &&
+         fit_all(r, rows, t->n, o, e);
     free(rows);
+    free(order);
     if (!ok)
         training_free(r);
     return ok;

@@ -67,8 +67,8 @@ static bool layout_init(struct layout *l, const struct contest *c,
     l->contest.train = l->contest.test = &l->view;
     for (size_t i = 0; i < c->test->n; i++)
         l->train[i] = (uint32_t)i;
-    return split_folds(&l->view, l->train, c->test->n, o->folds, o->seed,
-                       l->part, e);
+    const struct split s = {&l->view, l->train, c->test->n, o->seed};
+    return split_folds(&s, o->folds, l->part, e);
 }
 
 static int by_group(const void *a, const void *b)

@@ -43,21 +43,21 @@ static double crooked(double p)
 static void a_shared_slope_is_found(void **state)
 {
     float *p = malloc(N * sizeof *p), *y = malloc(N * sizeof *y);
-    double slope, offset[2];
+    struct calibrate_shared c;
 
     (void)state;
     draw(sharper, p, y, N);
     /* Two arms, every second one unlabelled for some rows. */
     for (size_t i = 1; i < N; i += 14)
         y[i] = NAN;
-    calibrate_shared(p, y, N / 2, 2, &slope, offset);
-    assert_true(fabs(slope - 2) < .15);
-    assert_true(offset[0] > .1 && offset[0] < .6);
+    calibrate_shared(p, y, N / 2, 2, &c);
+    assert_true(fabs(c.slope - 2) < .15);
+    assert_true(c.offset[0] > .1 && c.offset[0] < .6);
     draw(same, p, y, N);
-    calibrate_shared(p, y, N / 2, 2, &slope, offset);
-    assert_true(fabs(slope - 1) < .1 && fabs(offset[0]) < .1);
-    calibrate_shared(p, y, 200, 2, &slope, offset);
-    assert_true(slope == 1 && offset[0] == 0 && offset[1] == 0);
+    calibrate_shared(p, y, N / 2, 2, &c);
+    assert_true(fabs(c.slope - 1) < .1 && fabs(c.offset[0]) < .1);
+    calibrate_shared(p, y, 200, 2, &c);
+    assert_true(c.slope == 1 && c.offset[0] == 0 && c.offset[1] == 0);
     free(p);
     free(y);
 }

@@ -167,7 +167,8 @@ static void groups_are_never_split(void **state)
     struct table t = {.n = N};
     uint64_t group[N];
     int64_t when[N];
-    uint32_t rows[N];
+    uint32_t rows[N], order[N];
+    const struct split s = {&t, rows, N, 3};
     uint8_t fold[N];
     size_t before;
     struct err e = {0};
@@ -180,14 +181,14 @@ static void groups_are_never_split(void **state)
     }
     t.group = group;
     t.time_ms = when;
-    assert_true(split_folds(&t, rows, N, 5, 3, fold, &e));
+    assert_true(split_folds(&s, 5, fold, &e));
     for (size_t i = 37; i < N; i++)
         assert_int_equal(fold[i], fold[i - 37]);
-    assert_true(split_by_time(&t, rows, N));
-    assert_true(split_holdout(&t, rows, N, .2, 1, &before, &e));
+    assert_true(split_by_time(&s));
+    assert_true(split_holdout(&s, .2, order, &before, &e));
     assert_true(N - before >= 40 && N - before < 50);
     for (size_t i = 0; i < before; i++)
-        assert_true(group[rows[i]] < group[rows[before]]);
+        assert_true(group[order[i]] < group[order[before]]);
 }
 
 static void expect_file(const char *path, const char *text)

@@ -397,7 +397,8 @@ void plot_svg(const struct plot *p, struct buf *out)
     ticks_x(&d);
     ticks_y(&d);
     draw_mix(&d);
-    draw_weir_line(&d);
+    if (p->joined)
+        draw_weir_line(&d);
     draw_points(&d);
     legend(&d);
     buf_str(out, "</svg>\n");

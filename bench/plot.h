@@ -28,6 +28,7 @@ struct plot {
     /* The best mixes of fixed models, by rising cost. */
     double mix_cost[PLOT_LINE_MAX], mix_quality[PLOT_LINE_MAX];
     unsigned n_mix;
+    bool joined; /* the PLOT_WEIR points, by rising cost, are one curve */
 };
 
 /* A complete <svg> element; safe to stand in HTML. */

@@ -40,8 +40,11 @@ void report_svg(const struct report *r, struct buf *out)
     char subtitle[160];
     struct plot p = {.title = "What the same requests cost, and how well they "
                               "were answered",
-                     .subtitle = subtitle};
+                     .subtitle = subtitle,
+                     .joined = true};
 
+    for (unsigned w = 0; w < t->n_ways; w++)
+        p.joined &= !r->ways[w].url && r->ways[w].route == r->ways[0].route;
     snprintf(subtitle, sizeof subtitle, "%zu requests of %.100s", t->n,
              r->data);
     for (unsigned w = 0; w < t->n_ways; w++)

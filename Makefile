@@ -4,6 +4,8 @@
 #   make               the program, optimised: ./weir
 #   make check         all tests           make lint   the house rules
 #   make demo          the main job, end to end, no API key
+#   make bench-routing the bars of routing quality
+#   make default-classifier  models/default.weir from the labelled sets
 #   make unit T=name   one unit test program, e.g. T=json
 
 VARIANT ?= release
@@ -15,18 +17,25 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
   -Wpointer-arith -Wcast-qual -Werror
 PKGS := libcurl libevent libevent_openssl libevent_pthreads libcjson \
   libutf8proc yaml-0.1 sqlite3 zlib openssl
-LIBS = $(shell pkg-config --libs $(PKGS)) -lhttp_parser -llinear -lpthread -lm
+LIBS = $(shell pkg-config --libs $(PKGS)) -llinear -lpthread -lm
 
+# GCC 12.2 with LTO may put a variable that is written to into .rodata
+# (gcc.gnu.org/PR107769); -fno-ipa-cp keeps it from that.
+LTO := -flto=auto
+ifneq ($(VARIANT),clang)
+LTO += -fno-ipa-cp
+endif
 FLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE \
-  -flto=auto
-LINK_release := -pie -Wl,-z,relro,-z,now -flto=auto -O2
+  $(LTO)
+LINK_release := -pie -Wl,-z,relro,-z,now $(LTO) -O2
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -fno-omit-frame-pointer
 FLAGS_asan := $(SAN)
 LINK_asan := $(SAN)
 FLAGS_clang := $(SAN)
 LINK_clang := $(SAN)
-FLAGS_tsan := -O1 -g -fsanitize=thread
+# GCC sees less through TSan's calls and guesses at unset variables.
+FLAGS_tsan := -O1 -g -fsanitize=thread -Wno-maybe-uninitialized
 LINK_tsan := -fsanitize=thread
 FLAGS_fuzz := $(SAN) -fsanitize=fuzzer-no-link
 LINK_fuzz := $(SAN)
@@ -47,7 +56,7 @@ UNIT := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_BIN := $(UNIT:%=$(B)/test_%)
 
-.PHONY: all deps check lint unit unit-bins fuzz fuzz-bins clean format install
+.PHONY: all deps check lint unit unit-bins fuzz fuzz-bins clean docs format install
 all: weir
 
 weir: build/release/weir
@@ -84,9 +93,28 @@ $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libweir.a
 	@echo "  link  $@"
 	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
 
+BARS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bars/*.c))
+# The bars of routing quality on public outcomes (docs/evaluation.md).
+$(B)/routing_bars: $(BARS) $(B)/libweir.a
+	@echo "  link  $@"
+	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+
+# The classifier that ships: needs the labelled sets in DATA_DIR and python3.
+DATA_DIR ?= ../shared/data
+.PHONY: default-classifier
+default-classifier: weir
+	python3 models/default_data.py $(DATA_DIR) build/default.jsonl.gz
+	./weir train --data build/default.jsonl.gz --tiers models/tiers.yaml \
+	  --bits 17 --min-rows 20 --seed 1 --out models/default.weir
+
+.PHONY: bench-routing
+bench-routing:
+	@$(MAKE) --no-print-directory VARIANT=release build/release/routing_bars
+	@build/release/routing_bars
+
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libweir.a
 	@echo "  link  $@"
-	@$(CC) $(LINK_fuzz) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	@$(CC) $(LINK_fuzz) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lhttp_parser
 
 .SECONDARY:
 unit-bins: $(UNIT_BIN)
@@ -106,11 +134,37 @@ check:
 lint:
 	@tests/lint/run.sh
 
+# ---- benchmarks; each prints its figures and what they were wanted to be ----
+.PHONY: demo bench-decision bench-load bench-memory
+demo:
+	@bench/demo.sh
+
+build/count_malloc.so: tests/preload/count_malloc.c
+	@mkdir -p $(@D)
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $<
+
+# The outcomes of real models, where they are there; else made-up prompts.
+OUTCOMES := $(wildcard ../shared/data/mmlu-pro.jsonl.gz)
+bench-decision: weir build/count_malloc.so
+	@LD_PRELOAD=build/count_malloc.so ./weir bench decision
+	@$(foreach f,$(OUTCOMES),echo; echo "prompts of $(notdir $f):"; \
+	  LD_PRELOAD=build/count_malloc.so ./weir bench decision --data $f;)
+
+bench-load: weir
+	@tests/lint/deps.sh bench && bench/load.sh
+
+bench-memory: weir
+	@tests/lint/deps.sh bench && bench/memory.sh
+
 # Seconds for each fuzzer: make fuzz SECONDS=60
 SECONDS ?= 30
 fuzz:
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-bins
 	@tests/fuzz/run.sh $(SECONDS)
+
+# The references that are made from the program's own tables.
+docs: weir
+	@docs/update.sh
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -118,4 +172,4 @@ format:
 clean:
 	rm -rf build weir
 
--include $(OBJ:.o=.d) $(B)/weir.d $(UNIT:%=$(B)/tests/unit/test_%.d)
+-include $(OBJ:.o=.d) $(B)/weir.d $(BARS:.o=.d) $(UNIT:%=$(B)/tests/unit/test_%.d)

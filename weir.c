@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The entrance: a table of subcommands, nothing else. */
 #include "base/version.h"
+#include "bench/cmd_bench.h"
 #include "bench/cmd_mock.h"
 #include "datasets/cmd_export.h"
 #include "datasets/cmd_import.h"
 #include "router/cmd_check.h"
 #include "router/cmd_explain.h"
 #include "router/cmd_init.h"
+#include "router/cmd_models.h"
 #include "router/cmd_reload.h"
 #include "router/cmd_serve.h"
 #include "trainer/cmd_eval.h"
+#include "trainer/cmd_rollback.h"
+#include "trainer/cmd_train.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,8 +40,12 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "say how a request would be routed, and why"},
     {"import", cmd_import, "make a dataset from other programs' files"},
     {"export", cmd_export, "write a server's log as a dataset"},
+    {"bench", cmd_bench, "measure routing, load and decisions"},
     {"mock", cmd_mock, "play a provider, for tests and benchmarks"},
+    {"train", cmd_train, "learn a classifier from labelled outcomes"},
+    {"rollback", cmd_rollback, "put the classifier before this one back"},
     {"eval", cmd_eval, "what routing is worth on labelled outcomes"},
+    {"models", cmd_models, "list the LLMs with prices and limits"},
     {"version", version, "print the version"},
 };
 

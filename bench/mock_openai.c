@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { CHOICES_MAX = 16 };
+
 static void head(const struct request *r, const struct mock_reply *m,
                  const char *object, struct buf *out)
 {
@@ -57,17 +59,61 @@ static void write_message(const struct mock_reply *m, struct buf *out)
     buf_str(out, m->n_calls ? "]}" : "}");
 }
 
+/* A token of the text as logprobs write it; how likely follows from its
+ * bytes. */
+static void write_logprob(struct span piece, struct buf *out)
+{
+    double p = -(double)(span_hash(piece, 7) % 1000) / 500;
+
+    buf_str(out, "{\"token\":");
+    buf_json_str(out, piece);
+    buf_printf(out, ",\"logprob\":%g,\"bytes\":[", p);
+    for (size_t i = 0; i < piece.len; i++)
+        buf_printf(out, "%s%u", i ? "," : "", (unsigned char)piece.ptr[i]);
+    buf_str(out, "],\"top_logprobs\":[]}");
+}
+
+/* ,"logprobs":... of a whole text, null where none were asked for. */
+static void write_logprobs(const struct request *r, struct span text,
+                           struct buf *out)
+{
+    struct span piece;
+    bool first = true;
+
+    if (!r->params.logprobs || text.len == 0) {
+        buf_str(out, ",\"logprobs\":null");
+        return;
+    }
+    buf_str(out, ",\"logprobs\":{\"content\":[");
+    while ((piece = mock_piece(text)).len) {
+        if (!first)
+            buf_char(out, ',');
+        first = false;
+        write_logprob(piece, out);
+        text.ptr += piece.len;
+        text.len -= piece.len;
+    }
+    buf_str(out, "],\"refusal\":null}");
+}
+
+static int64_t choices(const struct request *r)
+{
+    return r->params.n < 1             ? 1
+           : r->params.n < CHOICES_MAX ? r->params.n
+                                       : CHOICES_MAX;
+}
+
 static void whole(const struct request *r, const struct mock_reply *m,
                   struct buf *out)
 {
     head(r, m, "chat.completion", out);
     buf_str(out, ",\"choices\":[");
-    for (int64_t i = 0; i < r->params.n && i < 16; i++) {
+    for (int64_t i = 0; i < choices(r); i++) {
         buf_printf(out, "%s{\"index\":%lld,\"message\":", i ? "," : "",
                    (long long)i);
         write_message(m, out);
-        buf_printf(out, ",\"logprobs\":null,\"finish_reason\":\"%s\"}",
-                   m->finish);
+        write_logprobs(r, m->n_calls ? SPAN("") : m->text, out);
+        buf_printf(out, ",\"finish_reason\":\"%s\"}", m->finish);
     }
     buf_str(out, "]");
     if (!m->fault.no_usage) {
@@ -77,59 +123,58 @@ static void whole(const struct request *r, const struct mock_reply *m,
     buf_str(out, ",\"service_tier\":\"default\"}");
 }
 
-/* A chunk up to its delta; `tail` closes it. */
+/* A chunk up to its delta. */
 static void chunk(const struct request *r, const struct mock_reply *m,
-                  struct buf *out)
+                  int64_t choice, struct buf *out)
 {
     buf_str(out, "data: ");
     head(r, m, "chat.completion.chunk", out);
-    buf_str(out, ",\"choices\":[");
+    buf_printf(out,
+               ",\"choices\":[{\"index\":%lld,\"delta\":", (long long)choice);
 }
 
+/* Behind the delta. */
 static void tail(const struct request *r, const struct mock_reply *m,
-                 const char *finish, struct buf *out)
+                 struct span said, const char *finish, struct buf *out)
 {
-    buf_printf(out, ",\"logprobs\":null,\"finish_reason\":%s%s%s}]",
-               finish ? "\"" : "", finish ? finish : "null",
-               finish ? "\"" : "");
+    write_logprobs(r, said, out);
+    buf_printf(out, ",\"finish_reason\":%s%s%s}]", finish ? "\"" : "",
+               finish ? finish : "null", finish ? "\"" : "");
     buf_str(out, r->params.stream_usage && !m->fault.no_usage
                      ? ",\"usage\":null}\n\n"
                      : "}\n\n");
 }
 
-static void first_frame(const struct request *r, const struct mock_reply *m,
-                        struct buf *out)
+static void first_event(const struct request *r, const struct mock_reply *m,
+                        int64_t choice, struct buf *out)
 {
-    chunk(r, m, out);
-    buf_printf(out,
-               "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":%s,"
-               "\"refusal\":null}",
+    chunk(r, m, choice, out);
+    buf_printf(out, "{\"role\":\"assistant\",\"content\":%s,\"refusal\":null}",
                m->n_calls ? "null" : "\"\"");
-    tail(r, m, NULL, out);
+    tail(r, m, SPAN(""), NULL, out);
 }
 
-static void text_frame(const struct request *r, const struct mock_reply *m,
-                       struct span piece, struct buf *out)
+static void text_event(const struct request *r, const struct mock_reply *m,
+                       int64_t choice, struct span piece, struct buf *out)
 {
-    chunk(r, m, out);
-    buf_str(out, "{\"index\":0,\"delta\":{\"content\":");
+    chunk(r, m, choice, out);
+    buf_str(out, "{\"content\":");
     buf_json_str(out, piece);
     buf_str(out, "}");
-    tail(r, m, NULL, out);
+    tail(r, m, piece, NULL, out);
 }
 
-/* A call goes out in three frames: id and name, then the arguments in two
+/* A call goes out in three events: id and name, then the arguments in two
  * halves that cut wherever they cut. */
-static void call_frame(const struct request *r, const struct mock_reply *m,
-                       size_t i, struct buf *out)
+static void call_event(const struct request *r, const struct mock_reply *m,
+                       int64_t choice, size_t i, struct buf *out)
 {
     const struct mock_call *c = &m->calls[i / 3];
     size_t half = c->arguments.len / 2;
     struct span piece = {c->arguments.ptr, half};
 
-    chunk(r, m, out);
-    buf_printf(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":%zu,",
-               i / 3);
+    chunk(r, m, choice, out);
+    buf_printf(out, "{\"tool_calls\":[{\"index\":%zu,", i / 3);
     if (i % 3 == 0) {
         write_call(c, SPAN(""), out);
     } else {
@@ -141,7 +186,49 @@ static void call_frame(const struct request *r, const struct mock_reply *m,
         buf_str(out, "}");
     }
     buf_str(out, "}]}");
-    tail(r, m, NULL, out);
+    tail(r, m, SPAN(""), NULL, out);
+}
+
+static void finish_event(const struct request *r, const struct mock_reply *m,
+                         int64_t choice, struct buf *out)
+{
+    chunk(r, m, choice, out);
+    buf_str(out, "{}");
+    tail(r, m, SPAN(""), m->finish, out);
+}
+
+static void usage_event(const struct request *r, const struct mock_reply *m,
+                        struct buf *out)
+{
+    buf_str(out, "data: ");
+    head(r, m, "chat.completion.chunk", out);
+    buf_str(out, ",\"choices\":[],\"usage\":");
+    write_usage(m, out);
+    buf_str(out, "}\n\n");
+}
+
+/* One event of each choice; false when the content has been said. */
+static bool content_frame(const struct request *r, const struct mock_reply *m,
+                          struct mock_cursor *c, struct buf *out)
+{
+    size_t i = c->frame++;
+    struct span piece =
+        mock_piece((struct span){m->text.ptr + c->at, m->text.len - c->at});
+    bool call = i > 0 && i - 1 < (size_t)m->n_calls * 3;
+    bool text = i > 0 && m->n_calls == 0 && piece.len > 0;
+
+    if (i > 0 && !call && !text)
+        return false;
+    c->at += text ? piece.len : 0;
+    for (int64_t k = 0; k < choices(r); k++) {
+        if (i == 0)
+            first_event(r, m, k, out);
+        else if (call)
+            call_event(r, m, k, i - 1, out);
+        else
+            text_event(r, m, k, piece, out);
+    }
+    return true;
 }
 
 /* Behind the content: the finish, the usage where asked for, [DONE]. */
@@ -151,16 +238,12 @@ static bool last_frame(const struct request *r, const struct mock_reply *m,
     bool with_usage = r->params.stream_usage && !m->fault.no_usage;
 
     if (i == 0) {
-        chunk(r, m, out);
-        buf_str(out, "{\"index\":0,\"delta\":{}");
-        tail(r, m, m->finish, out);
+        for (int64_t k = 0; k < choices(r); k++)
+            finish_event(r, m, k, out);
         return true;
     }
     if (i == 1 && with_usage) {
-        chunk(r, m, out);
-        buf_str(out, "],\"usage\":");
-        write_usage(m, out);
-        buf_str(out, "}\n\n");
+        usage_event(r, m, out);
         return true;
     }
     if (i != (with_usage ? 2U : 1U))
@@ -172,24 +255,7 @@ static bool last_frame(const struct request *r, const struct mock_reply *m,
 static bool frame(const struct request *r, const struct mock_reply *m,
                   struct mock_cursor *c, struct buf *out)
 {
-    size_t i = c->frame++;
-    struct span piece =
-        mock_piece((struct span){m->text.ptr + c->at, m->text.len - c->at});
-
-    if (i == 0) {
-        first_frame(r, m, out);
-        return true;
-    }
-    if (i - 1 < (size_t)m->n_calls * 3) {
-        call_frame(r, m, i - 1, out);
-        return true;
-    }
-    if (m->n_calls == 0 && piece.len) {
-        c->at += piece.len;
-        text_frame(r, m, piece, out);
-        return true;
-    }
-    return last_frame(r, m, c->tail++, out);
+    return content_frame(r, m, c, out) || last_frame(r, m, c->tail++, out);
 }
 
 struct error_row {

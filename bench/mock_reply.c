@@ -137,6 +137,19 @@ static void read_directive(const struct request *r, struct directive *d)
 
 /* ---- content ---- */
 
+/* What the request asks, and not how it wants to be answered: a stream says
+ * the same as a whole answer, and fails with it. */
+static uint64_t hash_of(const struct request *r, uint64_t seed)
+{
+    uint64_t h = span_hash(r->model, seed);
+
+    for (size_t i = 0; i < r->n_messages; i++)
+        h = span_hash(r->messages[i].raw, h);
+    for (size_t i = 0; i < r->n_tools; i++)
+        h = span_hash(r->tools[i].raw, h);
+    return h;
+}
+
 static const char *const words[] = {
     "the",   "water", "level", "of",     "this",  "answer", "is",   "held",
     "by",    "a",     "low",   "wall",   "and",   "passes", "over", "it",
@@ -257,7 +270,7 @@ static struct span content(const struct mock_context *c,
         tokens = (int64_t)played->output_tokens;
     if (tokens > TOKENS_MOST)
         tokens = TOKENS_MOST;
-    return filler(a, span_hash(r->body, c->options->seed), tokens);
+    return filler(a, hash_of(r, c->options->seed), tokens);
 }
 
 static int64_t pieces(struct span text)
@@ -279,7 +292,7 @@ static void draw_error(const struct mock_context *c, const struct request *r,
                        struct mock_fault *f)
 {
     static const int kinds[] = {500, 429, 503, 529};
-    uint64_t h = span_hash(r->body, c->options->seed ^ 0x6d6f636bU);
+    uint64_t h = hash_of(r, c->options->seed ^ 0x6d6f636bU);
     double u = (double)(h >> 11) * 0x1p-53;
 
     if (u >= c->options->error_rate)
@@ -310,6 +323,9 @@ static void usage(const struct request *r, const struct facts *facts,
         if (!m->n_calls)
             m->finish = "length";
     }
+    /* Each of several answers is paid for. */
+    if (r->params.n > 1)
+        m->output_tokens *= r->params.n < 16 ? r->params.n : 16;
 }
 
 bool mock_reply(const struct mock_context *c, const struct request *r,
@@ -319,7 +335,7 @@ bool mock_reply(const struct mock_context *c, const struct request *r,
     struct mock_played played;
     struct facts facts;
     bool known;
-    uint64_t h = span_hash(r->body, c->options->seed);
+    uint64_t h = hash_of(r, c->options->seed);
 
     memset(m, 0, sizeof *m);
     if (!d)

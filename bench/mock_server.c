@@ -153,10 +153,16 @@ static void wait_ms(struct turn *t, double ms)
     event_add(t->timer, &tv);
 }
 
+/* Ends the connection when what was sent before has left. */
 static void cut(struct turn *t)
 {
     struct evhttp_connection *con = evhttp_request_get_connection(t->req);
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(con);
 
+    if (evbuffer_get_length(bufferevent_get_output(bev))) {
+        wait_ms(t, 1);
+        return;
+    }
     evhttp_connection_set_closecb(con, NULL, NULL);
     turn_free(t);
     evhttp_connection_free(con);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Catalogue files: JSON, format in models/README.md. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "models/registry.h"
 
@@ -13,7 +11,7 @@ enum {
     MODELS_MAX = 16384,
     ALIASES_MAX = 32,
     KEY_MAX = 128,
-    FILE_MAX = 8 << 20,
+    FILE_MAX = 16 << 20,
     ARENA_MAX = 32 << 20,
     FORMAT = 1,
 };
@@ -237,40 +235,17 @@ struct catalogue *catalogue_shipped(struct err *e)
     return read_catalogue((struct span){catalogue_json, n}, e);
 }
 
-static bool read_file(int fd, char *bytes, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        ssize_t got = read(fd, bytes + at, n - at);
-        if (got <= 0)
-            return false;
-        at += (size_t)got;
-    }
-    return true;
-}
-
 struct catalogue *catalogue_load(const char *path, struct err *e)
 {
     struct catalogue *c = NULL;
-    struct stat st;
-    char *bytes = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        err_sys(e, "%s", path);
-    } else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-        err_set(e, ERR_INPUT, "%s: wanted a file of at most %d MiB", path,
-                FILE_MAX >> 20);
-    } else if (!(bytes = malloc((size_t)st.st_size + 1))) {
-        err_set(e, ERR_MEMORY, "%s: no memory", path);
-    } else if (!read_file(fd, bytes, (size_t)st.st_size)) {
-        err_sys(e, "%s", path);
-    } else {
-        c = read_catalogue((struct span){bytes, (size_t)st.st_size}, e);
+    struct buf b;
+    buf_init(&b, FILE_MAX);
+    if (file_read(path, &b, e)) {
+        c = read_catalogue(buf_view(&b), e);
         if (!c)
             err_wrap(e, "%s", path);
     }
-    free(bytes);
-    if (fd >= 0)
-        close(fd);
+    buf_free(&b);
     return c;
 }
 
@@ -361,7 +336,7 @@ static const struct model *find_key(const struct catalogue *c,
 {
     for (size_t i = 0; i < c->n; i++) {
         const struct model *m = &c->entries[i].model;
-        if (same(k, m->name) || same(k, m->upstream))
+        if (same(k, m->name))
             return m;
     }
     for (size_t i = 0; i < c->n; i++) {

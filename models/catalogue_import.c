@@ -7,25 +7,25 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "models/catalogue_write.h"
 
 enum { PRICES = 5, KEY_SIZE = 96 };
 
-/* One price: its key in our file and in theirs. */
+/* One price: its key in their files. */
 struct price_row {
-    const char *ours, *litellm, *models_dev;
+    const char *litellm, *models_dev;
     size_t member; /* in struct prices */
 };
 
 static const struct price_row price_rows[PRICES] = {
-    {"input", "input_cost_per_token", "input", offsetof(struct prices, input)},
-    {"output", "output_cost_per_token", "output",
-     offsetof(struct prices, output)},
-    {"cached_input", "cache_read_input_token_cost", "cache_read",
+    {"input_cost_per_token", "input", offsetof(struct prices, input)},
+    {"output_cost_per_token", "output", offsetof(struct prices, output)},
+    {"cache_read_input_token_cost", "cache_read",
      offsetof(struct prices, cached_input)},
-    {"cache_write", "cache_creation_input_token_cost", "cache_write",
+    {"cache_creation_input_token_cost", "cache_write",
      offsetof(struct prices, cache_write)},
-    {"cache_write_1h", "cache_creation_input_token_cost_above_1hr",
-     "cache_write_1h", offsetof(struct prices, cache_write_1h)},
+    {"cache_creation_input_token_cost_above_1hr", "cache_write_1h",
+     offsetof(struct prices, cache_write_1h)},
 };
 
 /* What a model's name begins with, whose answers it is like, and the
@@ -96,9 +96,9 @@ static const struct {
 } modalities[] = {
     {"image", CAN_VISION}, {"audio", CAN_AUDIO}, {"pdf", CAN_FILES}};
 
-/* One model on its way from their file into ours; spans into their text. */
+/* One model on its way from their file into ours. */
 struct found {
-    struct span name, provider, upstream, alias;
+    struct catalogue_words words; /* (borrowed: their text) */
     struct model m;
 };
 
@@ -123,14 +123,14 @@ static bool is_maker(unsigned family, struct span provider)
 /* Family, tier and the short name, from what the name says. */
 static void recognise(const struct catalogue_import *im, struct found *f)
 {
-    struct span bare = behind_slash(f->name);
+    struct span bare = behind_slash(f->words.name);
     for (unsigned i = 0; i < FAMILIES; i++) {
         size_t n = strlen(families[i].prefix);
         if (bare.len < n || strncasecmp(bare.ptr, families[i].prefix, n) != 0)
             continue;
         f->m.family = families[i].family;
-        if (bare.len < f->name.len && is_maker(i, f->provider))
-            f->alias = bare;
+        if (bare.len < f->words.name.len && is_maker(i, f->words.provider))
+            f->words.alias = bare;
         break;
     }
     const struct model *known =
@@ -219,11 +219,11 @@ static bool read_litellm(const struct json *of, struct found *f)
         return false;
     if (provider.type != JSON_STRING || !litellm_prices(of, "", &m->prices))
         return false;
-    f->provider = json_inner(&provider);
-    f->upstream = f->name;
-    struct span rest = f->name;
-    if (span_eq(span_cut(&rest, '/'), f->provider) && rest.len)
-        f->upstream = rest;
+    f->words.provider = json_inner(&provider);
+    f->words.upstream = f->words.name;
+    struct span rest = f->words.name;
+    if (span_eq(span_cut(&rest, '/'), f->words.provider) && rest.len)
+        f->words.upstream = rest;
     for (unsigned i = 0; i < sizeof thousands / sizeof *thousands; i++) {
         char suffix[32];
         struct prices p;
@@ -231,6 +231,7 @@ static bool read_litellm(const struct json *of, struct found *f)
         if (litellm_prices(of, suffix, &p))
             add_step(m, (int64_t)thousands[i] * 1000 + 1, &p);
     }
+    m->priced = true;
     m->context = get_tokens(of, "max_input_tokens");
     m->max_output = get_tokens(of, "max_output_tokens");
     get_flags(of, litellm_flags, m);
@@ -287,6 +288,7 @@ static bool read_models_dev(const struct json *of, struct found *f)
         (out.type == JSON_ARRAY && !has_word(&out, "text")))
         return false;
     models_dev_steps(&cost, m);
+    m->priced = true;
     m->context = get_tokens(&limit, "context");
     m->max_output = get_tokens(&limit, "output");
     get_flags(of, models_dev_flags, m);
@@ -297,64 +299,12 @@ static bool read_models_dev(const struct json *of, struct found *f)
     return true;
 }
 
-static void put_prices(struct buf *out, const struct prices *p)
-{
-    char text[32];
-    for (unsigned i = 0; i < PRICES; i++) {
-        int64_t pico;
-        memcpy(&pico, (const char *)p + price_rows[i].member, sizeof pico);
-        if (pico >= 0)
-            buf_printf(out, "%s\"%s\":%s", i ? "," : "", price_rows[i].ours,
-                       price_format(pico, text));
-    }
-}
-
-static void put_model(struct buf *out, const struct found *f)
-{
-    const struct model *m = &f->m;
-    buf_str(out, "{\"name\":");
-    buf_json_str(out, f->name);
-    buf_str(out, ",\"provider\":");
-    buf_json_str(out, f->provider);
-    if (!span_eq(f->upstream, f->name)) {
-        buf_str(out, ",\"upstream\":");
-        buf_json_str(out, f->upstream);
-    }
-    if (m->family)
-        buf_printf(out, ",\"family\":\"%s\"", m->family);
-    if (m->tier != TIER_UNKNOWN)
-        buf_printf(out, ",\"tier\":\"%s\"", tier_name(m->tier));
-    buf_str(out, ",\"price\":{");
-    put_prices(out, &m->prices);
-    buf_str(out, "},\"steps\":[");
-    for (unsigned i = 0; i < m->n_steps; i++) {
-        buf_printf(out, "%s{\"from\":%lld,", i ? "," : "",
-                   (long long)m->steps[i].from_tokens);
-        put_prices(out, &m->steps[i].prices);
-        buf_char(out, '}');
-    }
-    buf_printf(out, "],\"context\":%lld,\"max_output\":%lld,\"capabilities\":[",
-               (long long)m->context, (long long)m->max_output);
-    for (unsigned i = 0, n = 0; i < CAPABILITIES; i++) {
-        if (m->caps & 1u << i)
-            buf_printf(out, "%s\"%s\"", n++ ? "," : "",
-                       capability_name((enum capability)(1u << i)));
-    }
-    buf_str(out, "]");
-    if (f->alias.len) {
-        buf_str(out, ",\"aliases\":[");
-        buf_json_str(out, f->alias);
-        buf_char(out, ']');
-    }
-    buf_char(out, '}');
-}
-
 static void take(struct catalogue_import *im, struct found *f, bool read,
                  struct buf *out)
 {
     struct model *m = &f->m;
-    if (!read || f->name.len == 0 || m->prices.input < 0 ||
-        m->prices.output < 0 || !wanted(im, f->provider)) {
+    if (!read || f->words.name.len == 0 || m->prices.input < 0 ||
+        m->prices.output < 0 || !wanted(im, f->words.provider)) {
         im->skipped++;
         return;
     }
@@ -362,7 +312,7 @@ static void take(struct catalogue_import *im, struct found *f, bool read,
         m->max_output = m->context;
     recognise(im, f);
     buf_str(out, im->taken++ ? ",\n" : "\n");
-    put_model(out, f);
+    catalogue_put(out, &f->words, m);
 }
 
 static void walk_litellm(const struct json *root, struct catalogue_import *im,
@@ -371,7 +321,7 @@ static void walk_litellm(const struct json *root, struct catalogue_import *im,
     struct json_iter it = json_begin(root);
     struct json key, value;
     while (json_next(&it, &key, &value)) {
-        struct found f = {.name = json_inner(&key)};
+        struct found f = {.words = {.name = json_inner(&key)}};
         if (json_is(&key, "sample_spec") || value.type != JSON_OBJECT)
             continue;
         take(im, &f, !key.escaped && read_litellm(&value, &f), out);
@@ -392,9 +342,9 @@ static void walk_models_dev(const struct json *root,
             struct span id = json_inner(&key), from = json_inner(&provider);
             int n = snprintf(name, sizeof name, "%.*s/%.*s", SPAN_ARGS(from),
                              SPAN_ARGS(id));
-            struct found f = {.provider = from, .upstream = id};
+            struct found f = {.words = {.provider = from, .upstream = id}};
             if (n > 0 && (size_t)n < sizeof name)
-                f.name = (struct span){name, (size_t)n};
+                f.words.name = (struct span){name, (size_t)n};
             bool plain = !key.escaped && !provider.escaped;
             take(im, &f, plain && read_models_dev(&model, &f), out);
         }

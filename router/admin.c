@@ -119,7 +119,8 @@ void admin_explain(struct worker *w, struct http_exchange *x)
     if (ask_read(&a, w, s, x,
                  span_hash((struct span){id, REQUEST_ID_LEN}, 0))) {
         out = worker_buf(w, ADMIN_BODY_MAX);
-        explain_json(w->judge, s, a.route, &a.request, &out);
+        explain_json(&(struct explained){w->judge, s, a.route, &a.request},
+                     &out);
         reply(w, x, &out);
     } else {
         problem_reply(x, a.dialect, &a.problem);

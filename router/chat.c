@@ -81,7 +81,7 @@ void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
     c->error = error;
     if (!begun)
         chat_headers(c, false);
-    chat_end(c, p->status);
+    chat_end(c, begun ? 200 : p->status);
     worker_give_back(c->worker, &c->body);
     if (!begun) {
         problem_reply(x, dialect, p);

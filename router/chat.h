@@ -8,5 +8,7 @@
 struct worker;
 
 void chat_start(struct worker *w, struct http_exchange *x);
+/* A chat request that was refused before it was whole has its row too. */
+void chat_refused(struct worker *w, int status, const char *why);
 
 #endif

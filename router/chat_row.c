@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "router/chat.h"
 #include "router/chat_parts.h"
 #include "router/digits.h"
 
@@ -209,6 +210,25 @@ void chat_write_row(struct chat *c, int status)
         row.answer = buf_view(&c->text);
     }
     (void)outlog_push(c->worker->router->log, &row);
+}
+
+void chat_refused(struct worker *w, int status, const char *why)
+{
+    struct span labels[3] = {SPAN("none"), SPAN("none"),
+                             metrics_status_class(status)};
+    char id[REQUEST_ID_LEN + 1];
+    struct outlog_row row;
+
+    metrics_count(w->shard, METRIC_REQUESTS, labels, 1);
+    if (!w->router->log)
+        return;
+    outlog_row_init(&row);
+    row.time_ms = clock_utc_ms();
+    request_id_make(&w->ids, row.time_ms, id);
+    row.id = (struct span){id, REQUEST_ID_LEN};
+    row.status = status;
+    row.error = span_of(why);
+    (void)outlog_push(w->router->log, &row);
 }
 
 static void count_tokens(struct metrics_shard *s, struct span arm,

@@ -41,6 +41,7 @@ static bool explain(const struct options *o, const struct snapshot *s,
     struct brief brief = {
         .wish = {o->quality, o->max_cost, span_of(o->arm), span_of(o->task)},
         .seed = span_hash(span_of(o->id), 0)};
+    struct explained x = {j, s, route, r};
     struct buf out;
 
     if (!route)
@@ -51,9 +52,9 @@ static bool explain(const struct options *o, const struct snapshot *s,
     judge_decide(j, s, route, r, &brief);
     buf_init(&out, OUT_MAX);
     if (o->json)
-        explain_json(j, s, route, r, &out);
+        explain_json(&x, &out);
     else
-        explain_text(j, s, route, r, &out);
+        explain_text(&x, &out);
     fwrite(buf_cstr(&out), 1, out.len, stdout);
     fputs(o->json ? "\n" : "", stdout);
     buf_free(&out);

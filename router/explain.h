@@ -6,13 +6,16 @@
 
 #include "router/judge.h"
 
-/* The judge as judge_decide() left it for this request, as JSON. */
-void explain_json(const struct judge *j, const struct snapshot *s,
-                  const struct route *r, const struct request *request,
-                  struct buf *out);
+/* A request, how it was judged, and with what; all borrowed. */
+struct explained {
+    const struct judge *judge; /* as judge_decide() left it */
+    const struct snapshot *snapshot;
+    const struct route *route;
+    const struct request *request;
+};
+
+void explain_json(const struct explained *x, struct buf *out);
 /* The same as a table for a terminal. */
-void explain_text(const struct judge *j, const struct snapshot *s,
-                  const struct route *r, const struct request *request,
-                  struct buf *out);
+void explain_text(const struct explained *x, struct buf *out);
 
 #endif

@@ -250,8 +250,7 @@ static bool make_events(struct http_server *s)
 
 struct http_server *http_server_new(struct event_base *base, int fd,
                                     const struct http_limits *limits,
-                                    const struct http_handler *h, void *ctx,
-                                    struct err *e)
+                                    const struct http_handler *h, struct err *e)
 {
     struct http_server *s = calloc(1, sizeof *s);
 
@@ -262,7 +261,6 @@ struct http_server *http_server_new(struct event_base *base, int fd,
     s->base = base;
     s->limits = *limits;
     s->handler = *h;
-    s->ctx = ctx;
     s->fd = fd;
     s->lists[WAIT_IDLE].ms = limits->idle_ms;
     s->lists[WAIT_HEAD].ms = limits->header_ms;
@@ -286,8 +284,9 @@ static bool split_address(const char *address, char host[256], char port[8],
 {
     const char *colon = strrchr(address, ':');
     struct span h = {address, colon ? (size_t)(colon - address) : 0};
+    uint64_t n;
 
-    if (!colon)
+    if (!colon || !span_u64(span_of(colon + 1), &n) || n > 65535)
         return err_set(e, ERR_INPUT, "%s: wanted host:port", address);
     if (h.len >= 2 && h.ptr[0] == '[' && h.ptr[h.len - 1] == ']') {
         h.ptr++;

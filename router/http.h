@@ -48,8 +48,11 @@ struct http_request {
 };
 
 struct http_handler {
-    /* A request is there.  ctx is http_server_new's. */
-    void (*request)(void *ctx, struct http_exchange *x);
+    void *ctx;
+    void (*request)(void *ctx, struct http_exchange *x); /* one is there */
+    /* A request was answered with an error before it was whole; path is empty
+     * when its head could not be read.  May be NULL. */
+    void (*refused)(void *ctx, struct span path, int status, const char *why);
 };
 
 /* What an exchange's owner wants to hear; any may be NULL. */
@@ -65,7 +68,7 @@ struct http_watch {
 MUST_USE struct http_server *http_server_new(struct event_base *base, int fd,
                                              const struct http_limits *limits,
                                              const struct http_handler *h,
-                                             void *ctx, struct err *e);
+                                             struct err *e);
 /* Stops accepting; idle connections close, running exchanges go on and
  * their connections close behind them. */
 void http_server_drain(struct http_server *s);

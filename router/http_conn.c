@@ -207,14 +207,17 @@ static struct http_exchange *exchange_get(struct conn *c)
     return x;
 }
 
-/* Empty lines before a request are passed over (RFC 9112 2.2). */
-static void skip_blank(struct evbuffer *in)
+/* Empty lines before a request are passed over (RFC 9112 2.2); true when
+ * nothing else is there. */
+static bool skip_blank(struct evbuffer *in)
 {
     char two[2];
+    ssize_t n;
 
-    while (evbuffer_copyout(in, two, 2) == 2 && two[0] == '\r' &&
+    while ((n = evbuffer_copyout(in, two, 2)) == 2 && two[0] == '\r' &&
            two[1] == '\n')
         evbuffer_drain(in, 2);
+    return n == 0 || (n == 1 && two[0] == '\r');
 }
 
 static bool read_head(struct conn *c, size_t n)
@@ -289,8 +292,7 @@ static bool step_idle(struct conn *c)
 {
     struct evbuffer *in = bufferevent_get_input(c->bev);
 
-    skip_blank(in);
-    if (evbuffer_get_length(in) == 0)
+    if (skip_blank(in))
         return false;
     conn_set(c, CONN_HEAD);
     return true;
@@ -365,7 +367,7 @@ static bool step_body(struct conn *c)
         return false;
     }
     conn_set(c, CONN_BUSY);
-    s->handler.request(s->ctx, x);
+    s->handler.request(s->handler.ctx, x);
     return c->state == CONN_IDLE;
 }
 
@@ -490,6 +492,8 @@ static void send_rest(struct conn *c, const struct iovec *iov, int n,
         size_t skip = done < iov[i].iov_len ? done : iov[i].iov_len;
 
         done -= skip;
+        if (skip == iov[i].iov_len)
+            continue;
         evbuffer_add(out, (char *)iov[i].iov_base + skip,
                      iov[i].iov_len - skip);
         c->queued += iov[i].iov_len - skip;

@@ -106,7 +106,6 @@ struct http_server {
     struct event_base *base; /* (borrowed) */
     struct http_limits limits;
     struct http_handler handler;
-    void *ctx;
     int fd;
     struct event *accept, *resume, *tick, *turn; /* (owned) */
     struct conn_list lists[WAIT_N];

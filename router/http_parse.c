@@ -57,6 +57,16 @@ long http_head_end(const char *p, size_t n, size_t *from)
     return 0;
 }
 
+/* Optional white space is space and tab, nothing else (RFC 9110 5.6.3). */
+static struct span trim(struct span s)
+{
+    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+        s = (struct span){s.ptr + 1, s.len - 1};
+    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
 static bool fail(struct http_head *h, int status, const char *wrong)
 {
     h->status = status;
@@ -144,7 +154,7 @@ static bool see_connection(struct http_head *h, struct framing *f,
 {
     (void)f;
     while (v.ptr) {
-        struct span word = span_trim(span_cut(&v, ','));
+        struct span word = trim(span_cut(&v, ','));
 
         if (span_is_nocase(word, "close"))
             h->keep = false;
@@ -223,7 +233,7 @@ static bool parse_header(struct http_head *h, struct framing *f, char *p,
     if (h->n_headers == HTTP_HEADERS_MAX)
         return fail(h, 431, "too many headers");
     kv.name = (struct span){p, name};
-    kv.value = span_trim((struct span){p + name + 1, n - name - 1});
+    kv.value = trim((struct span){p + name + 1, n - name - 1});
     if (!all(kv.value, VALUE))
         return fail(h, 400, "a header's value has control bytes");
     h->headers[h->n_headers++] = kv;

@@ -359,6 +359,10 @@ void http_refuse(struct conn *c, int status, const char *why)
         buf_put(head, body, (size_t)n);
     iov = iov_of(buf_view(head));
     conn_send(c, &iov, 1);
+    if (c->server->handler.refused)
+        c->server->handler.refused(
+            c->server->handler.ctx,
+            c->x ? c->x->head.path : (struct span){NULL, 0}, status, why);
     if (c->x)
         leave(c->x);
     conn_set(c, CONN_LINGER);

@@ -5,18 +5,36 @@
 
 #include "base/json.h"
 
-static int find_head(const struct classifier *c, const struct arm *arm)
+static int find_named(const struct classifier *c, const struct arm *arm)
 {
     const struct model *m = &arm->model->model;
     const char *slash = strrchr(m->upstream, '/');
     const char *const names[] = {arm->name, m->name, m->upstream,
-                                 slash ? slash + 1 : m->upstream,
-                                 tier_name(m->tier)};
+                                 slash ? slash + 1 : m->upstream};
     int head = -1;
 
     for (size_t i = 0; head < 0 && i < sizeof names / sizeof names[0]; i++)
         head = classifier_find_arm(c, span_of(names[i]));
     return head;
+}
+
+/* False when an arm is not known by name. */
+static bool find_heads(struct route *r, const struct classifier *c)
+{
+    bool named = true;
+
+    for (unsigned i = 0; i < r->set->n_arms; i++) {
+        const struct arm *arm = &r->set->arms[i];
+
+        r->head[i] = c ? find_named(c, arm) : -1;
+        if (r->head[i] >= 0)
+            continue;
+        named = false;
+        if (c)
+            r->head[i] = classifier_find_arm(
+                c, span_of(tier_name(arm->model->model.tier)));
+    }
+    return named;
 }
 
 /* The heads of all arms as a bit mask; 0 when one is unknown or two share a
@@ -96,10 +114,8 @@ static void read_card(struct route *r, const struct classifier *c)
         read_level(r, c, &level);
 }
 
-void levels_bind(struct route *r, const struct classifier *c)
+void levels_bind(struct route *r, const struct classifier *c, bool foreign)
 {
-    for (unsigned i = 0; i < r->set->n_arms; i++)
-        r->head[i] = c ? find_head(c, &r->set->arms[i]) : -1;
-    if (c)
+    if (find_heads(r, c) && c && !foreign)
         read_card(r, c);
 }

@@ -121,3 +121,10 @@ void paths_serve(struct worker *w, struct http_exchange *x)
     }
     refuse(x, known);
 }
+
+void paths_refused(struct worker *w, struct span path, int status,
+                   const char *why)
+{
+    if (span_is(path, "/v1/chat/completions"))
+        chat_refused(w, status, why);
+}

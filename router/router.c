@@ -34,6 +34,43 @@ static bool open_log(struct router *r, struct err *e)
     return r->log != NULL;
 }
 
+/* SO_REUSEPORT would share the port with another server without a word: a
+ * plain socket must be able to take it. */
+static bool is_alone(const struct sockaddr_storage *a, socklen_t n,
+                     const char *address, struct err *e)
+{
+    int fd = socket(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int yes = 1;
+    bool ok;
+
+    if (fd < 0)
+        return err_sys(e, "socket");
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    ok = bind(fd, (const struct sockaddr *)a, n) == 0 ||
+         err_sys(e, "cannot listen on %s", address);
+    close(fd);
+    return ok;
+}
+
+/* The first worker's socket; where a port was named, nobody else has it. */
+static int listen_first(const char *address, struct err *e)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    const char *colon = strrchr(address, ':');
+    int fd = http_listen(address, e);
+
+    if (fd < 0 || (colon && !strcmp(colon, ":0")))
+        return fd;
+    if (getsockname(fd, (struct sockaddr *)&a, &n) < 0) {
+        err_sys(e, "getsockname");
+        close(fd);
+        return -1;
+    }
+    close(fd);
+    return is_alone(&a, n, address, e) ? http_listen(address, e) : -1;
+}
+
 /* "host:port" of a listening socket. */
 static bool bound_address(int fd, char *dst, size_t size, struct err *e)
 {
@@ -69,7 +106,8 @@ static bool open_workers(struct router *r, struct err *e)
     if (!r->metrics || !r->workers)
         return err_set(e, ERR_MEMORY, "router: out of memory");
     for (unsigned i = 0; i < n; i++) {
-        int fd = http_listen(i == 0 ? set->listen : r->address, e);
+        int fd =
+            i == 0 ? listen_first(set->listen, e) : http_listen(r->address, e);
 
         if (fd < 0)
             return false;

@@ -227,7 +227,7 @@ bool schema_load(const struct section *s, const struct conf *map, void *target,
         void *at = (char *)target + r->offset;
 
         if (!c && r->needed && map)
-            return conf_failf(map, e, "wanted a %s here, found none", r->key);
+            return conf_failf(map, e, "%s is missing here", r->key);
         if (c ? !loaders[r->kind](&l, r, c, at) : !load_initial(&l, r, at))
             return false;
     }
@@ -396,9 +396,13 @@ static bool same(const struct setting *r, const void *a, const void *b)
     return equal;
 }
 
+struct listener {
+    void (*row)(void *ctx, const char *path);
+    void *ctx;
+};
+
 static void changed(const struct section *s, const char *prefix,
-                    const void *was, const void *now,
-                    void (*row)(void *ctx, const char *path), void *ctx)
+                    const void *was, const void *now, const struct listener *l)
 {
     for (unsigned i = 0; i < s->n; i++) {
         const struct setting *r = &s->rows[i];
@@ -409,16 +413,16 @@ static void changed(const struct section *s, const char *prefix,
         snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "",
                  r->key);
         if (r->kind == SETTING_SECTION)
-            changed(r->section, path, a, b, row, ctx);
+            changed(r->section, path, a, b, l);
         else if (r->restart && !same(r, a, b))
-            row(ctx, path);
+            l->row(l->ctx, path);
     }
 }
 
 void schema_changed(const struct section *s, const void *was, const void *now,
                     void (*row)(void *ctx, const char *path), void *ctx)
 {
-    changed(s, "", was, now, row, ctx);
+    changed(s, "", was, now, &(struct listener){row, ctx});
 }
 
 static void wanted_words(const struct setting *r, struct buf *out)

@@ -17,12 +17,14 @@ static const struct conf *top_member(const struct conf *top, const char *key)
 
 bool settings_loopback(const char *address)
 {
-    const char *a = address;
+    size_t host = strcspn(address, ":/");
 
-    if (*a == '[')
-        return !strncmp(a, "[::1]", 5);
-    return !strncmp(a, "127.", 4) || !strncmp(a, "localhost:", 10) ||
-           !strcmp(a, "localhost") || !strcmp(a, "::1");
+    if (*address == '[')
+        return !strncmp(address, "[::1]", 5);
+    if (host == strlen("localhost") && !strncmp(address, "localhost", host))
+        return true;
+    return !strncmp(address, "127.", 4) &&
+           strspn(address, "0123456789.") == host;
 }
 
 static bool check_listen(const struct settings *s, const struct conf *top,

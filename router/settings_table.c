@@ -75,9 +75,10 @@ static const struct setting log_rows[] = {
     {.key = "level",
      .kind = SETTING_WORD,
      .offset = AT(log_settings, level),
-     .initial = "info",
+     .initial = "warn",
      .words = level_words,
-     .help = "Lines on standard error: this level and the graver ones."},
+     .help = "Lines on standard error: this level and the graver ones; info "
+             "is one line for each finished request."},
     {.key = "form",
      .kind = SETTING_WORD,
      .offset = AT(log_settings, form),

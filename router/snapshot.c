@@ -150,6 +150,7 @@ static bool bind_routes(struct snapshot *s, struct budget_book *book)
 {
     const struct settings *set = s->settings;
     const struct route_settings *own = set->routes.at;
+    bool foreign = !strcmp(set->classifier, "default");
 
     s->n_routes = set->routes.n + set->n_direct;
     s->routes = calloc(s->n_routes + 1, sizeof *s->routes);
@@ -160,7 +161,7 @@ static bool bind_routes(struct snapshot *s, struct budget_book *book)
         struct route *r = &s->routes[i];
 
         r->set = i < set->routes.n ? &own[i] : &set->direct[i - set->routes.n];
-        levels_bind(r, s->classifier);
+        levels_bind(r, s->classifier, foreign);
         if (!book || r->set->policy != POLICY_BUDGET)
             continue;
         s->budgets[i] = budget_of(book, r->set->item.name, r->set->budget);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 
@@ -11,6 +12,7 @@ enum {
     HEAD_MAX = 64 << 10,  /* bytes of an answer's headers */
     LINES_MAX = 64 << 10, /* bytes of a request's headers */
     URL_MAX = 8192,
+    EXPECTS_ABOVE = 1 << 19, /* libcurl asks for 100-continue from 1 MiB */
 };
 
 const char *upstream_end_name(enum upstream_end end)
@@ -46,9 +48,10 @@ static size_t on_line(char *p, size_t size, size_t n, void *arg)
                         ? (int)status
                         : 0;
     }
-    c->last = clock_ns();
-    if (!c->first)
+    if (!c->first) {
+        c->last = clock_ns();
         c->first = c->last - c->began;
+    }
     line = span_trim(line);
     buf_put(&c->head, line.ptr, line.len);
     buf_char(&c->head, '\0');
@@ -168,27 +171,40 @@ static bool clean(struct span s)
     return true;
 }
 
+/* Headers that libcurl would add by itself, in its words for "do not". */
+static const char *const OFF[] = {"Content-Type:", "Accept:"};
+enum { N_OFF = sizeof OFF / sizeof *OFF };
+
 /* libcurl's words: "name: value", "name;" for an empty value. */
+static bool write_line(struct buf *b, const struct upstream_header *h,
+                       bool given[N_OFF], struct err *e)
+{
+    if (!clean(h->value) || strpbrk(h->name, "\r\n:"))
+        return err_set(e, ERR_INPUT, "header %s has bytes that end a line",
+                       h->name);
+    for (int i = 0; i < N_OFF; i++)
+        given[i] |= strncasecmp(h->name, OFF[i], strlen(OFF[i]) - 1) == 0 &&
+                    strlen(h->name) == strlen(OFF[i]) - 1;
+    buf_str(b, h->name);
+    buf_str(b, h->value.len ? ": " : ";");
+    buf_span(b, h->value);
+    buf_char(b, '\0');
+    return true;
+}
+
 static bool write_lines(struct buf *b, const struct upstream_request *r,
                         struct err *e)
 {
-    bool typed = false;
+    bool given[N_OFF] = {false};
 
-    for (size_t i = 0; i < r->n_headers; i++) {
-        const struct upstream_header *h = &r->headers[i];
-
-        if (!clean(h->value) || strpbrk(h->name, "\r\n:"))
-            return err_set(e, ERR_INPUT, "header %s has bytes that end a line",
-                           h->name);
-        typed |= span_is_nocase(span_of(h->name), "content-type");
-        buf_str(b, h->name);
-        buf_str(b, h->value.len ? ": " : ";");
-        buf_span(b, h->value);
-        buf_char(b, '\0');
-    }
-    buf_put(b, "Expect:", sizeof "Expect:"); /* with its NUL: switched off */
-    if (!typed)
-        buf_put(b, "Content-Type:", sizeof "Content-Type:");
+    for (size_t i = 0; i < r->n_headers; i++)
+        if (!write_line(b, &r->headers[i], given, e))
+            return false;
+    for (int i = 0; i < N_OFF; i++)
+        if (!given[i])
+            buf_put(b, OFF[i], strlen(OFF[i]) + 1);
+    if (r->body.len > EXPECTS_ABOVE)
+        buf_put(b, "Expect:", sizeof "Expect:");
     return !b->failed || err_set(e, ERR_LIMIT,
                                  "the upstream request's headers are larger "
                                  "than %d bytes",
@@ -353,6 +369,22 @@ static void connect_result(struct upstream_call *c, struct upstream_result *r)
     r->connect_us = (uint64_t)(tls > 0 ? tls : tcp);
 }
 
+/* Why the call did not end well, for people. */
+static void say_reason(struct upstream_call *c, CURLcode code, char dst[160])
+{
+    const char *text = c->error[0] ? c->error : curl_easy_strerror(code);
+
+    if (c->end == UPSTREAM_TOO_LARGE && c->head.failed)
+        snprintf(dst, 160, "the answer's headers are larger than %d bytes",
+                 HEAD_MAX);
+    else if (c->end == UPSTREAM_TOO_LARGE)
+        snprintf(dst, 160, "the answer is larger than %zu bytes", c->max_body);
+    else if (code == CURLE_OK)
+        snprintf(dst, 160, "the answer ended within its headers");
+    else
+        span_copy(dst, 160, span_of(text));
+}
+
 void call_result(struct upstream_call *c, CURLcode code,
                  struct upstream_result *r)
 {
@@ -362,13 +394,9 @@ void call_result(struct upstream_call *c, CURLcode code,
         .first_byte_us = c->first / 1000,
         .total_us = (clock_ns() - c->began) / 1000,
     };
+    if (r->end == UPSTREAM_OK && !c->got_head)
+        r->end = UPSTREAM_CUT; /* libcurl takes half a head for a whole */
     connect_result(c, r);
-    if (r->end == UPSTREAM_OK)
-        return;
-    if (r->end == UPSTREAM_TOO_LARGE)
-        snprintf(r->reason, sizeof r->reason,
-                 "the answer is larger than %zu bytes", c->max_body);
-    else
-        span_copy(r->reason, sizeof r->reason,
-                  span_of(c->error[0] ? c->error : curl_easy_strerror(code)));
+    if (r->end != UPSTREAM_OK)
+        say_reason(c, code, r->reason);
 }

@@ -68,16 +68,6 @@ static void straighten(struct calibration *c)
         c->y[k] = fminf(c->y[k], 1 - RISE * (float)(CALIBRATE_KNOTS - 1 - k));
 }
 
-static void knots_at(struct calibration *c, double slope, double shift)
-{
-    for (int k = 0; k < CALIBRATE_KNOTS; k++) {
-        double x = k / (CALIBRATE_KNOTS - 1.);
-        c->x[k] = (float)x;
-        c->y[k] = (float)logistic(fmax(slope, FLATTEST) * logit(x) + shift);
-    }
-    straighten(c);
-}
-
 void calibrate_identity(struct calibration *c)
 {
     c->isotonic = false;
@@ -167,20 +157,18 @@ static double loss_of(const struct calibration *c, const struct point *v,
 static bool isotonic_is_better(const struct point *v, size_t n)
 {
     struct point *half = malloc((n + 2) * sizeof *half);
-    struct calibration p, q;
+    struct calibration same, other;
     size_t first = (n + 1) / 2;
-    double slope, shift;
     bool better;
 
     if (!half)
         return false;
     for (size_t i = 0; i < n; i++)
         half[i % 2 ? first + i / 2 : i / 2] = v[i];
-    platt(half, first, &slope, &shift);
-    knots_at(&p, slope, shift);
-    isotonic(&q, half, first);
-    better = loss_of(&q, half + first, n - first) + GAIN <
-             loss_of(&p, half + first, n - first);
+    calibrate_identity(&same);
+    isotonic(&other, half, first);
+    better = loss_of(&other, half + first, n - first) + GAIN <
+             loss_of(&same, half + first, n - first);
     free(half);
     return better;
 }
@@ -188,8 +176,7 @@ static bool isotonic_is_better(const struct point *v, size_t n)
 void calibrate_fit(struct calibration *c, const float *p, const float *y,
                    size_t n)
 {
-    struct point *v = n < CALIBRATE_PLATT_MIN ? NULL : malloc(n * sizeof *v);
-    double slope, shift;
+    struct point *v = n < CALIBRATE_ISOTONIC_MIN ? NULL : malloc(n * sizeof *v);
 
     calibrate_identity(c);
     if (!v)
@@ -197,13 +184,80 @@ void calibrate_fit(struct calibration *c, const float *p, const float *y,
     for (size_t i = 0; i < n; i++)
         v[i] = (struct point){p[i], y[i]};
     qsort(v, n, sizeof *v, by_p);
-    if (n >= CALIBRATE_ISOTONIC_MIN && isotonic_is_better(v, n)) {
+    if (isotonic_is_better(v, n))
         isotonic(c, v, n);
-    } else {
-        platt(v, n, &slope, &shift);
-        knots_at(c, slope, shift);
-    }
     free(v);
+}
+
+/* Gradient and curvature of the loss; one slope a, offsets b. */
+struct arrow {
+    double ga, haa;
+    double gb[CALIBRATE_ARMS_MAX], hab[CALIBRATE_ARMS_MAX];
+    double hbb[CALIBRATE_ARMS_MAX];
+};
+
+static void arrow_add(struct arrow *h, unsigned k, double x, double q, double y)
+{
+    double r = q - y, w = q * (1 - q);
+
+    h->ga += r * x;
+    h->haa += w * x * x;
+    h->gb[k] += r;
+    h->hab[k] += w * x;
+    h->hbb[k] += w;
+}
+
+/* One Newton step; returns how far it went. */
+static double arrow_step(struct arrow *h, unsigned arms, double *a, double *b)
+{
+    double schur = h->haa, g = h->ga, da, moved;
+
+    for (unsigned k = 0; k < arms; k++) {
+        schur -= h->hab[k] * h->hab[k] / h->hbb[k];
+        g -= h->hab[k] * h->gb[k] / h->hbb[k];
+    }
+    da = fmax(-1, fmin(g / schur, 1));
+    *a -= da;
+    moved = fabs(da);
+    for (unsigned k = 0; k < arms; k++) {
+        double db = (h->gb[k] - h->hab[k] * da) / h->hbb[k];
+        db = fmax(-1, fmin(db, 1));
+        b[k] -= db;
+        moved += fabs(db);
+    }
+    return moved;
+}
+
+void calibrate_shared(const float *p, const float *y, size_t n, unsigned arms,
+                      struct calibrate_shared *out)
+{
+    double *slope = &out->slope, *offset = out->offset;
+    size_t labels = 0;
+    double moved = 1;
+
+    *slope = 1;
+    for (unsigned k = 0; k < arms; k++)
+        offset[k] = 0;
+    for (size_t i = 0; i < n * arms; i++)
+        labels += !isnan(y[i]);
+    if (labels < CALIBRATE_PLATT_MIN || arms > CALIBRATE_ARMS_MAX)
+        return;
+    for (int step = 0; step < PLATT_STEPS && moved > 1e-9; step++) {
+        struct arrow h = {.ga = *slope - 1, .haa = 1};
+        for (unsigned k = 0; k < arms; k++) {
+            h.hbb[k] = CALIBRATE_PULL / 4.; /* q (1 - q) is at most 1/4 */
+            h.gb[k] = h.hbb[k] * offset[k];
+        }
+        for (size_t i = 0; i < n * arms; i++) {
+            double x = isnan(y[i]) ? 0 : logit((double)p[i]);
+            unsigned k = (unsigned)(i % arms);
+            if (!isnan(y[i]))
+                arrow_add(&h, k, x, logistic(*slope * x + offset[k]),
+                          (double)y[i]);
+        }
+        moved = arrow_step(&h, arms, slope, offset);
+    }
+    *slope = fmax(*slope, FLATTEST);
 }
 
 bool calibrate_platt(const float *p, const float *y, size_t n, double *slope,
@@ -232,6 +286,19 @@ float calibrate_apply(const struct calibration *c, float p)
                              ((p - c->x[k - 1]) / (c->x[k] - c->x[k - 1]));
 }
 
+/* Rows of one prediction share their mean score, so that the order among
+ * them does not matter.  v is sorted. */
+static void level_ties(struct point *v, size_t n)
+{
+    for (size_t i = 0, j; i < n; i = j) {
+        double sum = 0;
+        for (j = i; j < n && v[j].p == v[i].p; j++)
+            sum += (double)v[j].y;
+        for (size_t k = i; k < j; k++)
+            v[k].y = (float)(sum / (double)(j - i));
+    }
+}
+
 double calibrate_ece(const float *p, const float *y, size_t n)
 {
     struct point *v = malloc((n + 1) * sizeof *v);
@@ -242,6 +309,7 @@ double calibrate_ece(const float *p, const float *y, size_t n)
     for (size_t i = 0; i < n; i++)
         v[i] = (struct point){p[i], y[i]};
     qsort(v, n, sizeof *v, by_p);
+    level_ties(v, n);
     for (size_t k = 0, i = 0; k < ECE_BINS; k++) {
         size_t to = n * (k + 1) / ECE_BINS;
         double gap = 0;

@@ -2,11 +2,12 @@
 /*
  * Calibration: from a predicted share in (0,1) to the share that is really
  * adequate, learnt on predictions for rows that the predictor has not seen.
- * Two curves are tried, Platt's (a logistic of the logit, two numbers) and
- * an isotonic one over bins; which one stays is decided by the log loss on
- * the half of the rows that it was not fitted on, and Platt's wins ties.
- * The result is a few knots, joined by straight lines, strictly ascending,
- * so that it never makes two different predictions equal.
+ * First Platt's curve (a logistic of the logit) with one slope for all arms:
+ * arms are compared with each other, and slopes of their own would reorder
+ * requests for no gain in likelihood worth having.  Then, for an arm that
+ * this leaves clearly off by the log loss on rows not used for the curve, an
+ * isotonic one over bins: a few knots joined by straight lines, strictly
+ * ascending, so that it never makes two different predictions equal.
  *
  * Sources: Platt (1999); Zadrozny and Elkan (2002) for isotonic regression.
  */
@@ -21,6 +22,8 @@ enum {
     CALIBRATE_KNOTS = 32,
     CALIBRATE_PLATT_MIN = 1000, /* fewer rows: slopes are wild */
     CALIBRATE_ISOTONIC_MIN = 4000,
+    CALIBRATE_PULL = 4000, /* labels */
+    CALIBRATE_ARMS_MAX = 64,
 };
 
 struct calibration {
@@ -29,9 +32,19 @@ struct calibration {
     float y[CALIBRATE_KNOTS]; /* strictly ascending, within 0 ... 1 */
 };
 
-/* p[n] predicted, y[n] scores in [0,1].  Too few rows: the identity. */
+/* p[n] predicted, y[n] scores in [0,1].  The identity where there are too few
+ * rows or an isotonic curve is not clearly better. */
 void calibrate_fit(struct calibration *c, const float *p, const float *y,
                    size_t n);
+
+/* p and y: [n * arms], y NAN where there is no label.  Offsets are drawn to 0
+ * as if by CALIBRATE_PULL rows.  Fewer than CALIBRATE_PLATT_MIN labels: slope
+ * 1, offsets 0. */
+struct calibrate_shared {
+    double slope, offset[CALIBRATE_ARMS_MAX];
+};
+void calibrate_shared(const float *p, const float *y, size_t n, unsigned arms,
+                      struct calibrate_shared *out);
 void calibrate_identity(struct calibration *c);
 float calibrate_apply(const struct calibration *c, float p);
 

@@ -20,7 +20,7 @@ struct options {
     struct arg_list data, train, prices;
     const char *arms, *group, *reference, *tiers;
     uint64_t folds, labels, seed, resamples, threads;
-    bool skip_bad, task_hint, json;
+    bool skip_bad, task_hint, keep_duplicates, json;
 };
 
 static enum args_end parse(int argc, char **argv, struct options *o, int *first,
@@ -42,6 +42,8 @@ static enum args_end parse(int argc, char **argv, struct options *o, int *first,
         {"tiers", ARG_TEXT, &o->tiers, "F.yaml", "models -> tiers as arms"},
         {"task-hint", ARG_FLAG, &o->task_hint, NULL,
          "the learned router is told the task, as by x-weir-task"},
+        {"keep-duplicates", ARG_FLAG, &o->keep_duplicates, NULL,
+         "repeated questions stay, also across folds: flatters"},
         {"seed", ARG_U64, &o->seed, "N", "of splits and resamples (default 1)"},
         {"resamples", ARG_U64, &o->resamples, "N",
          "of the bootstrap (default 1000)"},
@@ -119,6 +121,7 @@ static bool load(const struct options *o, struct contest_set *s,
                                       .tiers = tiers,
                                       .skip_bad = o->skip_bad,
                                       .task_hint = o->task_hint,
+                                      .keep_duplicates = o->keep_duplicates,
                                       .progress = show,
                                       .ctx = bar};
     ok = ok && contest_load(s, &c, e);

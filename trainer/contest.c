@@ -182,6 +182,7 @@ static struct table *load(const struct contest_options *o,
                               .prices = o->prices,
                               .skip_bad = o->skip_bad,
                               .task_hint = o->task_hint,
+                              .keep_duplicates = o->keep_duplicates,
                               .progress = o->progress,
                               .ctx = o->ctx};
     return table_load(&t, e);

@@ -17,9 +17,9 @@ struct contest_options {
     uint32_t n_train;
     const char *arms; /* models and plans by commas; NULL: all models */
     const struct pricebook *prices;
-    const struct tiers *tiers; /* or NULL */
-    bool skip_bad, task_hint;
-    void (*progress)(void *ctx, double done); /* may be NULL */
+    const struct tiers *tiers;                 /* or NULL */
+    bool skip_bad, task_hint, keep_duplicates; /* see table.h */
+    void (*progress)(void *ctx, double done);  /* may be NULL */
     void *ctx;
 };
 

@@ -53,6 +53,7 @@ static struct heads_data data_of(const struct fitted *f)
                                .rows = f->rows,
                                .n_rows = f->n,
                                .bits = f->o.bits,
+                               .min_rows = f->o.min_rows,
                                .difficulty = f->difficulty,
                                .task_rows = HEADS_TASK_ROWS,
                                .seed = f->o.seed};
@@ -102,7 +103,7 @@ static bool fold_job(struct fitted *f, unsigned k, struct workers_board *b,
     d.n_rows = n;
     d.task_rows = FOLD_TASK_ROWS;
     d.seed = (uint32_t)rng_mix(f->o.seed, 1 + k);
-    ok = ok && heads_prepare(&h, &d, e) && heads_train(&h, &d, 0, 1, b, e) &&
+    ok = ok && heads_prepare(&h, &d, e) && heads_train(&h, &d, b, e) &&
          fold_predict(f, &h, k, e);
     heads_free(&h);
     free(rows);
@@ -118,7 +119,7 @@ static bool run_job(void *ctx, unsigned i, struct workers_board *b,
 
     if (i > 0)
         return fold_job(f, i - 1, b, e);
-    return heads_train(&f->heads, &d, 0, 1, b, e);
+    return heads_train(&f->heads, &d, b, e);
 }
 
 static bool run_jobs(struct fitted *f, struct err *e)
@@ -174,6 +175,7 @@ static void options_set(struct fitted *f, const struct fit_options *o)
 static bool rooms(struct fitted *f, struct err *e)
 {
     struct heads_data d = data_of(f);
+    const struct split s = {f->t, f->rows, f->n, f->o.seed};
 
     if (!heads_tasks_pick(&f->tasks, f->t, e) ||
         !heads_prepare(&f->heads, &d, e) ||
@@ -187,8 +189,7 @@ static bool rooms(struct fitted *f, struct err *e)
         sizeof(float));
     if (!f->fold || !f->linear || !f->unseen || !f->fold_mean)
         return err_set(e, ERR_MEMORY, "no memory to fit %zu rows", f->n);
-    return !f->folds ||
-           split_folds(f->t, f->rows, f->n, f->folds, f->o.seed, f->fold, e);
+    return !f->folds || split_folds(&s, f->folds, f->fold, e);
 }
 
 static void weights_set(struct fitted *f)
@@ -248,7 +249,20 @@ static void oof(const struct fitted *f, size_t i, struct prediction *out,
     weights_finish(&w, -1, x, out);
 }
 
-/* Calibrates one arm on what the other folds' heads say. */
+/* What the other folds' heads say of every row, before the knots. */
+static void staged_all(const struct fitted *f, float *staged)
+{
+    uint32_t arms = f->t->n_arms;
+
+    for (size_t i = 0; i < f->n; i++) {
+        struct prediction out;
+        struct weights_trace x;
+        oof(f, i, &out, &x);
+        memcpy(staged + i * arms, x.staged, arms * sizeof *staged);
+    }
+}
+
+/* An arm's curve where it needs one, and how right it is then. */
 static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
                           float *p)
 {
@@ -264,10 +278,8 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
         p[n] = staged[i * f->t->n_arms + a];
         y[n++] = score;
     }
-    memmove(p + n, y, n * sizeof *y);
-    y = p + n;
     calibrate_identity(&c);
-    if (f->folds && n >= HEADS_MIN_LABELS)
+    if (f->folds)
         calibrate_fit(&c, p, y, n);
     stage_knots(&f->stage, a, &c);
     arm->isotonic = c.isotonic;
@@ -277,25 +289,38 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
     arm->log_loss = n ? calibrate_log_loss(p, y, n) : NAN;
 }
 
+static void platt_all(struct fitted *f, const float *staged, float *y)
+{
+    uint32_t arms = f->t->n_arms;
+    struct calibrate_shared c;
+
+    for (size_t i = 0; i < f->n; i++)
+        for (uint32_t a = 0; a < arms; a++)
+            y[i * arms + a] = f->t->arms[a].score[f->rows[i]];
+    calibrate_shared(staged, y, f->n, arms, &c);
+    stage_platt(&f->stage, c.slope, c.offset);
+}
+
 static bool calibrate_all(struct fitted *f, struct err *e)
 {
     uint32_t arms = f->t->n_arms;
-    float *staged = malloc((f->n * arms + 1) * sizeof *staged);
-    float *p = malloc((2 * f->n + 1) * sizeof *p);
-    bool ok = staged && p;
+    size_t most = f->n * (arms > 2 ? arms : 2) + 1;
+    float *staged = malloc(most * sizeof *staged);
+    float *room = malloc(most * sizeof *room);
+    bool ok = staged && room;
 
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory to calibrate %zu rows", f->n);
-    for (size_t i = 0; ok && i < f->n; i++) {
-        struct prediction out;
-        struct weights_trace x;
-        oof(f, i, &out, &x);
-        memcpy(staged + i * arms, x.staged, arms * sizeof *staged);
+    if (ok && f->folds) {
+        staged_all(f, staged);
+        platt_all(f, staged, room);
     }
+    if (ok)
+        staged_all(f, staged);
     for (uint32_t a = 0; ok && a < arms; a++)
-        calibrate_arm(f, a, staged, p);
+        calibrate_arm(f, a, staged, room);
     free(staged);
-    free(p);
+    free(room);
     return ok;
 }
 
@@ -389,6 +414,7 @@ static bool outside(struct fitted *f, struct err *e)
 static bool second_stage(struct fitted *f, struct err *e)
 {
     struct heads_data d = data_of(f);
+    struct stage_part part = {f->fold, -1, f->o.ordered};
     size_t labels[CLASSIFIER_ARMS_MAX];
     float global[CLASSIFIER_ARMS_MAX];
     size_t means = (size_t)f->tasks.n * f->stage.lanes;
@@ -398,11 +424,11 @@ static bool second_stage(struct fitted *f, struct err *e)
         f->arm[a].labels = labels[a];
         f->arm[a].constant = heads_is_constant(&f->heads, a);
     }
-    stage_means(&d, f->fold, -1, f->o.ordered, f->stage.task_mean,
-                f->stage.global);
-    for (unsigned k = 0; k < f->folds; k++)
-        stage_means(&d, f->fold, (int)k, f->o.ordered, f->fold_mean + k * means,
-                    global);
+    stage_means(&d, &part, f->stage.task_mean, f->stage.global);
+    for (unsigned k = 0; k < f->folds; k++) {
+        part.without = (int)k;
+        stage_means(&d, &part, f->fold_mean + k * means, global);
+    }
     stage_mix(&f->stage, labels);
     for (uint32_t a = 0; a < f->t->n_arms; a++)
         tokens_arm(f, a);
@@ -492,6 +518,17 @@ void fit_oof(const struct fitted *f, size_t i, struct prediction *out)
 bool fit_held_out(const struct fitted *f)
 {
     return f->folds > 0;
+}
+
+const struct table *fit_table(const struct fitted *f)
+{
+    return f->t;
+}
+
+const uint32_t *fit_rows(const struct fitted *f, size_t *n)
+{
+    *n = f->n;
+    return f->rows;
 }
 
 const struct fit_arm *fit_arm(const struct fitted *f, uint32_t arm)

@@ -19,12 +19,14 @@ enum { FIT_BITS = 18, FIT_FOLDS = 5, FIT_FOLDS_MAX = 16 };
 
 struct fit_options {
     uint32_t seed;
-    unsigned bits;    /* hash space 2^bits; 0: FIT_BITS */
-    unsigned folds;   /* inner folds; 0: FIT_FOLDS, 3 beyond 40,000 rows */
-    unsigned threads; /* worker processes; 0: as many as there are cores */
-    bool ordered;     /* arms are tiers from low to high: a higher one's task
-                         means are not below a lower one's unless the data
-                         say so clearly */
+    unsigned bits;     /* hash space 2^bits; 0: FIT_BITS */
+    unsigned min_rows; /* words in fewer rows get no weights; 0: 1, or 2 where
+                          rows are many */
+    unsigned folds;    /* inner folds; 0: FIT_FOLDS, 3 beyond 40,000 rows */
+    unsigned threads;  /* worker processes; 0: as many as there are cores */
+    bool ordered;      /* arms are tiers from low to high: a higher one's task
+                          means are not below a lower one's unless the data
+                          say so clearly */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 };
@@ -62,14 +64,11 @@ void fit_predict_known(const struct fitted *f, const struct table *t,
 void fit_oof(const struct fitted *f, size_t i, struct prediction *out);
 bool fit_held_out(const struct fitted *f);
 
-const struct fit_arm *fit_arm(const struct fitted *f, uint32_t arm);
+/* The table and rows it was made from. */
+const struct table *fit_table(const struct fitted *f);
+const uint32_t *fit_rows(const struct fitted *f, size_t *n);
 
-/* Out-of-fold predictions by whole fits: out[i] is for rows[i], made by a
- * fit that has not seen its group. */
-MUST_USE bool fit_crossfit(const struct table *t, const uint32_t *rows,
-                           size_t n_rows, unsigned folds,
-                           const struct fit_options *o, struct prediction *out,
-                           struct err *e);
+const struct fit_arm *fit_arm(const struct fitted *f, uint32_t arm);
 
 /* The classifier file's bytes; card is the JSON text that goes into it. */
 struct buf;

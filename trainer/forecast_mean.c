@@ -161,11 +161,11 @@ static bool calibrate(struct means *m, const struct fold *f,
 {
     uint8_t *part = malloc(f->n_train + 1);
     uint32_t *rows = malloc((f->n_train + 1) * sizeof *rows);
+    const struct split s = {m->c->train, f->train, f->n_train, f->seed};
     bool ok = part && rows;
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory for a baseline");
-    ok = ok && split_folds(m->c->train, f->train, f->n_train, m->c->folds,
-                           f->seed, part, e);
+    ok = ok && split_folds(&s, m->c->folds, part, e);
     for (unsigned k = 0; ok && k < m->c->folds; k++) {
         size_t n = 0;
         for (size_t i = 0; i < f->n_train; i++) {

@@ -13,13 +13,13 @@
 /* How each kind of head is trained. */
 static const struct recipe {
     enum solve_kind kind;
-    double C, eps;
+    double C, eps, eps_many; /* the last: with HEADS_MANY rows */
     size_t max_rows;
 } recipes[] = {
-    {SOLVE_LOGISTIC, 1, .01, 0},
-    {SOLVE_SVR, 1, .1, HEADS_TOKENS_ROWS},
-    {SOLVE_SVC, 1, .1, 0}, /* rows: as the caller says */
-    {SOLVE_LOGISTIC, 1, .01, 0},
+    {SOLVE_LOGISTIC, 1, .01, .1, 0},
+    {SOLVE_SVR, 1, .1, .1, HEADS_TOKENS_ROWS},
+    {SOLVE_SVC, 1, .1, .1, 0}, /* rows: as the caller says */
+    {SOLVE_LOGISTIC, 1, .01, .1, HEADS_EASE_ROWS},
 };
 
 enum group { QUALITY, TOKENS, TASK, DIFFICULTY };
@@ -103,8 +103,11 @@ bool heads_prepare(struct heads *h, const struct heads_data *d, struct err *e)
                         .difficulty = shape.difficulty};
     h->n = 2 * h->n_arms + h->n_tasks + h->difficulty;
     h->width = weights_width(&shape);
-    if (!vocabulary_build(&h->v, d->t, d->rows, d->n_rows, d->bits,
-                          d->n_rows > HEADS_TASK_ROWS ? 2 : 1, e))
+    h->v.bits = d->bits;
+    h->v.min_rows = d->min_rows;
+    if (!h->v.min_rows)
+        h->v.min_rows = d->n_rows >= HEADS_MANY ? 2 : 1;
+    if (!vocabulary_build(&h->v, d->t, d->rows, d->n_rows, e))
         return false;
     rows = (size_t)h->v.n_rows * h->width;
     all = rows + (size_t)(h->v.n_dense + 1) * h->width;
@@ -256,7 +259,8 @@ static bool train_one(struct heads *h, const struct heads_data *d,
     struct solve_task task = {.kind = r->kind,
                               .y = y,
                               .C = r->C,
-                              .eps = r->eps,
+                              .eps =
+                                  d->n_rows < HEADS_MANY ? r->eps : r->eps_many,
                               .max_rows = r->max_rows};
     bool ok = y && w, poor = true;
 
@@ -279,17 +283,16 @@ static bool train_one(struct heads *h, const struct heads_data *d,
     return ok;
 }
 
-bool heads_train(struct heads *h, const struct heads_data *d, uint32_t from,
-                 uint32_t stride, struct workers_board *board, struct err *e)
+bool heads_train(struct heads *h, const struct heads_data *d,
+                 struct workers_board *board, struct err *e)
 {
     struct solve_data *x =
         vocabulary_design(&h->v, d->t, d->rows, d->n_rows, e);
     bool ok = x != NULL;
 
-    for (uint32_t k = from; ok && k < h->n; k += stride) {
+    for (uint32_t k = 0; ok && k < h->n; k++) {
         ok = train_one(h, d, x, k, e);
-        if (board)
-            workers_step(board);
+        workers_step(board);
     }
     solve_data_free(x);
     return ok;

@@ -18,8 +18,12 @@ enum {
     HEADS_MIN_LABELS = 20,       /* fewer: a constant */
     HEADS_MIN_TASK = 5,          /* rows of a task, fewer: a constant */
     HEADS_DIFFICULTY_ROWS = 200, /* fewer: no difficulty head */
-    HEADS_TASK_ROWS = 30000,     /* task and token heads learn from about */
-    HEADS_TOKENS_ROWS = 30000,   /* so many rows at most */
+    HEADS_TASK_ROWS = 20000,     /* task and token heads learn from about */
+    HEADS_TOKENS_ROWS = 30000,
+    HEADS_EASE_ROWS = 20000, /* difficulty head: its targets are soft */
+    HEADS_MANY = 40000,
+    /* rows from which a looser end of training does */ /* so many rows at most
+                                                         */
 };
 
 /* Which of the table's tasks have a head: the most frequent ones. */
@@ -46,19 +50,17 @@ struct heads_data {
     const struct heads_tasks *tasks;
     const uint32_t *rows; /* [n_rows] */
     size_t n_rows;
-    unsigned bits;
-    bool difficulty;  /* whether to train that head */
-    size_t task_rows; /* task heads learn from about so many at most */
+    unsigned bits, min_rows; /* min_rows: as in struct fit_options */
+    bool difficulty;         /* whether to train that head */
+    size_t task_rows;        /* task heads learn from about so many at most */
     uint32_t seed;
 };
 
 /* Vocabulary and room for the weights, all zero. */
 MUST_USE bool heads_prepare(struct heads *h, const struct heads_data *d,
                             struct err *e);
-/* Trains heads from, from + stride, ...; several processes may each train
- * some.  board may be NULL. */
+/* Trains all heads, a step of the board for each. */
 MUST_USE bool heads_train(struct heads *h, const struct heads_data *d,
-                          uint32_t from, uint32_t stride,
                           struct workers_board *board, struct err *e);
 void heads_free(struct heads *h);
 

@@ -61,7 +61,7 @@ void stage_free(struct stage *s)
 void stage_lend(const struct stage *s, struct weights *w)
 {
     w->n_knots = CALIBRATE_KNOTS;
-    w->link = LINK_IDENTITY;
+    w->link = LINK_LOGISTIC;
     w->task_scale = STAGE_TASK_SCALE;
     w->task_mean = s->task_mean;
     w->stage = s->matrix;
@@ -89,8 +89,8 @@ struct sums {
     double n, sum;
 };
 
-static void arm_sums(const struct heads_data *d, const uint8_t *fold,
-                     int without, uint32_t arm, struct sums *task)
+static void arm_sums(const struct heads_data *d, const struct stage_part *part,
+                     uint32_t arm, struct sums *task)
 {
     uint32_t n_tasks = d->tasks->n;
 
@@ -98,7 +98,7 @@ static void arm_sums(const struct heads_data *d, const uint8_t *fold,
     for (size_t i = 0; i < d->n_rows; i++) {
         float y = d->t->arms[arm].score[d->rows[i]];
         uint32_t k = heads_task(d, d->rows[i]);
-        if (isnan(y) || (without >= 0 && fold[i] == without))
+        if (isnan(y) || (part->without >= 0 && part->fold[i] == part->without))
             continue;
         task[n_tasks].n++;
         task[n_tasks].sum += (double)y;
@@ -128,8 +128,8 @@ static void order(float *mean, const double *n, uint32_t arms)
     }
 }
 
-void stage_means(const struct heads_data *d, const uint8_t *fold, int without,
-                 bool ordered, float *task_mean, float *global)
+void stage_means(const struct heads_data *d, const struct stage_part *part,
+                 float *task_mean, float *global)
 {
     struct sums sums[CLASSIFIER_ARMS_MAX][CLASSIFIER_TASKS_MAX + 1];
     struct weights shape = {.n_arms = d->t->n_arms};
@@ -137,7 +137,7 @@ void stage_means(const struct heads_data *d, const uint8_t *fold, int without,
     struct sums all = {0, 0};
 
     for (uint32_t a = 0; a < arms; a++) {
-        arm_sums(d, fold, without, a, sums[a]);
+        arm_sums(d, part, a, sums[a]);
         all.n += sums[a][d->tasks->n].n;
         all.sum += sums[a][d->tasks->n].sum;
     }
@@ -151,7 +151,7 @@ void stage_means(const struct heads_data *d, const uint8_t *fold, int without,
             task_mean[(size_t)k * lanes + a] =
                 (float)towards(sums[a][k], (double)global[a], STAGE_SHRINK);
         }
-        if (ordered)
+        if (part->ordered)
             order(task_mean + (size_t)k * lanes, n, arms);
     }
 }
@@ -163,14 +163,23 @@ void stage_mix(struct stage *s, const size_t *labels)
     for (uint32_t a = 0; a < s->n_arms; a++) {
         double few =
             STAGE_SHARE_LABELS / (STAGE_SHARE_LABELS + (double)labels[a]);
-        float share = (float)(STAGE_SHARE + (1 - STAGE_SHARE) * few);
-        uint32_t prob = weights_stage(&shape, STAGE_PROB, a);
-        uint32_t mean = weights_stage(&shape, STAGE_MEAN, a);
-        s->share[a] = share;
-        s->matrix[(size_t)prob * s->lanes + a] = 1 - share;
+        double share = STAGE_SHARE + (1 - STAGE_SHARE) * few;
+        double global = fmax(1e-4, fmin((double)s->global[a], 1 - 1e-4));
+        uint32_t head = weights_stage(&shape, STAGE_LOGIT, a);
+        uint32_t mean = weights_stage(&shape, STAGE_MEAN_LOGIT, a);
+        s->matrix[(size_t)head * s->lanes + a] = (float)(1 - share);
         if (s->n_tasks)
-            s->matrix[(size_t)mean * s->lanes + a] = share;
+            s->matrix[(size_t)mean * s->lanes + a] = (float)share;
         else
-            s->matrix[a] = share * s->global[a];
+            s->matrix[a] = (float)(share * log(global / (1 - global)));
     }
+}
+
+void stage_platt(struct stage *s, double slope, const double *offset)
+{
+    for (size_t i = 0; i < s->inputs; i++)
+        for (uint32_t a = 0; a < s->n_arms; a++)
+            s->matrix[i * s->lanes + a] *= (float)slope;
+    for (uint32_t a = 0; a < s->n_arms; a++)
+        s->matrix[a] += (float)offset[a];
 }

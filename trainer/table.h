@@ -79,6 +79,9 @@ struct table_options {
     const struct pricebook *prices; /* or NULL */
     bool skip_bad;
     bool task_hint; /* the row's task is given to the features as a hint */
+    /* Rows that ask the same stay rows of their own, in groups of their own:
+     * only to repeat figures that were made so. */
+    bool keep_duplicates;
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 };

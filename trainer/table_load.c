@@ -242,6 +242,10 @@ static bool row_take(struct loader *l, const struct dataset_row *row,
             span_copy(l->t->first_bad, sizeof l->t->first_bad, span_of(e->msg));
         return true;
     }
+    if (l->o->keep_duplicates) {
+        x.key = 0;
+        x.group = mix(l->t->n, 5);
+    }
     if (!outcomes_take(l, row, x.est_input, e))
         return false;
     x.n_outcomes = l->n_outcomes;

@@ -67,8 +67,8 @@ static bool layout_init(struct layout *l, const struct contest *c,
     l->contest.train = l->contest.test = &l->view;
     for (size_t i = 0; i < c->test->n; i++)
         l->train[i] = (uint32_t)i;
-    return split_folds(&l->view, l->train, c->test->n, o->folds, o->seed,
-                       l->part, e);
+    const struct split s = {&l->view, l->train, c->test->n, o->seed};
+    return split_folds(&s, o->folds, l->part, e);
 }
 
 static int by_group(const void *a, const void *b)
@@ -236,9 +236,13 @@ static bool bout_router(struct trial *t, unsigned router, struct bout *b,
               forecasters[router].run(b->c, &b->f, &b->cal, &b->test, e) &&
               (!rank || ranks_set(t, &b->test, rank + b->at, e)) &&
               choices_set(t, router, b, e);
-    if (ok && router == 0)
+    if (ok && router == 0) {
+        size_t cells = b->f.n_test * n_arms;
         memcpy(t->guess + b->at * n_arms, b->test.quality,
-               b->f.n_test * n_arms * sizeof *t->guess);
+               cells * sizeof *t->guess);
+        memcpy(t->expected + b->at * n_arms, b->test.cost,
+               cells * sizeof *t->expected);
+    }
     guesses_free(&b->cal);
     guesses_free(&b->test);
     return ok || err_wrap(e, "%s", forecasters[router].name);
@@ -273,13 +277,15 @@ static bool rows_collect(struct trial *t, struct layout *l,
             return false;
         memcpy(t->row + t->n, f.test, f.n_test * sizeof *t->row);
         t->n += f.n_test;
-        t->n_train += f.n_train / t->folds;
+        t->n_train += f.n_train;
     }
+    t->n_train /= t->folds;
     t->n_left_out = c->test->n - t->n;
     t->guess = calloc(t->n * c->n_arms + 1, sizeof *t->guess);
+    t->expected = calloc(t->n * c->n_arms + 1, sizeof *t->expected);
     t->score = calloc(t->n * c->n_arms + 1, sizeof *t->score);
     t->cost = calloc(t->n * c->n_arms + 1, sizeof *t->cost);
-    if (!t->guess || !t->score || !t->cost)
+    if (!t->guess || !t->expected || !t->score || !t->cost)
         return no_memory(e);
     struct outcomes all = {c, c->test, t->row};
     for (uint32_t a = 0; a < c->n_arms; a++) {
@@ -366,6 +372,7 @@ void trial_free(struct trial *t)
     }
     free(t->row);
     free(t->guess);
+    free(t->expected);
     free(t->score);
     free(t->cost);
     *t = (struct trial){0};

@@ -28,10 +28,11 @@ struct course {         /* of one router */
 struct trial {
     const struct contest *c;
     size_t n, n_left_out, n_train;
-    uint32_t *row; /* (owned) [n] of the test table */
-    double *guess; /* (owned) [n * n_arms] the learned heads' quality */
-    double *score; /* (owned) [n_arms * n] what was, arm by arm */
-    double *cost;  /* (owned) [n_arms * n] */
+    uint32_t *row;    /* (owned) [n] of the test table */
+    double *guess;    /* (owned) [n * n_arms] the learned heads' quality */
+    double *expected; /* (owned) [n * n_arms] and cost, USD */
+    double *score;    /* (owned) [n_arms * n] what was, arm by arm */
+    double *cost;     /* (owned) [n_arms * n] */
     uint32_t reference, weak, strong;
     unsigned folds;
     struct course course[ROUTERS_MAX]; /* as forecasters[] */

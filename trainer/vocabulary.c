@@ -66,18 +66,20 @@ static bool arrays_new(struct vocabulary *v, struct err *e)
 }
 
 bool vocabulary_build(struct vocabulary *v, const struct table *t,
-                      const uint32_t *rows, size_t n_rows, unsigned bits,
-                      unsigned min_rows, struct err *e)
+                      const uint32_t *rows, size_t n_rows, struct err *e)
 {
-    size_t words = (size_t)1 << bits, marks = 1 << VOCABULARY_MARK_BITS;
+    size_t words = (size_t)1 << v->bits, marks = 1 << VOCABULARY_MARK_BITS;
+    unsigned min_rows = v->min_rows;
     uint32_t n_words, row = 1;
 
-    *v = (struct vocabulary){.bits = bits, .mark_bits = VOCABULARY_MARK_BITS};
+    *v = (struct vocabulary){.bits = v->bits,
+                             .min_rows = min_rows,
+                             .mark_bits = VOCABULARY_MARK_BITS};
     if (!arrays_new(v, e))
         return false;
     for (size_t i = 0; i < n_rows; i++) {
         struct weights_input in = table_row(t, rows[i]);
-        count(v->word_index, mask_of(bits), in.words, in.n_words);
+        count(v->word_index, mask_of(v->bits), in.words, in.n_words);
         count(v->mark_index, mask_of(v->mark_bits), in.marks, in.n_marks);
     }
     n_words = frequent(v->word_index, words, min_rows);

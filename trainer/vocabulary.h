@@ -20,7 +20,9 @@ enum { VOCABULARY_MARK_BITS = 14 };
 #define VOCABULARY_MARK_SCALE .1
 
 struct vocabulary {
-    unsigned bits, mark_bits;
+    unsigned bits;     /* of the words' hash space: the caller's choice */
+    unsigned min_rows; /* a bucket in fewer has no row: likewise */
+    unsigned mark_bits;
     uint32_t n_rows;      /* with row 0: unseen */
     uint32_t *word_index; /* (owned) [2^bits] row or 0 */
     uint32_t *mark_index; /* (owned) [2^mark_bits] */
@@ -30,10 +32,10 @@ struct vocabulary {
     float mean[VEC_DENSE_MAX], scale[VEC_DENSE_MAX]; /* 0: constant */
 };
 
-/* Buckets in fewer than min_rows rows get no row of their own. */
+/* v->bits and v->min_rows are given, all else is filled. */
 MUST_USE bool vocabulary_build(struct vocabulary *v, const struct table *t,
                                const uint32_t *rows, size_t n_rows,
-                               unsigned bits, unsigned min_rows, struct err *e);
+                               struct err *e);
 void vocabulary_free(struct vocabulary *v); /* its arrays; zeroed: no-op */
 
 /* Columns: the weights' rows, then the dense numbers. */

@@ -76,7 +76,7 @@ static bool start(struct run *r, unsigned at, struct err *e)
         bool ok = r->w->job(r->w->ctx, i, r->board, &mine);
         if (!ok)
             r->board->failed[i] = mine;
-        _exit(ok ? 0 : 1);
+        _exit(ok ? 0 : 1); /* lint: the child, not the program */
     }
     r->pid[at] = pid;
     r->job[at] = i;

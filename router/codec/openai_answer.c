@@ -7,13 +7,19 @@
 
 #include <string.h>
 
+enum { CHOICE_MAX = 1024 };
+
+/*
+ * Every object is walked once: a walk costs a scan of all that stands in it,
+ * and answers are long.
+ */
+
 /* Tokens are counts: what is no count, or absurd, is not said. */
-static int64_t count_of(const struct json *obj, const char *key)
+static int64_t count_of(const struct json *v)
 {
-    struct json v = json_get(obj, key);
     int64_t n;
 
-    if (!json_i64(&v, &n) || n < 0 || n > INT32_MAX)
+    if (!json_i64(v, &n) || n < 0 || n > INT32_MAX)
         return 0;
     return n;
 }
@@ -21,6 +27,47 @@ static int64_t count_of(const struct json *obj, const char *key)
 static int64_t at_most(int64_t n, int64_t max)
 {
     return n < max ? n : max;
+}
+
+/* Counts of a usage object, in the order of usage_keys; the details stand
+ * one level below. */
+enum count {
+    COUNT_PROMPT,
+    COUNT_COMPLETION,
+    COUNT_TOTAL,
+    COUNT_CACHE_HIT,
+    COUNT_CACHED,
+    COUNT_WRITTEN,
+    COUNT_REASONING,
+    COUNTS,
+};
+
+static const char *const usage_keys[COUNTS] = {
+    [COUNT_PROMPT] = "prompt_tokens",
+    [COUNT_COMPLETION] = "completion_tokens",
+    [COUNT_TOTAL] = "total_tokens",
+    [COUNT_CACHE_HIT] = "prompt_cache_hit_tokens",
+    [COUNT_CACHED] = "cached_tokens",
+    [COUNT_WRITTEN] = "cache_write_tokens",
+    [COUNT_REASONING] = "reasoning_tokens",
+};
+
+static void read_counts(const struct json *v, unsigned depth,
+                        int64_t counts[COUNTS])
+{
+    unsigned from = depth ? COUNT_CACHED : 0;
+    unsigned to = depth ? COUNTS : COUNT_CACHED;
+    struct json_iter it = json_begin(v);
+    struct json key, value;
+
+    while (json_next(&it, &key, &value)) {
+        if (value.type == JSON_OBJECT && depth == 0)
+            read_counts(&value, 1, counts);
+        for (unsigned i = from; value.type == JSON_NUMBER && i < to; i++) {
+            if (json_is(&key, usage_keys[i]))
+                counts[i] = count_of(&value);
+        }
+    }
 }
 
 /*
@@ -31,22 +78,18 @@ static int64_t at_most(int64_t n, int64_t max)
  */
 static void read_usage(const struct json *v, struct answer *out)
 {
-    struct json in = json_get(v, "prompt_tokens_details");
-    struct json made = json_get(v, "completion_tokens_details");
+    int64_t n[COUNTS] = {0};
     struct usage u = {0};
-    int64_t total = count_of(v, "total_tokens");
 
-    u.input = count_of(v, "prompt_tokens");
-    u.output = count_of(v, "completion_tokens");
-    u.reasoning = count_of(&made, "reasoning_tokens");
-    u.cached = count_of(&in, "cached_tokens");
-    u.cache_write = count_of(&in, "cache_write_tokens");
-    if (u.cached == 0)
-        u.cached = count_of(v, "prompt_cache_hit_tokens");
-    if (u.reasoning > 0 && total == u.input + u.output + u.reasoning)
+    read_counts(v, 0, n);
+    u.input = n[COUNT_PROMPT];
+    u.output = n[COUNT_COMPLETION];
+    u.reasoning = n[COUNT_REASONING];
+    u.cached = n[COUNT_CACHED] ? n[COUNT_CACHED] : n[COUNT_CACHE_HIT];
+    if (u.reasoning > 0 && n[COUNT_TOTAL] == u.input + u.output + u.reasoning)
         u.output += u.reasoning;
     u.cached = at_most(u.cached, u.input);
-    u.cache_write = at_most(u.cache_write, u.input - u.cached);
+    u.cache_write = at_most(n[COUNT_WRITTEN], u.input - u.cached);
     u.reasoning = at_most(u.reasoning, u.output);
     out->usage = u;
     out->has_usage = u.input > 0 || u.output > 0;
@@ -127,20 +170,26 @@ static void read_message(const struct json *m, bool first, struct answer *out)
 static void read_choice(const struct json *choice, uint32_t position,
                         struct answer *out)
 {
-    struct json finish = json_get(choice, "finish_reason");
-    struct json index = json_get(choice, "index");
-    struct json message = json_get(choice, "message");
-    struct json delta = json_get(choice, "delta");
-    int64_t i;
+    struct json_iter it = json_begin(choice);
+    struct json key, value, message = {0};
+    int64_t i = position;
 
-    if (!json_i64(&index, &i) || i < 0 || i > 1024)
-        i = position;
+    if (choice->type != JSON_OBJECT)
+        return;
+    while (json_next(&it, &key, &value)) {
+        if (json_is(&key, "message") || json_is(&key, "delta"))
+            message = value;
+        else if (json_is(&key, "index") && !json_i64(&value, &i))
+            i = position;
+        else if (json_is(&key, "finish_reason") && value.type == JSON_STRING &&
+                 json_inner(&value).len > 0)
+            span_copy(out->finish, sizeof out->finish, json_inner(&value));
+    }
+    if (i < 0 || i > CHOICE_MAX)
+        i = position < CHOICE_MAX ? position : CHOICE_MAX;
     if (i >= out->choices)
         out->choices = (uint32_t)i + 1;
-    if (finish.type == JSON_STRING && json_inner(&finish).len > 0)
-        span_copy(out->finish, sizeof out->finish, json_inner(&finish));
     read_message(&message, i == 0, out);
-    read_message(&delta, i == 0, out);
 }
 
 static void read_choices(const struct json *list, struct answer *out)

@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 
 export async function loggedRow(path, id) {
-  if (!/^req_[a-z2-7]+$/.test(id ?? '')) throw new Error(`no request id: ${id}`);
+  if (!/^req_[0-9a-z]+$/.test(id ?? '')) throw new Error(`no request id: ${id}`);
   for (let i = 0; i < 100; i++) {
     const out = execFileSync('sqlite3', ['-json', '-readonly', path, `SELECT * FROM requests WHERE id='${id}'`], { encoding: 'utf8' });
     if (out.trim()) return JSON.parse(out)[0];

@@ -21,7 +21,7 @@ models:
 routes:
   auto: {arms: [small, large], policy: cheapest_adequate, quality: 0.98, reference: large}
   cheap: {arms: [small], policy: fixed}
-  shaky: {arms: [gone, large], policy: cheapest_adequate, quality: 0.5, reference: large}
+  shaky: {arms: [gone, large], policy: cheapest_adequate, quality: 0.5, reference: gone}
 YAML
 start weir "$weir" serve --config "$scratch/weir.yaml"
 cp tests/e2e/*.mjs build/e2e/

@@ -11,7 +11,7 @@ build="gcc libc6-dev make pkg-config libcurl4-openssl-dev libevent-dev
  zlib1g-dev libssl-dev libhttp-parser-dev ca-certificates"
 tests="clang clang-format llvm libclang-rt-14-dev libcmocka-dev nodejs npm
  python3 curl sqlite3"
-bench="wrk nginx-light python3 curl"
+bench="wrk nginx-light sqlite3"
 case "${1:-build}" in
 check) wanted="$build $tests" ;;
 bench) wanted="$build $bench" ;;

@@ -31,7 +31,7 @@ layers() {
         datasets) may="base datasets" ;;
         trainer) may="base features models datasets trainer" ;;
         router) may="base features models router" ;;
-        bench) may="base datasets features models bench" ;;
+        bench) may="base datasets features models trainer bench" ;;
         *) continue ;;
         esac
         grep -oE '^#include "[^"]+"' "$f" | cut -d'"' -f2 | while read -r to; do
@@ -70,10 +70,10 @@ few_places() {
 linear\.h 1
 utf8proc\.h 1
 yaml\.h 1
-curl/ 1
+curl/ 2
 http_parser\.h 1
 sqlite3\.h 4
-zlib\.h 2
+zlib\.h 3
 TABLE
 }
 

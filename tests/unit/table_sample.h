@@ -110,7 +110,7 @@ static struct table *sample_table(size_t n, uint64_t seed,
 }
 
 /* 0 ... n - 1; freed by the caller. */
-static uint32_t *sample_rows(size_t n)
+static inline uint32_t *sample_rows(size_t n)
 {
     uint32_t *rows = malloc((n + 1) * sizeof *rows);
 

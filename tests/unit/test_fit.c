@@ -241,24 +241,6 @@ static void poor_data_give_sane_numbers_and_a_valid_file(void **state)
     }
 }
 
-static void
-rows_kept_out_are_predicted_by_fits_that_have_not_seen_them(void **state)
-{
-    struct table *t = sample_table(200, 8, NULL);
-    struct fit_options o = {.seed = 1, .threads = 1, .bits = 12, .folds = 2};
-    struct prediction *out = calloc(t->n, sizeof *out);
-    uint32_t *rows = sample_rows(t->n);
-    struct err e = {0};
-
-    (void)state;
-    assert_true(fit_crossfit(t, rows, t->n, 4, &o, out, &e));
-    for (size_t i = 0; i < t->n; i++)
-        assert_int_equal(out[i].n_arms, SAMPLE_ARMS);
-    free(rows);
-    free(out);
-    table_free(t);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,8 +250,6 @@ int main(void)
         cmocka_unit_test(arms_without_labels_get_the_mean_of_the_others),
         cmocka_unit_test(half_right_counts_as_half),
         cmocka_unit_test(poor_data_give_sane_numbers_and_a_valid_file),
-        cmocka_unit_test(
-            rows_kept_out_are_predicted_by_fits_that_have_not_seen_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -242,7 +242,7 @@ static void every_model_of_the_labelled_sets_has_its_price(void **state)
         struct span rest = span_trim(span_of(line));
         struct span name = span_cut(&rest, ',');
         struct span input = span_cut(&rest, ',');
-        int64_t in, out;
+        int64_t in = 0, out = 0;
         const struct model *m = catalogue_find(shipped, name);
         if (!m)
             fail_msg("%s", line);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `make bench-routing`: the bars that routing quality has to reach on public
+ * labelled outcomes, each with the figure reached, its 95 % interval and n.
+ * One row of `runs` is one `weir eval`, printed so that it can be repeated;
+ * one row of `bars` is one figure of one of them.  Exit status 1 when a bar
+ * is missed.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/progress.h"
+#include "tests/bars/promise.h"
+#include "trainer/contest.h"
+#include "trainer/evaluate.h"
+#include "trainer/pricebook.h"
+
+#define PAIR "mixtral-8x7b-instruct,gpt-4-1106-preview"
+#define POOL "llama-3.1-8b-instruct,gemini-1.5-flash,gpt-4o-2024-05-13"
+#define PLAN "verify(gemini-1.5-flash,llama-3.1-70b-instruct,gpt-4o-2024-05-13)"
+#define POOL_FILES "mmlu-pro", "zeroeval-math", "zeroeval-crux"
+
+enum { SEED = 1, RESAMPLES = 1000, FILES_MAX = 3 };
+
+enum run_id { MMLU, FEW, SUBJECTS, GSM8K, TO_MMLU, TO_GSM8K, THREE, PLANS };
+
+static const struct run {
+    const char *data[FILES_MAX], *train, *arms;
+    size_t labels;
+    bool by_task;
+} runs[] = {
+    [MMLU] = {{"routellm-mmlu"}, NULL, PAIR, 0, false},
+    [FEW] = {{"routellm-mmlu"}, NULL, PAIR, 1500, false},
+    [SUBJECTS] = {{"routellm-mmlu"}, NULL, PAIR, 0, true},
+    [GSM8K] = {{"routellm-gsm8k"}, NULL, PAIR, 0, false},
+    [TO_MMLU] = {{"routellm-mmlu"}, "mmlu-pro", PAIR, 0, false},
+    [TO_GSM8K] = {{"routellm-gsm8k"}, "mmlu-pro", PAIR, 0, false},
+    [THREE] = {{POOL_FILES}, NULL, POOL, 0, false},
+    [PLANS] = {{POOL_FILES}, NULL, POOL "," PLAN, 0, false},
+};
+enum { RUNS = sizeof runs / sizeof runs[0] };
+
+enum figure_id { APGR, CPT50, CPT80, SAVING95, SAVING98, SAVING100 };
+
+static const struct {
+    const char *name;
+    bool at_most;
+} figures[] = {
+    [APGR] = {"APGR", false},
+    [CPT50] = {"CPT(50 %)", true},
+    [CPT80] = {"CPT(80 %)", true},
+    [SAVING95] = {"saving at .95", false},
+    [SAVING98] = {"saving at .98", false},
+    [SAVING100] = {"saving at 1.00", false},
+};
+
+static const struct bar {
+    const char *what;
+    enum run_id run;
+    enum figure_id figure;
+    double value;
+} bars[] = {
+    {"routellm-mmlu, 5 folds", MMLU, APGR, .70},
+    {"routellm-mmlu, 5 folds", MMLU, CPT50, .25},
+    {"routellm-mmlu, 5 folds", MMLU, CPT80, .55},
+    {"routellm-mmlu, 1,500 labels", FEW, APGR, .64},
+    {"routellm-mmlu, 1,500 labels", FEW, CPT50, .315},
+    {"routellm-mmlu, 1,500 labels", FEW, CPT80, .65},
+    {"routellm-mmlu, whole subjects out", SUBJECTS, APGR, .61},
+    {"routellm-gsm8k, 5 folds", GSM8K, APGR, .63},
+    {"mmlu-pro -> routellm-mmlu", TO_MMLU, APGR, .56},
+    {"mmlu-pro -> routellm-gsm8k", TO_GSM8K, APGR, .50},
+    {"three models", THREE, SAVING95, .35},
+    {"three models", THREE, SAVING98, .20},
+    {"three models and a plan", PLANS, SAVING95, .52},
+    {"three models and a plan", PLANS, SAVING98, .39},
+    {"three models and a plan", PLANS, SAVING100, .30},
+};
+enum { BARS = sizeof bars / sizeof bars[0] };
+
+/* What is kept of a run. */
+struct result {
+    size_t n;
+    struct eval_router learned, task_mean;
+};
+
+static struct figure figure_of(const struct eval_router *r, enum figure_id f)
+{
+    switch (f) {
+    case APGR:
+        return r->apgr;
+    case CPT50:
+        return r->cpt50;
+    case CPT80:
+        return r->cpt80;
+    case SAVING95:
+    case SAVING98:
+    case SAVING100:
+        break;
+    }
+    return r->at[f - SAVING95].saving;
+}
+
+static const char *path_of(const char *dir, const char *set, char dst[512])
+{
+    snprintf(dst, 512, "%s/%s.jsonl.gz", dir, set);
+    return dst;
+}
+
+static void command_print(const char *dir, const struct run *r)
+{
+    printf("  weir eval");
+    for (int i = 0; i < FILES_MAX && r->data[i]; i++)
+        printf(" --data %s/%s.jsonl.gz", dir, r->data[i]);
+    if (r->train)
+        printf(" --train %s/%s.jsonl.gz", dir, r->train);
+    printf(" --arms '%s' --prices %s/prices.csv", r->arms, dir);
+    if (r->labels)
+        printf(" --labels %zu", r->labels);
+    printf("%s\n", r->by_task ? " --group task" : "");
+}
+
+static void show(void *ctx, double done)
+{
+    progress_at(ctx, done);
+}
+
+/* Reads what a run needs. */
+static bool run_load(const char *dir, const struct run *r,
+                     const struct pricebook *prices, struct contest_set *s,
+                     struct err *e)
+{
+    char data[FILES_MAX][512], train[512];
+    const char *files[FILES_MAX], *learn = train;
+    struct contest_options c = {.data = files,
+                                .train = &learn,
+                                .n_train = r->train != NULL,
+                                .arms = r->arms,
+                                .prices = prices};
+    for (; c.n_data < FILES_MAX && r->data[c.n_data]; c.n_data++)
+        files[c.n_data] = path_of(dir, r->data[c.n_data], data[c.n_data]);
+    if (r->train)
+        path_of(dir, r->train, train);
+    if (!contest_load(s, &c, e))
+        return false;
+    s->contest.folds = 5;
+    return true;
+}
+
+static struct evaluate_options options_of(const struct run *r,
+                                          struct progress *bar)
+{
+    return (struct evaluate_options){.folds = 5,
+                                     .by_task = r->by_task,
+                                     .labels = r->labels,
+                                     .seed = SEED,
+                                     .resamples = RESAMPLES,
+                                     .progress = show,
+                                     .ctx = bar};
+}
+
+static bool run_one(const char *dir, const struct run *r,
+                    const struct pricebook *prices, struct result *out,
+                    struct err *e)
+{
+    struct progress bar;
+    struct evaluate_options o = options_of(r, &bar);
+    struct contest_set s = {0};
+    struct evaluation v = {0};
+    if (!run_load(dir, r, prices, &s, e))
+        return false;
+    progress_start(&bar, r->data[0]);
+    bool ok = evaluate(&s.contest, &o, &v, e);
+    progress_end(&bar);
+    if (ok) {
+        out->n = v.n;
+        out->learned = v.routers[0];
+        out->task_mean = v.routers[1];
+    }
+    evaluation_free(&v);
+    contest_free(&s);
+    return ok;
+}
+
+/* The guarantee is tried on what the three-model pool's fits predicted. */
+static bool run_promises(const char *dir, const struct pricebook *prices,
+                         int *failed, struct err *e)
+{
+    struct progress bar;
+    struct evaluate_options o = options_of(&runs[THREE], &bar);
+    struct contest_set s = {0};
+    struct trial t = {0};
+    if (!run_load(dir, &runs[THREE], prices, &s, e))
+        return false;
+    progress_start(&bar, "guarantee");
+    bool ok = trial_run(&t, &s.contest, &o, e);
+    progress_end(&bar);
+    ok = ok && promise_bars(&t, failed, e);
+    trial_free(&t);
+    contest_free(&s);
+    return ok;
+}
+
+static bool bar_print(const struct bar *b, const struct result *r)
+{
+    struct figure f = figure_of(&r->learned, b->figure);
+    struct figure task = figure_of(&r->task_mean, b->figure);
+    bool at_most = figures[b->figure].at_most;
+    bool pass = at_most ? f.value <= b->value : f.value >= b->value;
+    printf("%-34s %-15s %s %5.3f  %5.3f [%5.3f, %5.3f]  %6.3f  %6zu  ", b->what,
+           figures[b->figure].name, at_most ? "<=" : ">=", b->value, f.value,
+           f.lo, f.hi, task.value, r->n);
+    if (pass)
+        printf("pass\n");
+    else
+        printf("FAIL by %.3f\n", fabs(f.value - b->value));
+    return pass;
+}
+
+static int report(const struct result *results)
+{
+    int failed = 0;
+    printf("\n%-34s %-15s %8s  %22s  %6s  %6s\n", "check", "figure", "bar",
+           "reached [95 % interval]", "task", "n");
+    for (int i = 0; i < BARS; i++)
+        failed += !bar_print(&bars[i], &results[bars[i].run]);
+    printf("(task: the same figure of the task-mean router, which is told "
+           "the true task)\n\n%d of %d bars reached\n",
+           BARS - failed, BARS);
+    return failed;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool run_all(const char *dir, int *failed, struct err *e)
+{
+    char prices_path[512];
+    struct result results[RUNS] = {{0}};
+    struct pricebook *prices = pricebook_new(NULL);
+    bool ok = prices || err_set(e, ERR_MEMORY, "no memory for prices");
+    snprintf(prices_path, sizeof prices_path, "%s/prices.csv", dir);
+    ok = ok && pricebook_read(prices, prices_path, e);
+    for (int i = 0; ok && i < RUNS; i++) {
+        double began = now();
+        command_print(dir, &runs[i]);
+        fflush(stdout);
+        ok = run_one(dir, &runs[i], prices, &results[i], e);
+        printf("    %.1f s\n", now() - began);
+    }
+    if (ok) {
+        *failed = report(results);
+        fflush(stdout);
+        ok = run_promises(dir, prices, failed, e);
+    }
+    pricebook_free(prices);
+    return ok;
+}
+
+int main(void)
+{
+    const char *dir = getenv("WEIR_DATA");
+    int failed = 0;
+    struct err e;
+    char path[512];
+    if (!dir)
+        dir = "../shared/data";
+    if (access(path_of(dir, "routellm-mmlu", path), R_OK) != 0) {
+        printf("skipped: the labelled sets are not in %s (WEIR_DATA names "
+               "another folder)\n",
+               dir);
+        return 0;
+    }
+    if (!run_all(dir, &failed, &e)) {
+        fprintf(stderr, "routing bars: %s\n", e.msg);
+        return 1;
+    }
+    return failed ? 1 : 0;
+}

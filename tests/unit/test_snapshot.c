@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration and classifier together: which of the classifier's arms
+ * stands for which arm, and which promises of its card hold. */
+#include "router/snapshot.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "router/explain.h"
+#include "tests/unit/weights_sample.h"
+
+/* clang-format off */
+static const char card[] =
+    "{\"fallback\":\"reference\",\"levels\":["
+    "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
+    "\"reference\":\"frontier\",\"quality\":1.0,\"price\":3,\"valid\":true},"
+    "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
+    "\"reference\":\"frontier\",\"quality\":0.95,\"price\":70,\"valid\":true},"
+    "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
+    "\"reference\":\"frontier\",\"quality\":0.9,\"price\":90,\"valid\":false},"
+    "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
+    "\"reference\":\"workhorse\",\"quality\":0.98,\"price\":5,\"valid\":true},"
+    "{\"arms\":[\"economy\",\"frontier\"],"
+    "\"reference\":\"frontier\",\"quality\":0.95,\"price\":11,\"valid\":true}"
+    "]}";
+/* clang-format on */
+
+static char path[] = "/tmp/weir-snapshot-XXXXXX";
+
+static int write_classifier(void **state)
+{
+    static const char *const tiers[] = {"economy", "workhorse", "frontier"};
+    struct weights_sample s;
+    struct buf b;
+    struct err e;
+    int fd = mkstemp(path);
+
+    (void)state;
+    sample_small(&s);
+    for (int i = 0; i < 3; i++)
+        s.name[i] = tiers[i];
+    buf_init(&b, 1 << 24);
+    if (fd < 0 || !weights_encode(&s.w, FEATURES_VERSION, SPAN(card), &b, &e) ||
+        write(fd, b.ptr, b.len) != (ssize_t)b.len)
+        return -1;
+    close(fd);
+    buf_free(&b);
+    sample_free(&s);
+    return 0;
+}
+
+static int remove_classifier(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+/* Arms known by name, by the provider's name, or by their tier only. */
+static struct snapshot *load(const char *routes)
+{
+    char text[4000];
+    struct err e = {0};
+    struct snapshot *s;
+
+    snprintf(text, sizeof text,
+             "classifier: %s\n"
+             "providers: {p: {dialect: openai, base_url: http://127.0.0.1:1}}\n"
+             "models:\n"
+             "  a: {provider: p, name: v/economy, price: {input: 1, output: 1}}"
+             "\n"
+             "  b: {provider: p, name: workhorse, price: {input: 2, output: 2}}"
+             "\n"
+             "  c: {provider: p, name: frontier, tier: frontier, price: "
+             "{input: 9, output: 9}}\n"
+             "  d: {provider: p, tier: frontier, price: {input: 8, output: 8}}"
+             "\n"
+             "  e: {provider: p, tier: economy, price: {input: 1, output: 1}}"
+             "\n"
+             "  u: {provider: p, price: {input: 1, output: 1}}\n"
+             "routes:\n%s",
+             path, routes);
+    s = snapshot_parse(span_of(text), "t.yaml", NULL, &e);
+    if (!s)
+        fail_msg("%s", e.msg);
+    return s;
+}
+
+static void arms_are_known_by_name_or_tier(void **state)
+{
+    struct snapshot *s = load("  r: {arms: [c, a, u, e]}\n");
+    const struct route *r = snapshot_route(s, SPAN("r"));
+
+    (void)state;
+    assert_int_equal(r->head[0], 2);
+    assert_int_equal(r->head[1], 0);
+    assert_int_equal(r->head[2], -1);
+    assert_int_equal(r->head[3], 0);
+    assert_int_equal(r->n_levels, 0); /* u is not known */
+    snapshot_unref(s);
+}
+
+static void promises_hold_for_exactly_their_arms(void **state)
+{
+    struct snapshot *s = load("  all: {arms: [c, b, a], reference: c}\n"
+                              "  two: {arms: [a, c]}\n"
+                              "  middle: {arms: [a, b, c], reference: b}\n"
+                              "  tiers: {arms: [e, b, c]}\n");
+    const struct route *r = snapshot_route(s, SPAN("all"));
+
+    (void)state;
+    assert_int_equal(r->n_levels, 2); /* valid ones, ascending */
+    assert_float_equal(r->levels[0].quality, .95, 1e-9);
+    assert_float_equal(r->levels[0].price, 70, 1e-9);
+    assert_float_equal(r->levels[1].quality, 1, 1e-9);
+    assert_true(r->fall_to_reference);
+    r = snapshot_route(s, SPAN("two"));
+    assert_int_equal(r->n_levels, 1);
+    assert_float_equal(r->levels[0].price, 11, 1e-9);
+    r = snapshot_route(s, SPAN("middle"));
+    assert_int_equal(r->n_levels, 1);
+    assert_float_equal(r->levels[0].price, 5, 1e-9);
+    r = snapshot_route(s, SPAN("tiers")); /* e is known by its tier only */
+    assert_int_equal(r->head[0], 0);
+    assert_int_equal(r->n_levels, 0);
+    assert_false(r->fall_to_reference);
+    snapshot_unref(s);
+}
+
+static const char body[] =
+    "{\"model\":\"all\",\"messages\":[{\"role\":\"user\",\"content\":"
+    "\"Prove that the square root of 2 is irrational.\"}]}";
+
+static void decide_for(struct snapshot *s, struct judge *j, double quality,
+                       struct buf *out)
+{
+    const struct route *r = snapshot_route(s, SPAN("all"));
+    struct brief b = {.wish = wish_none()};
+    struct request request;
+    struct arena a;
+    struct err e;
+
+    arena_init(&a, 1 << 20);
+    assert_true(request_from_openai(SPAN(body), &a, &request, &e));
+    b.wish.quality = quality;
+    judge_decide(j, s, r, &request, &b);
+    explain_json(&(struct explained){j, s, r, &request}, out);
+    arena_free(&a);
+}
+
+static void the_card_decides_by_price_or_reference(void **state)
+{
+    struct snapshot *s = load("  all: {arms: [a, b, c], quality: 0.94}\n");
+    struct judge *j = judge_new();
+    struct buf out;
+    struct json v, arms, weights;
+    struct err e;
+
+    (void)state;
+    assert_non_null(j);
+    buf_init(&out, 1 << 20);
+    decide_for(s, j, 0.94, &out);
+    assert_int_equal(j->decision.reason, REASON_LEVEL);
+    assert_float_equal(j->decision.price, 70, 1e-9);
+    assert_true(j->decision.task.len > 0);
+    assert_true(json_parse(buf_view(&out), &v, &e));
+    arms = json_get(&v, "arms");
+    assert_int_equal(json_count(&arms), 3);
+    weights = json_get(&v, "classifier");
+    assert_int_equal(json_inner(&weights).len, 16);
+    decide_for(s, j, 1.2, &out);
+    assert_int_equal(j->decision.reason, REASON_NO_LEVEL);
+    assert_int_equal(j->decision.chosen, 2);
+    buf_free(&out);
+    judge_free(j);
+    snapshot_unref(s);
+}
+
+static void a_bad_classifier_is_an_error_with_its_path(void **state)
+{
+    struct err e = {0};
+
+    (void)state;
+    assert_null(snapshot_parse(SPAN("classifier: /dev/null\n"
+                                    "providers: {openai: {}}\n"
+                                    "models: {m: {provider: openai}}\n"),
+                               "t.yaml", NULL, &e));
+    assert_non_null(strstr(e.msg, "/dev/null"));
+}
+
+static void a_snapshot_lives_as_long_as_it_is_held(void **state)
+{
+    struct snapshot *s = load("  all: {arms: [a, b, c]}\n");
+    struct snapshot *held = snapshot_ref(s);
+
+    (void)state;
+    snapshot_unref(s);
+    assert_non_null(snapshot_route(held, SPAN("all")));
+    snapshot_unref(held);
+    snapshot_unref(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arms_are_known_by_name_or_tier),
+        cmocka_unit_test(promises_hold_for_exactly_their_arms),
+        cmocka_unit_test(the_card_decides_by_price_or_reference),
+        cmocka_unit_test(a_bad_classifier_is_an_error_with_its_path),
+        cmocka_unit_test(a_snapshot_lives_as_long_as_it_is_held),
+    };
+
+    return cmocka_run_group_tests(tests, write_classifier, remove_classifier);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/card.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/units.h"
+#include "base/version.h"
+
+/* NAN becomes null. */
+static void number(cJSON *to, const char *key, double value)
+{
+    if (isfinite(value))
+        cJSON_AddNumberToObject(to, key, value);
+    else
+        cJSON_AddNullToObject(to, key);
+}
+
+static void data_json(const struct table *t, cJSON *card)
+{
+    cJSON *list = cJSON_AddArrayToObject(card, "data");
+
+    for (uint32_t i = 0; i < t->n_files; i++) {
+        cJSON *file = cJSON_CreateObject();
+        cJSON_AddStringToObject(file, "path", t->files[i].path);
+        cJSON_AddStringToObject(file, "sha256", t->files[i].sha256);
+        number(file, "rows", (double)t->files[i].rows);
+        cJSON_AddItemToArray(list, file);
+    }
+    number(card, "rows", (double)t->n);
+    number(card, "duplicates", (double)t->duplicates);
+    number(card, "bad_rows", (double)t->bad_rows);
+}
+
+static void names_json(const struct training *r, cJSON *card)
+{
+    cJSON *arms = cJSON_AddArrayToObject(card, "arms");
+    cJSON *tasks = cJSON_AddArrayToObject(card, "tasks");
+
+    for (uint32_t a = 0; a < r->t->n_arms; a++)
+        cJSON_AddItemToArray(arms, cJSON_CreateString(r->t->arms[a].name));
+    for (uint32_t i = 0; i < r->t->n_tasks; i++)
+        cJSON_AddItemToArray(tasks, cJSON_CreateString(r->t->tasks[i]));
+}
+
+static void calibration_json(const struct training *r, cJSON *card)
+{
+    cJSON *all = cJSON_AddObjectToObject(card, "calibration");
+
+    for (uint32_t a = 0; a < r->t->n_arms; a++) {
+        const struct fit_arm *f = fit_arm(r->fit, a);
+        cJSON *arm = cJSON_AddObjectToObject(all, r->t->arms[a].name);
+        number(arm, "labels", (double)f->labels);
+        number(arm, "mean", f->mean);
+        number(arm, "ece", f->ece);
+        number(arm, "log_loss", f->log_loss);
+        cJSON_AddStringToObject(arm, "curve",
+                                f->isotonic ? "isotonic" : "platt");
+        cJSON_AddBoolToObject(arm, "constant", f->constant);
+    }
+}
+
+static void figures_json(const struct training *r,
+                         const struct guarantee_level *v, cJSON *to)
+{
+    cJSON *share = cJSON_AddObjectToObject(to, "share");
+
+    number(to, "price", v->price);
+    number(to, "n", (double)v->n);
+    number(to, "conversations", (double)v->groups);
+    number(to, "measured", v->measured);
+    number(to, "measured_lo", v->measured_lo);
+    number(to, "measured_hi", v->measured_hi);
+    number(to, "saving", v->saving);
+    number(to, "lo", v->lo);
+    number(to, "hi", v->hi);
+    for (uint32_t a = 0; a < r->t->n_arms; a++)
+        number(share, r->t->arms[a].name, v->share[a]);
+}
+
+static void levels_json(const struct training *r, double confidence,
+                        cJSON *card)
+{
+    cJSON *list = cJSON_AddArrayToObject(card, "levels");
+
+    for (uint32_t k = 0; k < r->n_levels; k++) {
+        cJSON *level = cJSON_CreateObject();
+        cJSON *arms = cJSON_AddArrayToObject(level, "arms");
+        for (uint32_t a = 0; a < r->t->n_arms; a++)
+            cJSON_AddItemToArray(arms, cJSON_CreateString(r->t->arms[a].name));
+        cJSON_AddStringToObject(level, "reference",
+                                r->t->arms[r->reference].name);
+        number(level, "quality", r->qualities[k]);
+        number(level, "confidence", confidence);
+        cJSON_AddBoolToObject(level, "valid", r->levels[k].valid);
+        figures_json(r, &r->levels[k], level);
+        cJSON_AddItemToArray(list, level);
+    }
+}
+
+static void metrics_json(const struct training *r, const struct card_about *c,
+                         cJSON *card)
+{
+    cJSON *all = cJSON_AddObjectToObject(card, "metrics"), *arms;
+
+    cJSON_AddStringToObject(all, "on",
+                            !r->held     ? "nothing kept back"
+                            : r->by_time ? "the newest conversations, kept "
+                                           "back from a fit on the others"
+                                         : "conversations drawn at random, "
+                                           "kept back from a fit on the "
+                                           "others");
+    number(all, "n_train", (double)r->n_train);
+    number(all, "n", (double)r->n_held);
+    if (!r->held)
+        return;
+    arms = cJSON_AddObjectToObject(all, "arms");
+    for (uint32_t a = 0; a < r->t->n_arms; a++) {
+        cJSON *arm = cJSON_AddObjectToObject(arms, r->t->arms[a].name);
+        number(arm, "labels", (double)r->arms[a].labels);
+        number(arm, "score", r->arms[a].score);
+        number(arm, "cost_usd", r->arms[a].cost);
+        number(arm, "ece", r->arms[a].ece);
+        number(arm, "log_loss", r->arms[a].log_loss);
+    }
+    if (r->on_held.valid) {
+        cJSON *router = cJSON_AddObjectToObject(all, "router");
+        number(router, "quality", c->options->quality);
+        figures_json(r, &r->on_held, router);
+    }
+}
+
+static void advice_json(const struct training *r, cJSON *card)
+{
+    cJSON *notes;
+
+    cJSON_AddStringToObject(card, "fallback", "reference");
+    cJSON_AddStringToObject(card, "reference", r->t->arms[r->reference].name);
+    if (r->use_fixed >= 0)
+        cJSON_AddStringToObject(card, "use_fixed",
+                                r->t->arms[r->use_fixed].name);
+    notes = cJSON_AddArrayToObject(card, "notes");
+    for (uint32_t i = 0; i < r->n_notes; i++)
+        cJSON_AddItemToArray(notes, cJSON_CreateString(r->notes[i]));
+}
+
+bool card_json(const struct training *r, const struct card_about *c,
+               struct buf *out, struct err *e)
+{
+    cJSON *card = cJSON_CreateObject();
+    char *text;
+
+    cJSON_AddNumberToObject(card, "format", 1);
+    cJSON_AddStringToObject(card, "created", c->created);
+    cJSON_AddStringToObject(card, "weir", WEIR_VERSION);
+    cJSON_AddStringToObject(card, "command", c->command);
+    number(card, "seed", c->options->seed);
+    data_json(r->t, card);
+    names_json(r, card);
+    calibration_json(r, card);
+    levels_json(r, c->options->confidence, card);
+    metrics_json(r, c, card);
+    advice_json(r, card);
+    text = cJSON_PrintUnformatted(card);
+    cJSON_Delete(card);
+    if (!text)
+        return err_set(e, ERR_MEMORY, "no memory for the card");
+    buf_str(out, text);
+    cJSON_free(text);
+    return !out->failed || err_set(e, ERR_MEMORY, "no memory for the card");
+}
+
+static void cell(struct buf *out, double value)
+{
+    if (isnan(value))
+        buf_str(out, "        -");
+    else
+        buf_printf(out, " %8.4f", value);
+}
+
+static void arms_text(const struct training *r, struct buf *out)
+{
+    char usd[32];
+
+    buf_printf(out, "  %-28s %8s %8s %12s %8s\n", "arm", "labels", "score",
+               "cost", "ECE");
+    for (uint32_t a = 0; a < r->t->n_arms; a++) {
+        const struct train_arm *arm = &r->arms[a];
+        buf_printf(out, "  %-28.28s %8zu", r->t->arms[a].name, arm->labels);
+        cell(out, arm->score);
+        buf_printf(out, " %12s",
+                   isnan(arm->cost) ? "-" : units_usd(arm->cost, usd));
+        cell(out, arm->ece);
+        buf_char(out, '\n');
+    }
+}
+
+static void held_text(const struct training *r, const struct card_about *c,
+                      struct buf *out)
+{
+    const struct guarantee_level *v = &r->on_held;
+
+    buf_printf(out, "On %zu rows kept back (%s), by a fit on the other %zu:\n",
+               r->n_held, r->by_time ? "the newest" : "at random", r->n_train);
+    arms_text(r, out);
+    if (!v->valid)
+        return;
+    buf_printf(out,
+               "  routed at %.2f of %s: saving %.1f %% [%.1f, %.1f], quality "
+               "%.4f [%.4f, %.4f] of it, n=%zu\n",
+               c->options->quality, r->t->arms[r->reference].name,
+               100 * v->saving, 100 * v->lo, 100 * v->hi, v->measured,
+               v->measured_lo, v->measured_hi, v->n);
+}
+
+static void levels_text(const struct training *r, const struct card_about *c,
+                        struct buf *out)
+{
+    buf_printf(out,
+               "Promises over %s with %.0f %% confidence (n=%zu, cross-fitted; "
+               "saving with 95 %% interval):\n",
+               r->t->arms[r->reference].name, 100 * c->options->confidence,
+               r->n_judged);
+    for (uint32_t k = 0; k < r->n_levels; k++) {
+        const struct guarantee_level *v = &r->levels[k];
+        if (v->valid)
+            buf_printf(
+                out, "  quality >= %.2f  saving %5.1f %% [%5.1f, %5.1f]\n",
+                r->qualities[k], 100 * v->saving, 100 * v->lo, 100 * v->hi);
+        else
+            buf_printf(out, "  quality >= %.2f  not to be had: %s answers\n",
+                       r->qualities[k], r->t->arms[r->reference].name);
+    }
+}
+
+void card_text(const struct training *r, const struct card_about *c,
+               struct buf *out)
+{
+    buf_printf(out, "Learnt from %zu rows, %u arms, %u tasks.\n", r->t->n,
+               r->t->n_arms, r->t->n_tasks);
+    if (r->held)
+        held_text(r, c, out);
+    if (r->n_judged && r->t->n_arms > 1)
+        levels_text(r, c, out);
+    for (uint32_t i = 0; i < r->n_notes; i++)
+        buf_printf(out, "* %s\n", r->notes[i]);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/cmd_train.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/args.h"
+#include "base/clock.h"
+#include "base/progress.h"
+#include "models/registry.h"
+#include "trainer/card.h"
+#include "trainer/deploy.h"
+#include "trainer/pricebook.h"
+#include "trainer/tiers.h"
+#include "trainer/train.h"
+
+enum { FILE_MAX = 1 << 30, TEXT_MAX = 4 << 20 };
+
+#define LOADING .08 /* share of the time that reading takes */
+
+struct options {
+    struct arg_list data, prices;
+    const char *arms, *out, *tiers, *reference;
+    double quality, confidence;
+    uint64_t seed, threads, bits, min_rows;
+    bool skip_bad, json;
+};
+
+static enum args_end parse(int argc, char **argv, struct options *o, int *first,
+                           struct err *e)
+{
+    const struct arg list[] = {
+        {"data", ARG_LIST, &o->data, "F",
+         "labelled outcomes (.jsonl, .jsonl.gz) or a server's log (.db)"},
+        {"arms", ARG_TEXT, &o->arms, "A,B,...",
+         "arms to learn (default: all that occur)"},
+        {"out", ARG_TEXT, &o->out, "M.weir",
+         "where the classifier goes (default classifier.weir); the files "
+         "before it are kept as M.weir.1 ... .5"},
+        {"tiers", ARG_TEXT, &o->tiers, "F.yaml", "models -> tiers as arms"},
+        {"quality", ARG_REAL, &o->quality, "Q",
+         "share of the reference's quality to be kept (default 0.98)"},
+        {"reference", ARG_TEXT, &o->reference, "ARM",
+         "the measure of quality and cost (default: the best arm)"},
+        {"confidence", ARG_REAL, &o->confidence, "C",
+         "of the promise (default 0.95)"},
+        {"prices", ARG_LIST, &o->prices, "F.csv",
+         "model,input,output in USD per million tokens; before the registry's"},
+        {"seed", ARG_U64, &o->seed, "N", "of every random choice (default 1)"},
+        {"threads", ARG_U64, &o->threads, "N",
+         "worker processes (default: one a core)"},
+        {"bits", ARG_U64, &o->bits, "N",
+         "hash space of 2^N, 8 to 22 (default 18)"},
+        {"min-rows", ARG_U64, &o->min_rows, "N",
+         "words in fewer rows get no weights: a smaller file"},
+        {"skip-bad", ARG_FLAG, &o->skip_bad, NULL,
+         "leave out malformed rows instead of stopping at the first"},
+        {"json", ARG_FLAG, &o->json, NULL, "print the card as JSON"},
+    };
+    const struct args a = {
+        .command = "train",
+        .usage = "--data F... [--arms A,B,...] [--out M.weir] [options]",
+        .about = "Learns from labelled outcomes which arm is adequate for "
+                 "which request,\nand writes the classifier file that `weir "
+                 "serve` loads.  Loose words are\nfurther --data files.",
+        .list = list,
+        .n = sizeof list / sizeof list[0],
+    };
+    return args_parse(&a, argc, argv, first, e);
+}
+
+static bool check(struct options *o, int argc, char **argv, int first,
+                  struct err *e)
+{
+    for (int i = first; i < argc; i++) {
+        if (o->data.n == ARG_LIST_MAX)
+            return err_set(e, ERR_USAGE, "wanted at most %d files",
+                           ARG_LIST_MAX);
+        o->data.at[o->data.n++] = argv[i];
+    }
+    if (!o->data.n)
+        return err_set(e, ERR_USAGE,
+                       "--data: wanted labelled outcomes, found none");
+    if (!(o->quality > 0 && o->quality <= 1))
+        return err_set(e, ERR_USAGE,
+                       "--quality: wanted a share above 0 up to 1, found %g",
+                       o->quality);
+    if (!(o->confidence >= .5 && o->confidence < 1))
+        return err_set(e, ERR_USAGE,
+                       "--confidence: wanted 0.5 to below 1, found %g",
+                       o->confidence);
+    if (o->seed > UINT32_MAX || o->threads > 256)
+        return err_set(e, ERR_USAGE,
+                       "--seed: wanted at most %u; --threads: at most 256",
+                       UINT32_MAX);
+    if (o->bits && (o->bits < 8 || o->bits > 22))
+        return err_set(e, ERR_USAGE, "--bits: wanted 8 to 22, found %llu",
+                       (unsigned long long)o->bits);
+    return o->min_rows < 1000000 ||
+           err_set(e, ERR_USAGE, "--min-rows: wanted less than 1000000");
+}
+
+/* "a,b,c" in place to names. */
+static bool names_cut(char *text, const char **names, uint32_t *n,
+                      struct err *e)
+{
+    char *rest = text, *name;
+
+    *n = 0;
+    while (rest && (name = strsep(&rest, ","))) {
+        if (!*name)
+            return err_set(e, ERR_USAGE, "--arms: an empty name");
+        if (*n == CLASSIFIER_ARMS_MAX)
+            return err_set(e, ERR_USAGE, "--arms: wanted at most %d",
+                           CLASSIFIER_ARMS_MAX);
+        names[(*n)++] = name;
+    }
+    return true;
+}
+
+struct span_of_bar {
+    struct progress *bar;
+    double from, to;
+};
+
+static void show(void *ctx, double done)
+{
+    const struct span_of_bar *s = ctx;
+
+    progress_at(s->bar, s->from + done * (s->to - s->from));
+}
+
+static bool read_prices(const struct options *o, struct pricebook *p,
+                        struct err *e)
+{
+    for (unsigned i = 0; i < o->prices.n; i++)
+        if (!pricebook_read(p, o->prices.at[i], e))
+            return false;
+    return true;
+}
+
+static struct table *load(const struct options *o, struct progress *bar,
+                          struct err *e)
+{
+    struct catalogue *catalogue = catalogue_shipped(e);
+    struct pricebook *prices = catalogue ? pricebook_new(catalogue) : NULL;
+    char *text = o->arms ? strdup(o->arms) : NULL;
+    const char *names[CLASSIFIER_ARMS_MAX];
+    struct span_of_bar part = {bar, 0, LOADING};
+    struct tiers *tiers = NULL;
+    struct table *t = NULL;
+    struct table_options how = {.files = o->data.at,
+                                .n_files = o->data.n,
+                                .arms = names,
+                                .prices = prices,
+                                .skip_bad = o->skip_bad,
+                                .progress = show,
+                                .ctx = &part};
+    bool ok = prices && (!o->arms || text);
+
+    if (catalogue && !ok)
+        err_set(e, ERR_MEMORY, "no memory for arms and prices");
+    ok = ok && (!text || names_cut(text, names, &how.n_arms, e)) &&
+         read_prices(o, prices, e);
+    if (ok && o->tiers)
+        ok = (tiers = tiers_read(o->tiers, e)) != NULL;
+    how.tiers = tiers;
+    if (ok)
+        t = table_load(&how, e);
+    tiers_free(tiers);
+    pricebook_free(prices);
+    catalogue_free(catalogue);
+    free(text);
+    return t;
+}
+
+/* The words as typed, separated by blanks. */
+static void command_line(int argc, char **argv, struct buf *out)
+{
+    buf_str(out, "weir");
+    for (int i = 0; i < argc; i++)
+        buf_printf(out, " %s", argv[i]);
+}
+
+/* Now, or SOURCE_DATE_EPOCH (seconds) for files that are to be rebuilt. */
+static void created(char dst[32])
+{
+    const char *fixed = getenv("SOURCE_DATE_EPOCH");
+    uint64_t seconds;
+
+    if (fixed && span_u64(span_of(fixed), &seconds) && seconds < 1u << 31)
+        clock_format((int64_t)seconds * 1000, dst);
+    else
+        clock_format(clock_utc_ms(), dst);
+}
+
+static bool write_and_say(const struct options *o, const struct training *r,
+                          const struct card_about *about, struct err *e)
+{
+    struct buf card, file, text;
+    bool ok;
+
+    buf_init(&card, TEXT_MAX);
+    buf_init(&file, FILE_MAX);
+    buf_init(&text, TEXT_MAX);
+    ok = card_json(r, about, &card, e) &&
+         fit_write(r->fit, buf_view(&card), &file, e) &&
+         deploy_write(o->out, buf_view(&file), e);
+    if (ok && o->json) {
+        printf("%s\n", buf_cstr(&card));
+    } else if (ok) {
+        card_text(r, about, &text);
+        buf_printf(&text, "Written: %s (%.1f MB)\n", o->out,
+                   (double)file.len / 1e6);
+        fputs(buf_cstr(&text), stdout);
+    }
+    buf_free(&card);
+    buf_free(&file);
+    buf_free(&text);
+    return ok;
+}
+
+static bool run(const struct options *o, const char *command, struct err *e)
+{
+    struct progress bar;
+    struct span_of_bar part = {&bar, LOADING, 1};
+    const struct train_options how = {.reference = o->reference,
+                                      .quality = o->quality,
+                                      .confidence = o->confidence,
+                                      .seed = (uint32_t)o->seed,
+                                      .threads = (unsigned)o->threads,
+                                      .bits = (unsigned)o->bits,
+                                      .min_rows = (unsigned)o->min_rows,
+                                      .ordered = o->tiers != NULL,
+                                      .progress = show,
+                                      .ctx = &part};
+    char now[32];
+    struct card_about about = {now, command, &how};
+    struct training r = {0};
+    struct table *t;
+    bool ok;
+
+    created(now);
+    progress_start(&bar, "training");
+    t = load(o, &bar, e);
+    ok = t && train_run(&r, t, &how, e);
+    progress_end(&bar);
+    ok = ok && write_and_say(o, &r, &about, e);
+    training_free(&r);
+    table_free(t);
+    return ok;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    struct options o = {
+        .out = "classifier.weir", .quality = .98, .confidence = .95, .seed = 1};
+    struct err e = {0};
+    struct buf command;
+    int first = 0, status = 0;
+
+    buf_init(&command, 1 << 16);
+    command_line(argc, argv, &command);
+    switch (parse(argc, argv, &o, &first, &e)) {
+    case ARGS_HELP:
+        break;
+    case ARGS_BAD:
+        status = 2;
+        break;
+    case ARGS_OK:
+        if (!check(&o, argc, argv, first, &e))
+            status = 2;
+        else if (!run(&o, buf_cstr(&command), &e))
+            status = e.kind == ERR_USAGE ? 2 : 1;
+        break;
+    }
+    if (status)
+        fprintf(stderr, "weir train: %s\n", e.msg);
+    buf_free(&command);
+    return status;
+}

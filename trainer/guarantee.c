@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/guarantee.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "models/choose.h"
+#include "trainer/bootstrap.h"
+#include "trainer/metrics.h"
+
+enum { DRAWS = 500, DRAWS_MANY = 200, MANY = 30000 };
+
+/* Prices in units of 1 / mean cost of the reference, after 0. */
+#define PRICE_FIRST 1e-3
+#define PRICE_LAST 30.
+/* Largest share of the capital that may be lost on one row. */
+#define BET_MOST .75
+
+double guarantee_p(const double *x, size_t n, double high, double delta)
+{
+    double capital = 0; /* its logarithm */
+    double mean = 0, square = .25, k = 1;
+    double most = BET_MOST / high;
+
+    for (size_t i = 0; i < n; i++) {
+        /* The bet rests on what came before only. */
+        double bet =
+            sqrt(2 * log(1 / delta) / (fmax(square / k, 1e-9) * (double)n));
+        double d;
+        capital += log1p(-fmin(bet, most) * x[i]);
+        k++;
+        d = x[i] - mean;
+        mean += d / k;
+        square += d * (x[i] - mean);
+    }
+    return capital > 0 ? exp(-capital) : 1;
+}
+
+/* What one price does with the rows. */
+struct trial_rows {
+    const struct guarantee_rows *r;
+    const struct guarantee_ask *ask;
+    uint32_t *order; /* (owned) [n] by conversation, those at random */
+    size_t *first;   /* (owned) [groups + 1] in order */
+    size_t groups;
+    uint8_t *choice; /* (owned) [n] arm */
+    double *loss;    /* (owned) [groups] */
+};
+
+static int choose(const struct trial_rows *t, size_t i, double price)
+{
+    struct candidate c[GUARANTEE_ARMS_MAX];
+    uint32_t arms = t->r->n_arms;
+
+    for (uint32_t a = 0; a < arms; a++)
+        c[a] = (struct candidate){.quality = t->r->quality[i * arms + a],
+                                  .cost = t->r->cost[i * arms + a],
+                                  .allowed = t->ask->arms >> a & 1};
+    return choose_by_price(c, arms, price);
+}
+
+static void choose_all(struct trial_rows *t, double price)
+{
+    for (size_t i = 0; i < t->r->n; i++)
+        t->choice[i] = (uint8_t)choose(t, i, price);
+}
+
+static void losses(struct trial_rows *t)
+{
+    const struct guarantee_rows *r = t->r;
+
+    for (size_t g = 0; g < t->groups; g++) {
+        double sum = 0;
+        for (size_t k = t->first[g]; k < t->first[g + 1]; k++) {
+            size_t at = (size_t)t->order[k] * r->n_arms;
+            sum += t->ask->quality * (double)r->score[at + t->ask->reference] -
+                   (double)r->score[at + t->choice[t->order[k]]];
+        }
+        t->loss[g] = sum / (double)(t->first[g + 1] - t->first[g]);
+    }
+}
+
+struct place {
+    uint64_t key, group;
+    uint32_t row;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static bool arrange(struct trial_rows *t, struct err *e)
+{
+    size_t n = t->r->n;
+    struct place *p = malloc((n + 1) * sizeof *p);
+
+    t->order = malloc((n + 1) * sizeof *t->order);
+    t->first = malloc((n + 1) * sizeof *t->first);
+    t->choice = malloc(n + 1);
+    t->loss = malloc((n + 1) * sizeof *t->loss);
+    if (!p || !t->order || !t->first || !t->choice || !t->loss) {
+        free(p);
+        return err_set(e, ERR_MEMORY, "no memory to calibrate on %zu rows", n);
+    }
+    for (size_t i = 0; i < n; i++)
+        p[i] = (struct place){rng_mix(t->ask->seed, t->r->group[i]),
+                              t->r->group[i], (uint32_t)i};
+    qsort(p, n, sizeof *p, by_key);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || p[i].group != p[i - 1].group)
+            t->first[t->groups++] = i;
+        t->order[i] = p[i].row;
+    }
+    t->first[t->groups] = n;
+    free(p);
+    return true;
+}
+
+static double mean_spent(const struct guarantee_rows *r, uint32_t arm)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < r->n; i++)
+        sum += r->spent[i * r->n_arms + arm];
+    return r->n ? sum / (double)r->n : 0;
+}
+
+/* Prices upwards while the promise can be shown to hold. */
+static void climb(struct trial_rows *t, struct guarantee_level *out)
+{
+    double unit = mean_spent(t->r, t->ask->reference);
+    double delta = 1 - t->ask->confidence;
+    double step = pow(PRICE_LAST / PRICE_FIRST, 1. / (GUARANTEE_PRICES - 2));
+
+    if (!(unit > 0) || t->groups < GUARANTEE_MIN)
+        return;
+    for (int k = 0; k < GUARANTEE_PRICES; k++) {
+        double price = k ? PRICE_FIRST * pow(step, k - 1) / unit : 0;
+        choose_all(t, price);
+        losses(t);
+        if (guarantee_p(t->loss, t->groups, t->ask->quality, delta) > delta)
+            return;
+        out->valid = true;
+        out->price = price;
+    }
+}
+
+/* One draw of the bootstrap: saving and quality by the reference's. */
+static void redraw(const struct trial_rows *t, const double *weight,
+                   double *saving, double *quality)
+{
+    const struct guarantee_rows *r = t->r;
+    double spent = 0, whole = 0, score = 0, best = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        size_t at = i * r->n_arms, mine = at + t->choice[i];
+        size_t ref = at + t->ask->reference;
+        spent += weight[i] * r->spent[mine];
+        whole += weight[i] * r->spent[ref];
+        score += weight[i] * (double)r->score[mine];
+        best += weight[i] * (double)r->score[ref];
+    }
+    *saving = whole > 0 ? 1 - spent / whole : 0;
+    *quality = best > 0 ? score / best : NAN;
+}
+
+static bool intervals(struct trial_rows *t, struct guarantee_level *out,
+                      struct err *e)
+{
+    size_t n = t->r->n;
+    unsigned draws = n > MANY ? DRAWS_MANY : DRAWS;
+    double *weight = malloc((n + 1) * sizeof *weight);
+    double saving[DRAWS], quality[DRAWS];
+    struct bootstrap b = {0};
+    bool ok = bootstrap_init(&b, t->r->group, n, t->ask->seed, e);
+
+    if (ok && !weight)
+        ok = err_set(e, ERR_MEMORY, "no memory for an interval");
+    for (unsigned d = 0; ok && d < draws; d++) {
+        bootstrap_draw(&b, weight);
+        redraw(t, weight, &saving[d], &quality[d]);
+    }
+    if (ok) {
+        struct interval s = metrics_interval(saving, draws, .95);
+        struct interval q = metrics_interval(quality, draws, .95);
+        out->lo = s.lo;
+        out->hi = s.hi;
+        out->measured_lo = q.lo;
+        out->measured_hi = q.hi;
+    }
+    bootstrap_free(&b);
+    free(weight);
+    return ok;
+}
+
+static bool measure(struct trial_rows *t, struct guarantee_level *out,
+                    struct err *e)
+{
+    const struct guarantee_rows *r = t->r;
+    double score = 0, best = 0, spent = 0, whole = 0;
+
+    choose_all(t, out->price);
+    for (size_t i = 0; i < r->n; i++) {
+        size_t at = i * r->n_arms;
+        score += (double)r->score[at + t->choice[i]];
+        best += (double)r->score[at + t->ask->reference];
+        spent += r->spent[at + t->choice[i]];
+        whole += r->spent[at + t->ask->reference];
+        out->share[t->choice[i]] += 1. / (double)r->n;
+    }
+    out->measured = best > 0 ? score / best : NAN;
+    out->saving = whole > 0 ? 1 - spent / whole : 0;
+    return intervals(t, out, e);
+}
+
+static void trial_rows_free(struct trial_rows *t)
+{
+    free(t->order);
+    free(t->first);
+    free(t->choice);
+    free(t->loss);
+}
+
+bool guarantee_measure(const struct guarantee_rows *r,
+                       const struct guarantee_ask *ask, double price,
+                       struct guarantee_level *out, struct err *e)
+{
+    struct trial_rows t = {.r = r, .ask = ask};
+    bool ok;
+
+    *out = (struct guarantee_level){.n = r->n, .price = price};
+    ok = arrange(&t, e);
+    out->groups = t.groups;
+    ok = ok && measure(&t, out, e);
+    trial_rows_free(&t);
+    return ok;
+}
+
+bool guarantee_find(const struct guarantee_rows *r,
+                    const struct guarantee_ask *ask,
+                    struct guarantee_level *out, struct err *e)
+{
+    struct trial_rows t = {.r = r, .ask = ask};
+    bool ok;
+
+    *out = (struct guarantee_level){
+        .n = r->n, .measured = 1, .measured_lo = 1, .measured_hi = 1};
+    ok = arrange(&t, e);
+    out->groups = t.groups;
+    if (ok)
+        climb(&t, out);
+    if (ok && out->valid)
+        ok = measure(&t, out, e);
+    if (ok && !out->valid)
+        out->share[ask->reference] = 1;
+    trial_rows_free(&t);
+    return ok;
+}

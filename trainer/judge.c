@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/judge.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Output tokens are about so many times as dear as input ones, where an
+ * arm's prices are not known but its costs are. */
+#define OUTPUT_TIMES 4
+
+static bool row_complete(const struct table *t, uint32_t row)
+{
+    for (uint32_t a = 0; a < t->n_arms; a++)
+        if (isnan(t->arms[a].score[row]) || isnan(t->arms[a].cost[row]))
+            return false;
+    return true;
+}
+
+static bool arrays_new(struct judged *j, size_t n, uint32_t arms)
+{
+    size_t cells = n * arms + 1;
+
+    *j = (struct judged){0};
+    j->quality = malloc(cells * sizeof *j->quality);
+    j->score = malloc(cells * sizeof *j->score);
+    j->cost = malloc(cells * sizeof *j->cost);
+    j->spent = malloc(cells * sizeof *j->spent);
+    j->group = malloc((n + 1) * sizeof *j->group);
+    return j->quality && j->score && j->cost && j->spent && j->group;
+}
+
+static double expected_cost(const struct table_arm *arm, double input,
+                            double output)
+{
+    if (isnan(arm->price_in) || isnan(arm->price_out))
+        return input + OUTPUT_TIMES * output;
+    return input * arm->price_in + output * arm->price_out;
+}
+
+static void take(struct judged *j, const struct table *t, uint32_t row,
+                 const struct prediction *p)
+{
+    size_t at = j->rows.n * t->n_arms;
+
+    for (uint32_t a = 0; a < t->n_arms; a++) {
+        const struct table_arm *arm = &t->arms[a];
+        j->quality[at + a] = p->quality[a];
+        j->score[at + a] = arm->score[row];
+        j->cost[at + a] =
+            expected_cost(arm, (double)t->est_input[row], (double)p->tokens[a]);
+        j->spent[at + a] = (double)arm->cost[row];
+    }
+    j->group[j->rows.n++] = t->group[row];
+}
+
+static double mean_of(const double *x, const struct judged *j, uint32_t arm)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < j->rows.n; i++)
+        sum += x[i * j->rows.n_arms + arm];
+    return j->rows.n ? sum / (double)j->rows.n : NAN;
+}
+
+/* Without prices the expected cost has the right shape only: brings it to
+ * the level of the costs that were seen. */
+static void scale_unpriced(struct judged *j, const struct table *t)
+{
+    for (uint32_t a = 0; a < t->n_arms; a++) {
+        double guessed = mean_of(j->cost, j, a), factor;
+        if (!isnan(t->arms[a].price_in) && !isnan(t->arms[a].price_out))
+            continue;
+        factor = guessed > 0 ? mean_of(j->spent, j, a) / guessed : 0;
+        for (size_t i = 0; i < j->rows.n; i++)
+            j->cost[i * t->n_arms + a] *= factor;
+    }
+}
+
+/* rows NULL: the fit's own. */
+static bool judge(struct judged *j, const struct fitted *f,
+                  const uint32_t *rows, size_t n, struct err *e)
+{
+    const struct table *t = fit_table(f);
+    const uint32_t *at = rows ? rows : fit_rows(f, &n);
+
+    if (!arrays_new(j, n, t->n_arms)) {
+        judged_free(j);
+        return err_set(e, ERR_MEMORY, "no memory to judge %zu rows", n);
+    }
+    j->rows = (struct guarantee_rows){.n_arms = t->n_arms,
+                                      .quality = j->quality,
+                                      .cost = j->cost,
+                                      .score = j->score,
+                                      .spent = j->spent,
+                                      .group = j->group};
+    for (size_t i = 0; i < n; i++) {
+        struct prediction p;
+        if (!row_complete(t, at[i])) {
+            j->left_out++;
+            continue;
+        }
+        if (rows)
+            fit_predict(f, t, at[i], &p);
+        else
+            fit_oof(f, i, &p);
+        take(j, t, at[i], &p);
+    }
+    scale_unpriced(j, t);
+    return true;
+}
+
+bool judge_own(struct judged *j, const struct fitted *f, struct err *e)
+{
+    return judge(j, f, NULL, 0, e);
+}
+
+bool judge_rows(struct judged *j, const struct fitted *f, const uint32_t *rows,
+                size_t n, struct err *e)
+{
+    return judge(j, f, rows, n, e);
+}
+
+void judged_free(struct judged *j)
+{
+    free(j->quality);
+    free(j->score);
+    free(j->cost);
+    free(j->spent);
+    free(j->group);
+    *j = (struct judged){0};
+}
+
+double judged_spent(const struct judged *j, uint32_t arm)
+{
+    return mean_of(j->spent, j, arm);
+}
+
+double judged_score(const struct judged *j, uint32_t arm)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < j->rows.n; i++)
+        sum += (double)j->score[i * j->rows.n_arms + arm];
+    return j->rows.n ? sum / (double)j->rows.n : NAN;
+}
+
+uint32_t judged_best(const struct judged *j)
+{
+    uint32_t best = 0;
+
+    for (uint32_t a = 1; a < j->rows.n_arms; a++) {
+        double mine = judged_score(j, a), his = judged_score(j, best);
+        if (mine > his ||
+            (mine >= his && judged_spent(j, a) > judged_spent(j, best)))
+            best = a;
+    }
+    return best;
+}
+
+/* Does this arm alone keep the promise?  Rows of one conversation are taken
+ * one by one here: it is advice, no guarantee. */
+static bool keeps(const struct judged *j, uint32_t arm, uint32_t reference,
+                  double q, double delta)
+{
+    double *loss = malloc((j->rows.n + 1) * sizeof *loss), p = 1;
+
+    for (size_t i = 0; loss && i < j->rows.n; i++) {
+        const float *row = j->score + i * j->rows.n_arms;
+        loss[i] = q * (double)row[reference] - (double)row[arm];
+    }
+    if (loss)
+        p = guarantee_p(loss, j->rows.n, q, delta);
+    free(loss);
+    return p <= delta;
+}
+
+uint32_t judged_fixed(const struct judged *j, uint32_t reference, double q,
+                      double confidence)
+{
+    uint32_t best = reference;
+
+    for (uint32_t a = 0; a < j->rows.n_arms; a++)
+        if (judged_spent(j, a) < judged_spent(j, best) &&
+            keeps(j, a, reference, q, 1 - confidence))
+            best = a;
+    return best;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Predictions beside outcomes: what a fit says of rows that it has not seen,
+ * as the server would see it (expected cost from estimated input tokens,
+ * expected output tokens and prices), and what really came out.
+ */
+#ifndef WEIR_TRAINER_JUDGE_H
+#define WEIR_TRAINER_JUDGE_H
+
+#include "trainer/fit.h"
+#include "trainer/guarantee.h"
+
+struct judged {
+    struct guarantee_rows rows; /* its arrays: (owned here) */
+    size_t left_out;            /* rows without score and cost of all arms */
+    float *quality, *score;     /* (owned) */
+    double *cost, *spent;       /* (owned) */
+    uint64_t *group;            /* (owned) */
+};
+
+/* The fit's own rows, by the predictions of other folds. */
+MUST_USE bool judge_own(struct judged *j, const struct fitted *f,
+                        struct err *e);
+/* Rows of its table that it has not seen. */
+MUST_USE bool judge_rows(struct judged *j, const struct fitted *f,
+                         const uint32_t *rows, size_t n, struct err *e);
+void judged_free(struct judged *j);
+
+/* The arm with the best mean score on the judged rows (the dearer of equal
+ * ones). */
+uint32_t judged_best(const struct judged *j);
+double judged_score(const struct judged *j, uint32_t arm); /* means */
+double judged_spent(const struct judged *j, uint32_t arm);
+
+/* The cheapest arm that alone keeps q times the reference's quality with
+ * this confidence; the reference itself where no other does. */
+uint32_t judged_fixed(const struct judged *j, uint32_t reference, double q,
+                      double confidence);
+
+#endif

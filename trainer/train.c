@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trainer/calibrate.h"
+#include "trainer/split.h"
+
+/* Quality targets that the card holds a price for. */
+static const double targets[] = {.80, .85, .90, .92, .94, .95,
+                                 .96, .97, .98, .99, 1.};
+enum { TARGETS = sizeof targets / sizeof *targets };
+
+/* Where each part of the work ends, as a share of its time. */
+#define FIRST_FIT .42
+#define LAST_FIT .92
+
+struct part {
+    const struct train_options *o;
+    double from, to;
+};
+
+static void part_done(void *ctx, double done)
+{
+    const struct part *p = ctx;
+
+    p->o->progress(p->o->ctx, p->from + done * (p->to - p->from));
+}
+
+static void note(struct training *r, const char *fmt, ...) PRINTF(2, 3);
+
+static void note(struct training *r, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (r->n_notes == TRAIN_NOTES_MAX)
+        return;
+    va_start(ap, fmt);
+    if (vasprintf(&r->notes[r->n_notes], fmt, ap) >= 0)
+        r->n_notes++;
+    va_end(ap);
+}
+
+static struct fitted *fit_part(const struct table *t, const uint32_t *rows,
+                               size_t n, struct part *p, struct err *e)
+{
+    struct fit_options o = {.seed = p->o->seed,
+                            .threads = p->o->threads,
+                            .bits = p->o->bits,
+                            .min_rows = p->o->min_rows,
+                            .ordered = p->o->ordered,
+                            .progress = p->o->progress ? part_done : NULL,
+                            .ctx = p};
+
+    return fit_train(t, rows, n, &o, e);
+}
+
+/* The wanted arm, else the best one on these rows. */
+static void find_reference(struct training *r, const struct judged *j,
+                           const struct train_options *o)
+{
+    int arm = -1;
+
+    if (o->reference)
+        arm = table_find_arm(r->t, span_of(o->reference));
+    r->reference = arm >= 0 ? (uint32_t)arm : judged_best(j);
+}
+
+static struct guarantee_ask ask_of(const struct training *r,
+                                   const struct train_options *o, double q)
+{
+    uint32_t arms = r->t->n_arms;
+
+    return (struct guarantee_ask){
+        .arms = arms >= 64 ? UINT64_MAX : (UINT64_C(1) << arms) - 1,
+        .reference = r->reference,
+        .quality = q,
+        .confidence = o->confidence,
+        .seed = o->seed,
+    };
+}
+
+/* How right an arm's head is about the rows kept back. */
+static void judge_arm(struct training *r, const struct fitted *f, uint32_t a,
+                      const uint32_t *rows, float *p)
+{
+    float *y = p + r->n_held;
+    struct train_arm *arm = &r->arms[a];
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->n_held; i++) {
+        struct prediction out;
+        float score = r->t->arms[a].score[rows[i]];
+        if (isnan(score))
+            continue;
+        fit_predict(f, r->t, rows[i], &out);
+        p[n] = out.quality[a];
+        y[n++] = score;
+    }
+    arm->labels = n;
+    arm->ece = calibrate_ece(p, y, n);
+    arm->log_loss = calibrate_log_loss(p, y, n);
+}
+
+/* Price from the rows learnt from, figures from the rows kept back. */
+static bool judge_held(struct training *r, const struct fitted *f,
+                       const uint32_t *rows, const struct train_options *o,
+                       struct err *e)
+{
+    struct judged learnt = {0}, kept = {0};
+    struct guarantee_level level;
+    struct guarantee_ask ask;
+    float *room = malloc((2 * r->n_held + 1) * sizeof *room);
+    bool ok = room != NULL;
+
+    if (!ok)
+        err_set(e, ERR_MEMORY, "no memory to judge %zu rows", r->n_held);
+    ok = ok && judge_own(&learnt, f, e) &&
+         judge_rows(&kept, f, rows + r->n_train, r->n_held, e);
+    if (ok)
+        find_reference(r, &learnt, o);
+    for (uint32_t a = 0; ok && a < r->t->n_arms; a++) {
+        judge_arm(r, f, a, rows + r->n_train, room);
+        r->arms[a].score = judged_score(&kept, a);
+        r->arms[a].cost = judged_spent(&kept, a);
+    }
+    ask = ask_of(r, o, o->quality);
+    ok = ok && guarantee_find(&learnt.rows, &ask, &level, e);
+    if (ok && level.valid && kept.rows.n >= TRAIN_HELD_MIN) {
+        ok = guarantee_measure(&kept.rows, &ask, level.price, &r->on_held, e);
+        r->on_held.valid = true;
+    }
+    free(room);
+    judged_free(&learnt);
+    judged_free(&kept);
+    return ok;
+}
+
+/* rows: room for all of them. */
+static bool hold_and_judge(struct training *r, const struct split *s,
+                           uint32_t *rows, const struct train_options *o,
+                           struct err *e)
+{
+    struct part p = {o, 0, FIRST_FIT};
+    struct fitted *f;
+    bool ok;
+
+    if (!split_holdout(s, TRAIN_HOLDOUT, rows, &r->n_train, e))
+        return false;
+    r->n_held = s->n - r->n_train;
+    r->by_time = split_by_time(s);
+    r->held = r->n_held >= TRAIN_HELD_MIN && r->n_train >= TRAIN_HELD_MIN;
+    if (!r->held)
+        return true;
+    f = fit_part(r->t, rows, r->n_train, &p, e);
+    ok = f && judge_held(r, f, rows, o, e);
+    fit_free(f);
+    return ok;
+}
+
+static bool levels_find(struct training *r, const struct judged *j,
+                        const struct train_options *o, struct err *e)
+{
+    bool own = true; /* the asked quality is none of the usual targets */
+
+    for (int k = 0; k < TARGETS; k++)
+        own = own && fabs(targets[k] - o->quality) > 1e-9;
+    for (int k = 0; k < TARGETS + own; k++) {
+        double q = k < TARGETS ? targets[k] : o->quality;
+        struct guarantee_ask ask = ask_of(r, o, q);
+        r->qualities[r->n_levels] = q;
+        if (!guarantee_find(&j->rows, &ask, &r->levels[r->n_levels], e))
+            return false;
+        r->n_levels++;
+    }
+    return true;
+}
+
+static const struct guarantee_level *level_at(const struct training *r,
+                                              double q)
+{
+    for (uint32_t k = 0; k < r->n_levels; k++)
+        if (fabs(r->qualities[k] - q) < 1e-9)
+            return &r->levels[k];
+    return NULL;
+}
+
+/* Is there one arm that does as well as routing? */
+static void advise(struct training *r, const struct judged *j,
+                   const struct train_options *o)
+{
+    const struct guarantee_level *level = level_at(r, o->quality);
+    uint32_t fixed;
+    double saving, whole = judged_spent(j, r->reference);
+    const char *name;
+
+    r->use_fixed = -1;
+    if (!j->rows.n || r->t->n_arms < 2)
+        return;
+    fixed = judged_fixed(j, r->reference, o->quality, o->confidence);
+    name = r->t->arms[fixed].name;
+    saving = whole > 0 ? 1 - judged_spent(j, fixed) / whole : 0;
+    if (level && level->valid && level->lo > saving)
+        return;
+    r->use_fixed = (int)fixed;
+    if (fixed == r->reference)
+        note(r,
+             "No price was found that saves money at %.0f %% of %s's quality "
+             "with %.0f %% confidence: use %s for everything, or accept less "
+             "quality.",
+             100 * o->quality, name, 100 * o->confidence, name);
+    else
+        note(r,
+             "Routing does not beat the fixed arm %s with confidence: it "
+             "keeps %.0f %% of %s's quality and saves %.1f %%.  Use %s for "
+             "everything.",
+             name, 100 * o->quality, r->t->arms[r->reference].name,
+             100 * saving, name);
+}
+
+static void notes_on_arms(struct training *r)
+{
+    for (uint32_t a = 0; a < r->t->n_arms; a++) {
+        const struct table_arm *arm = &r->t->arms[a];
+        const struct fit_arm *f = fit_arm(r->fit, a);
+        size_t priced = 0;
+        for (size_t i = 0; i < r->t->n; i++)
+            priced += !isnan(arm->cost[i]);
+        if (!f->labels)
+            note(r, "%s has no label: it is taken for average.", arm->name);
+        else if (f->constant)
+            note(r,
+                 "%s has too few or too equal labels (%zu) for a head: its "
+                 "quality is that of its tasks' means.",
+                 arm->name, f->labels);
+        if (!priced)
+            note(r,
+                 "%s has neither costs nor a known price: name its price "
+                 "with --prices to get levels.",
+                 arm->name);
+        else if (arm->assumed_tokens)
+            note(r,
+                 "%s: %zu rows do not say their output tokens; 1 was assumed, "
+                 "so costs are lower bounds.",
+                 arm->name, arm->assumed_tokens);
+    }
+}
+
+static void notes_on_rows(struct training *r, const struct judged *j)
+{
+    const struct table *t = r->t;
+
+    if (t->bad_rows)
+        note(r, "%llu malformed rows were left out; the first: %s",
+             (unsigned long long)t->bad_rows, t->first_bad);
+    if (t->duplicates)
+        note(r, "%llu rows ask what an earlier row asks and were merged.",
+             (unsigned long long)t->duplicates);
+    if (j->left_out && t->n_arms > 1)
+        note(r,
+             "%zu rows lack a score or cost of some arm and say nothing about "
+             "policies.",
+             j->left_out);
+    if (r->n_levels && r->levels[0].groups < GUARANTEE_MIN)
+        note(r,
+             "%zu conversations with the outcomes of all arms; a promise "
+             "takes %d.  Until then the server should use the reference arm "
+             "or an explicit floor.",
+             r->levels[0].groups, GUARANTEE_MIN);
+    if (!r->held)
+        note(r, "Too few rows to keep some back: nothing here is measured on "
+                "unseen rows but by cross-fitting.");
+    if (!fit_held_out(r->fit))
+        note(r, "All rows are one conversation: predictions could not be "
+                "checked on rows that were not learnt from.");
+}
+
+static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
+                    const struct train_options *o, struct err *e)
+{
+    struct part p = {o, r->held ? FIRST_FIT : 0, LAST_FIT};
+    struct judged j = {0};
+    bool ok;
+
+    r->fit = fit_part(r->t, rows, n, &p, e);
+    ok = r->fit && judge_own(&j, r->fit, e);
+    if (ok && !r->held)
+        find_reference(r, &j, o);
+    ok = ok && levels_find(r, &j, o, e);
+    if (ok) {
+        r->n_judged = j.rows.n;
+        notes_on_rows(r, &j);
+        notes_on_arms(r);
+        advise(r, &j, o);
+    }
+    judged_free(&j);
+    return ok;
+}
+
+bool train_run(struct training *r, const struct table *t,
+               const struct train_options *o, struct err *e)
+{
+    uint32_t *rows = malloc((t->n + 1) * sizeof *rows);
+    uint32_t *order = malloc((t->n + 1) * sizeof *order);
+    const struct split s = {t, rows, t->n, o->seed};
+    bool ok = rows && order;
+
+    *r = (struct training){.t = t, .use_fixed = -1};
+    for (uint32_t a = 0; a < CLASSIFIER_ARMS_MAX; a++)
+        r->arms[a] = (struct train_arm){NAN, NAN, NAN, NAN, 0};
+    if (!ok)
+        err_set(e, ERR_MEMORY, "no memory for %zu rows", t->n);
+    if (ok && o->reference && table_find_arm(t, span_of(o->reference)) < 0)
+        ok = err_set(e, ERR_USAGE,
+                     "--reference: wanted one of the arms, found '%s'",
+                     o->reference);
+    for (size_t i = 0; ok && i < t->n; i++)
+        rows[i] = (uint32_t)i;
+    ok = ok && hold_and_judge(r, &s, order, o, e) &&
+         fit_all(r, rows, t->n, o, e);
+    free(rows);
+    free(order);
+    if (!ok)
+        training_free(r);
+    return ok;
+}
+
+void training_free(struct training *r)
+{
+    fit_free(r->fit);
+    for (uint32_t i = 0; i < r->n_notes; i++)
+        free(r->notes[i]);
+    *r = (struct training){0};
+}

@@ -9,7 +9,7 @@
  *                      \--stop--> AWAY (an empty text is no block)
  */
 #include "base/utf8.h"
-#include "router/codec/anthropic.h"
+#include "router/codec/anthropic_parts.h"
 #include "router/codec/ids.h"
 
 #include <string.h>
@@ -21,13 +21,8 @@ enum block_state {
     BLOCK_SHUT, /* its CLOSE went out before its stop came */
 };
 
-/* As on the wire: cumulative, each number the last one said. */
-struct counts {
-    int64_t input, cached, written, written_1h, output, thinking;
-};
-
 struct stream {
-    struct counts counts;
+    struct anthropic_counts counts;
     unsigned next; /* block number of the next OPEN */
     enum block_state block;
     enum part_kind part; /* of the block */
@@ -59,49 +54,6 @@ static bool get_text(struct reading *r, const struct json *obj,
 
     *out = (struct span){NULL, 0};
     return v.type != JSON_STRING || json_text(&v, r->a, out);
-}
-
-/* ---- usage ---- */
-
-static void count(const struct json *obj, const char *name, int64_t *to)
-{
-    struct json v = json_get(obj, name);
-    int64_t n;
-
-    if (v.type == JSON_NUMBER && json_i64(&v, &n) && n >= 0 &&
-        n < (int64_t)1 << 48)
-        *to = n;
-}
-
-static void count_usage(const struct json *usage, struct counts *n)
-{
-    struct json split = json_get(usage, "cache_creation");
-    struct json more = json_get(usage, "output_tokens_details");
-    int64_t short_lived = 0;
-
-    count(usage, "input_tokens", &n->input);
-    count(usage, "cache_read_input_tokens", &n->cached);
-    count(usage, "output_tokens", &n->output);
-    count(&more, "thinking_tokens", &n->thinking);
-    if (split.type == JSON_OBJECT) {
-        count(&split, "ephemeral_5m_input_tokens", &short_lived);
-        count(&split, "ephemeral_1h_input_tokens", &n->written_1h);
-        n->written = short_lived + n->written_1h;
-    }
-    count(usage, "cache_creation_input_tokens", &n->written);
-}
-
-static struct usage usage_of(const struct counts *n)
-{
-    int64_t long_lived =
-        n->written_1h < n->written ? n->written_1h : n->written;
-
-    return (struct usage){.input = n->input + n->cached + n->written,
-                          .cached = n->cached,
-                          .cache_write = n->written - long_lived,
-                          .cache_write_1h = long_lived,
-                          .output = n->output,
-                          .reasoning = n->thinking};
 }
 
 /* ---- blocks ---- */
@@ -268,8 +220,7 @@ static bool begin_other(struct reading *r, const struct json *b)
     memcpy(p + before, "{}", 2);
     memcpy(p + before + 2, input.raw.ptr + input.raw.len, after);
     c.raw = (struct span){p, before + 2 + after};
-    return open_block(r, c) &&
-           add_text(r, input.raw, (struct span){NULL, 0});
+    return open_block(r, c) && add_text(r, input.raw, (struct span){NULL, 0});
 }
 
 static const struct {
@@ -292,8 +243,8 @@ static bool start_message(struct reading *r, const struct json *m)
         return true;
     r->s->started = true;
     if (usage.type == JSON_OBJECT) {
-        count_usage(&usage, &r->s->counts);
-        c.usage = usage_of(&r->s->counts);
+        anthropic_count_usage(&usage, &r->s->counts);
+        c.usage = anthropic_usage_of(&r->s->counts);
         c.has_usage = true;
     }
     return get_text(r, m, "id", &c.id) && get_text(r, m, "model", &c.name) &&
@@ -451,9 +402,9 @@ static bool end_message(struct reading *r, const struct json *delta,
         !stop_block(r))
         return false;
     if (usage->type == JSON_OBJECT) {
-        count_usage(usage, &s->counts);
+        anthropic_count_usage(usage, &s->counts);
         if (!give(r, (struct chunk){.kind = CHUNK_USAGE,
-                                    .usage = usage_of(&s->counts),
+                                    .usage = anthropic_usage_of(&s->counts),
                                     .has_usage = true}))
             return false;
     }

@@ -4,7 +4,6 @@
  * turns of one role put together, results first in their turn, nothing
  * empty.  What this dialect's client sent goes back as it was written.
  */
-#include "base/base64.h"
 #include "router/codec/anthropic_parts.h"
 #include "router/codec/ids.h"
 #include "router/codec/put.h"
@@ -55,154 +54,6 @@ static void put_text_part(struct writing *w, const struct part *p)
         put_str(w->out, "text", p->text.raw);
     else
         put_text(w->out, "text", p->text);
-    put_cache(w, p->cache);
-    end(w);
-}
-
-/* ---- images and documents ---- */
-
-/* "data:image/png;base64,..." as type and data. */
-static bool data_url(struct span url, struct span *media, struct span *data)
-{
-    static const char mark[] = ";base64";
-    enum { HEAD = 5, MARK = sizeof mark - 1 };
-    struct span rest = url, head;
-
-    if (!span_starts(url, "data:"))
-        return false;
-    head = span_cut(&rest, ',');
-    if (!rest.ptr || head.len < HEAD + MARK ||
-        memcmp(head.ptr + head.len - MARK, mark, MARK) != 0)
-        return false;
-    *media = (struct span){head.ptr + HEAD, head.len - HEAD - MARK};
-    *media = span_cut(media, ';');
-    *data = rest;
-    return true;
-}
-
-static bool is_web(struct span url)
-{
-    return span_starts(url, "https://") || span_starts(url, "http://");
-}
-
-static bool image_type(struct span media)
-{
-    return span_is(media, "image/jpeg") || span_is(media, "image/png") ||
-           span_is(media, "image/gif") || span_is(media, "image/webp");
-}
-
-/* What a part holds, whichever way it says it. */
-struct source {
-    struct span media, data, url;
-};
-
-static struct source source_of(const struct part *p)
-{
-    struct source s = {p->media, p->data, p->url};
-
-    if (!s.data.len && data_url(p->url, &s.media, &s.data))
-        s.url.len = 0;
-    if (span_is(s.media, "image/jpg"))
-        s.media = SPAN("image/jpeg");
-    return s;
-}
-
-static void put_base64(struct writing *w, const struct source *s)
-{
-    put_open(w->out, "source");
-    put_cstr(w->out, "type", "base64");
-    put_str(w->out, "media_type", s->media);
-    put_str(w->out, "data", s->data);
-    end(w);
-}
-
-static void put_url(struct writing *w, struct span url)
-{
-    put_open(w->out, "source");
-    put_cstr(w->out, "type", "url");
-    put_str(w->out, "url", url);
-    end(w);
-}
-
-static bool takes_image(const struct part *p)
-{
-    struct source s = source_of(p);
-
-    return s.data.len ? image_type(s.media) : is_web(s.url);
-}
-
-static void put_image(struct writing *w, const struct part *p)
-{
-    struct source s = source_of(p);
-
-    begin(w, "image");
-    if (s.data.len)
-        put_base64(w, &s);
-    else
-        put_url(w, s.url);
-    put_cache(w, p->cache);
-    end(w);
-}
-
-static bool is_plain(struct span media)
-{
-    return span_starts(media, "text/") || span_is(media, "application/json");
-}
-
-static bool takes_file(const struct part *p)
-{
-    struct source s = source_of(p);
-
-    if (p->text.raw.len || p->n_parts)
-        return true;
-    if (!s.data.len)
-        return is_web(s.url);
-    return span_is(s.media, "application/pdf") || is_plain(s.media);
-}
-
-/* Text of a document that came as base64; what is no text stays away. */
-static void put_decoded(struct writing *w, struct span data)
-{
-    struct span text = {NULL, 0};
-    struct buf bytes;
-    char *at;
-
-    buf_init(&bytes, BASE64_BYTES(data.len) + 64);
-    at = buf_room(&bytes, BASE64_BYTES(data.len) + 1);
-    if (!at)
-        w->out->failed = true;
-    else if (base64_decode(data, at, &bytes.len))
-        text = buf_view(&bytes);
-    put_str(w->out, "data", text);
-    buf_free(&bytes);
-}
-
-static void put_parts(struct writing *w, const struct part *p);
-
-static void put_file(struct writing *w, const struct part *p)
-{
-    struct source s = source_of(p);
-
-    begin(w, "document");
-    if (!p->text.raw.len && !p->n_parts && s.data.len && !is_plain(s.media)) {
-        put_base64(w, &s);
-    } else if (!p->text.raw.len && !p->n_parts && !s.data.len) {
-        put_url(w, s.url);
-    } else {
-        put_open(w->out, "source");
-        put_cstr(w->out, "type", p->n_parts ? "content" : "text");
-        if (!p->n_parts)
-            put_cstr(w->out, "media_type", "text/plain");
-        if (p->n_parts)
-            put_parts(w, p);
-        else if (p->text.raw.len)
-            put_text(w->out, "data", p->text);
-        else
-            put_decoded(w, s.data);
-        end(w);
-    }
-    if (p->name.len)
-        put_str(w->out, "title", p->name);
     put_cache(w, p->cache);
     end(w);
 }
@@ -264,7 +115,7 @@ static void put_result(struct writing *w, const struct part *p)
     put_key(w->out, "tool_use_id");
     id_write(w->out, p->id);
     if (p->n_parts)
-        put_parts(w, p);
+        anthropic_put_parts(w, p);
     else if (p->text_is_json)
         put_str(w->out, "content", p->text.raw);
     else if (p->text.raw.len)
@@ -304,13 +155,13 @@ static bool has_text(const struct writing *w, const struct part *p)
 static bool has_image(const struct writing *w, const struct part *p)
 {
     (void)w;
-    return takes_image(p);
+    return anthropic_takes_image(p);
 }
 
 static bool has_file(const struct writing *w, const struct part *p)
 {
     (void)w;
-    return takes_file(p);
+    return anthropic_takes_file(p);
 }
 
 static bool always(const struct writing *w, const struct part *p)
@@ -329,9 +180,9 @@ static const struct {
 } kinds[] = {
     [PART_TEXT] = {has_text, put_text_part, LOSSY_KINDS},
     [PART_REFUSAL] = {has_text, put_text_part, LOSSY_KINDS},
-    [PART_IMAGE] = {has_image, put_image, LOSSY_IMAGE},
+    [PART_IMAGE] = {has_image, anthropic_put_image, LOSSY_IMAGE},
     [PART_AUDIO] = {NULL, NULL, LOSSY_AUDIO},
-    [PART_FILE] = {has_file, put_file, LOSSY_FILE},
+    [PART_FILE] = {has_file, anthropic_put_file, LOSSY_FILE},
     [PART_TOOL_CALL] = {always, put_call, LOSSY_KINDS},
     [PART_TOOL_RESULT] = {always, put_result, LOSSY_KINDS},
     [PART_THINKING] = {takes_thinking, put_thinking, LOSSY_THINKING},
@@ -363,7 +214,7 @@ static void put_part(struct writing *w, const struct part *p)
     }
 }
 
-static void put_parts(struct writing *w, const struct part *p)
+void anthropic_put_parts(struct writing *w, const struct part *p)
 {
     put_list(w->out, "content");
     for (size_t i = 0; i < p->n_parts; i++)

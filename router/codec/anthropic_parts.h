@@ -45,4 +45,43 @@ bool anthropic_bare_calls(const struct request *r, const struct target *t);
 /* Decides thinking, budget and effort from what was asked. */
 void anthropic_decide_thinking(struct writing *w);
 
+/* Blocks of parts, in a "content" list. */
+void anthropic_put_parts(struct writing *w, const struct part *p);
+/* Whether an image or document can go along, and the block. */
+bool anthropic_takes_image(const struct part *p);
+void anthropic_put_image(struct writing *w, const struct part *p);
+bool anthropic_takes_file(const struct part *p);
+void anthropic_put_file(struct writing *w, const struct part *p);
+
+/* ---- answers ---- */
+
+/* As on the wire: cumulative, each number the last one said. */
+struct anthropic_counts {
+    int64_t input, cached, written, written_1h, output, thinking;
+};
+
+/* Takes what a usage object says, leaves the rest as it was. */
+void anthropic_count_usage(const struct json *usage,
+                           struct anthropic_counts *n);
+struct usage anthropic_usage_of(const struct anthropic_counts *n);
+/* The members of usage that every event has; the whole "usage" member. */
+void anthropic_put_counts(struct buf *out, const struct usage *u);
+void anthropic_put_usage(struct buf *out, const struct usage *u);
+/* Where nobody counted: from what was asked (NULL: 1), from bytes of text. */
+int64_t anthropic_estimated_input(const struct request *asked);
+int64_t anthropic_estimated_output(uint64_t bytes);
+
+/* Pieces of a message: its id, its model's name, why it ended. */
+void anthropic_put_id(struct buf *out, struct span id);
+struct span anthropic_model_of(struct span named, const struct request *asked);
+const char *anthropic_reason(enum finish f, struct span name, bool calls,
+                             struct losses *l);
+void anthropic_put_sequence(struct buf *out, enum finish f,
+                            struct span sequence);
+/* A call's id, name and caller. */
+void anthropic_put_call_head(struct buf *out, const struct chunk *c);
+/* "mark" and data as one JSON string. */
+void anthropic_put_marked(struct buf *out, const char *mark, struct span data);
+enum lossy anthropic_lost_part(enum part_kind part);
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/codec/feed.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +122,7 @@ void feed_finish(struct feed *f, unsigned choice, enum finish finish,
 
     at->used = true;
     at->finish = finish;
+    name.len = utf8_cut(name, sizeof at->finish_name - 1);
     span_copy(at->finish_name, sizeof at->finish_name, name);
 }
 

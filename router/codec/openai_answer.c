@@ -76,7 +76,7 @@ static void read_counts(const struct json *v, unsigned depth,
  * xAI and Gemini's compatible API leave reasoning out of completion_tokens
  * but not out of total_tokens.
  */
-static void read_usage(const struct json *v, struct answer *out)
+void openai_usage(const struct json *v, struct usage *out)
 {
     int64_t n[COUNTS] = {0};
     struct usage u = {0};
@@ -91,8 +91,13 @@ static void read_usage(const struct json *v, struct answer *out)
     u.cached = at_most(u.cached, u.input);
     u.cache_write = at_most(n[COUNT_WRITTEN], u.input - u.cached);
     u.reasoning = at_most(u.reasoning, u.output);
-    out->usage = u;
-    out->has_usage = u.input > 0 || u.output > 0;
+    *out = u;
+}
+
+static void read_usage(const struct json *v, struct answer *out)
+{
+    openai_usage(v, &out->usage);
+    out->has_usage = out->usage.input > 0 || out->usage.output > 0;
 }
 
 static void keep_text(const struct json *str, bool first, struct answer *out)

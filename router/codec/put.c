@@ -77,6 +77,35 @@ void put_text(struct buf *b, const char *name, struct text t)
     buf_char(b, '"');
 }
 
+static bool plain(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+           (c && strchr("+/=-_.", c));
+}
+
+void put_base64(struct buf *b, struct span s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.len; i += n + 1) {
+        struct span rest = {s.ptr + i, s.len - i};
+
+        for (n = 0; n < rest.len && plain(rest.ptr[n]);)
+            n++;
+        buf_put(b, rest.ptr, n);
+    }
+}
+
+void put_arguments(struct buf *b, const char *name, struct text t, bool is_json)
+{
+    if (t.raw.len == 0)
+        put_cstr(b, name, "{}");
+    else if (is_json)
+        put_str(b, name, t.raw);
+    else
+        put_text(b, name, t);
+}
+
 bool put_citation(struct buf *b, struct span raw, bool flat)
 {
     static const char *const members[] = {"start_index", "end_index", "title",

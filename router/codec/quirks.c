@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the providers' own API references (platform.openai.com/docs,
+ * learn.microsoft.com/azure/ai-foundry, api-docs.deepseek.com,
+ * docs.mistral.ai/api, docs.x.ai, console.groq.com/docs/openai,
+ * docs.together.ai, docs.perplexity.ai, openrouter.ai/docs, docs.vllm.ai,
+ * docs.ollama.com/openai, docs.gpustack.ai), held against recorded traffic
+ * by test_codec_openai.
+ */
+#include "router/codec/quirks.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const struct quirks rows[] = {
+    {"openai", "api.openai.com", QUIRK_ID_40 | QUIRK_OPENAI_RULES, EFFORT_PLAIN,
+     LIST("top_k", "reasoning", "thinking", "enable_thinking")},
+    {"azure", ".azure.com", QUIRK_ID_40 | QUIRK_OPENAI_RULES, EFFORT_PLAIN,
+     LIST("top_k", "reasoning", "thinking", "enable_thinking")},
+    {"deepseek", "deepseek.com",
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_NO_SCHEMA | QUIRK_NO_STRICT |
+         QUIRK_FLAT | QUIRK_REPLAY_CONTENT,
+     EFFORT_THINKING,
+     LIST("top_k", "seed", "n", "parallel_tool_calls", "service_tier", "store",
+          "metadata", "reasoning", "logit_bias")},
+    {"mistral", "mistral.ai",
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_NO_STREAM_OPTIONS |
+         QUIRK_RANDOM_SEED | QUIRK_ID_9 | QUIRK_DOCUMENT_URL,
+     EFFORT_PLAIN,
+     LIST("top_k", "logprobs", "top_logprobs", "logit_bias", "user",
+          "service_tier", "store", "reasoning", "thinking", "enable_thinking")},
+    {"xai", "x.ai", QUIRK_NO_DEVELOPER, EFFORT_PLAIN,
+     LIST("top_k", "logit_bias", "store", "metadata", "reasoning", "thinking",
+          "enable_thinking")},
+    {"groq", "groq.com", QUIRK_NO_DEVELOPER | QUIRK_FLAT, EFFORT_PLAIN,
+     LIST("top_k", "logprobs", "top_logprobs", "logit_bias", "store",
+          "metadata", "reasoning", "thinking", "enable_thinking")},
+    {"together", "together.",
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_TOP_K,
+     EFFORT_PLAIN,
+     LIST("parallel_tool_calls", "service_tier", "store", "metadata", "user",
+          "thinking", "enable_thinking")},
+    {"perplexity", "perplexity.ai",
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_FILE_URL |
+         QUIRK_TOP_K,
+     EFFORT_PLAIN,
+     LIST("seed", "n", "logprobs", "top_logprobs", "logit_bias", "tools",
+          "tool_choice", "parallel_tool_calls", "service_tier", "store",
+          "metadata", "user", "stop", "reasoning", "thinking",
+          "enable_thinking")},
+    {"openrouter", "openrouter.ai",
+     QUIRK_MAX_TOKENS | QUIRK_CACHE_CONTROL | QUIRK_FILE_DATA_URL |
+         QUIRK_REPLAY_DETAILS | QUIRK_TOP_K,
+     EFFORT_OBJECT, LIST("n", "thinking", "enable_thinking")},
+    {"vllm", NULL,
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_TOP_K |
+         QUIRK_REPLAY_CONTENT,
+     EFFORT_PLAIN,
+     LIST("service_tier", "store", "metadata", "reasoning", "thinking")},
+    {"ollama", "ollama.com",
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_NO_STRICT,
+     EFFORT_PLAIN,
+     LIST("top_k", "n", "logit_bias", "user", "tool_choice",
+          "parallel_tool_calls", "service_tier", "store", "metadata",
+          "thinking", "enable_thinking")},
+    {"gpustack", NULL,
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_TOP_K |
+         QUIRK_REPLAY_CONTENT,
+     EFFORT_SWITCH,
+     LIST("service_tier", "store", "metadata", "reasoning", "thinking")},
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+const struct quirks *quirks_at(unsigned i)
+{
+    return i < ROWS ? &rows[i] : NULL;
+}
+
+/* "https://api.x.ai/v1" -> "api.x.ai", of any form of address. */
+static struct span host_of(struct span url)
+{
+    struct span rest = url, scheme = span_cut(&rest, '/');
+
+    if (rest.ptr && scheme.len && scheme.ptr[scheme.len - 1] == ':') {
+        (void)span_cut(&rest, '/'); /* the second slash */
+        return span_cut(&rest, '/');
+    }
+    return scheme;
+}
+
+const struct quirks *quirks_find(struct span name, struct span base_url)
+{
+    struct span host = host_of(base_url);
+
+    for (unsigned i = 0; i < ROWS; i++) {
+        if (span_is_nocase(name, rows[i].name))
+            return &rows[i];
+    }
+    for (unsigned i = 0; i < ROWS; i++) {
+        if (rows[i].host && span_has(host, span_of(rows[i].host)))
+            return &rows[i];
+    }
+    return &rows[0];
+}
+
+bool quirks_refuse(const struct quirks *q, struct span member)
+{
+    for (const char *const *r = q ? q->refused : NULL; r && *r; r++) {
+        if (span_is(member, *r))
+            return true;
+    }
+    return false;
+}
+
+/* platform.openai.com/docs/guides/reasoning, guides/latest-model. */
+static const struct {
+    const char *prefix;
+    uint32_t rules;
+} models[] = {
+    {"gpt-5-chat", 0}, /* before gpt-5: the first that fits counts */
+    {"gpt-5", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+    {"o1", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+    {"o3", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+    {"o4", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+};
+
+uint32_t quirks_of_model(const struct quirks *q, struct span model)
+{
+    if (!q || !(q->bits & QUIRK_OPENAI_RULES))
+        return 0;
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        if (span_starts(model, models[i].prefix))
+            return models[i].rules;
+    }
+    return 0;
+}
+
+static bool is_id_9(struct span id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+
+        if (!(c >= '0' && c <= '9') && !((c | 32) >= 'a' && (c | 32) <= 'z'))
+            return false;
+    }
+    return id.len == 9;
+}
+
+static void put_id_9(struct span id, struct buf *out)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    uint64_t h = span_hash(id, 9);
+
+    buf_char(out, '"');
+    for (unsigned i = 0; i < 9; i++, h /= 62)
+        buf_char(out, digits[h % 62]);
+    buf_char(out, '"');
+}
+
+void quirks_put_id(const struct quirks *q, struct span id, struct buf *out)
+{
+    uint32_t bits = q ? q->bits : 0;
+
+    if (bits & QUIRK_ID_9 && !is_id_9(id))
+        put_id_9(id, out);
+    else if (bits & QUIRK_ID_40 && id.len > 40)
+        buf_printf(out, "\"call_%016" PRIx64 "%016" PRIx64 "\"",
+                   span_hash(id, 40), span_hash(id, 41));
+    else
+        buf_json_str(out, id);
+}

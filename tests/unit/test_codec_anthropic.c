@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/codec/anthropic.h"
+#include "tests/unit/anthropic_requests.h"
 #include "tests/unit/codec_check.h"
 
 #include <setjmp.h>
@@ -113,9 +114,9 @@ static void check_written_whole(const struct recording *x,
     gather_init(&back, &memory);
     buf_reset(&out);
     codec_anthropic.answer_write(g, &r, &lost, &out);
-    check_that(check_answer(&codec_anthropic, buf_view(&out), x->status, sink,
-                            &e),
-               "%.*s: %s", SPAN_ARGS(x->name), e.msg);
+    check_that(
+        check_answer(&codec_anthropic, buf_view(&out), x->status, sink, &e),
+        "%.*s: %s", SPAN_ARGS(x->name), e.msg);
     check_that(gathered_same(&back, g), "%.*s: whole round trip: %.3000s",
                SPAN_ARGS(x->name), buf_cstr(&out));
 }
@@ -172,6 +173,48 @@ static void recorded_answers_are_the_same_at_every_chunking(void **state)
     recordings_close(&all);
 }
 
+/* ---- requests of others ---- */
+
+/* JSON with ' for ", as tables have it. */
+static struct span json_of(const char *quoted)
+{
+    char *copy = arena_strdup(&memory, span_of(quoted));
+
+    assert_non_null(copy);
+    for (char *p = copy; *p; p++)
+        *p = *p == '\'' ? '"' : *p;
+    return span_of(copy);
+}
+
+static void requests_of_others_are_what_the_model_takes(void **state)
+{
+    struct catalogue *c = catalogue_shipped(&e);
+
+    (void)state;
+    assert_non_null(c);
+    for (size_t i = 0; i < sizeof REQUESTS / sizeof REQUESTS[0]; i++) {
+        struct target t = {.model = span_of(REQUESTS[i].model)};
+        struct buf named;
+
+        t.of = catalogue_find(c, t.model);
+        buf_init(&named, 65536);
+        buf_reset(&out);
+        memset(&lost, 0, sizeof lost);
+        check_that(
+            request_from_openai(json_of(REQUESTS[i].asked), &memory, &r, &e),
+            "%s: %s", REQUESTS[i].name, e.msg);
+        check_that(codec_anthropic.request_write(&r, &t, &lost, &out, &e),
+                   "%s: %s", REQUESTS[i].name, e.msg);
+        lossy_header(&lost, &named);
+        check_that(json_same(buf_view(&out), json_of(REQUESTS[i].wanted)), "%s",
+                   REQUESTS[i].name);
+        check_that(!strcmp(buf_cstr(&named), REQUESTS[i].lost), "%s: lost %s",
+                   REQUESTS[i].name, buf_cstr(&named));
+        buf_free(&named);
+    }
+    catalogue_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +222,8 @@ int main(void)
             recorded_requests_are_written_as_they_were, begin, end),
         cmocka_unit_test_setup_teardown(
             recorded_answers_are_the_same_at_every_chunking, begin, end),
+        cmocka_unit_test_setup_teardown(
+            requests_of_others_are_what_the_model_takes, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,7 @@ static struct source source_of(const struct part *p)
     return s;
 }
 
-static void put_base64(struct writing *w, const struct source *s)
+static void put_data(struct writing *w, const struct source *s)
 {
     put_open(w->out, "source");
     put_cstr(w->out, "type", "base64");
@@ -100,7 +100,7 @@ void anthropic_put_image(struct writing *w, const struct part *p)
 
     begin(w, "image");
     if (s.data.len)
-        put_base64(w, &s);
+        put_data(w, &s);
     else
         put_url(w, s.url);
     put_cache(w, p->cache);
@@ -146,7 +146,7 @@ void anthropic_put_file(struct writing *w, const struct part *p)
 
     begin(w, "document");
     if (!p->text.raw.len && !p->n_parts && s.data.len && !is_plain(s.media)) {
-        put_base64(w, &s);
+        put_data(w, &s);
     } else if (!p->text.raw.len && !p->n_parts && !s.data.len) {
         put_url(w, s.url);
     } else {

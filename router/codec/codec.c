@@ -6,6 +6,7 @@
 /* A row a dialect; the last one is the end. */
 static const struct codec *const rows[] = {
     &codec_anthropic,
+    &codec_gemini,
     NULL,
 };
 

@@ -67,6 +67,9 @@ struct codec {
                          struct buf *out);
     void (*answer_write)(const struct gathered *g, const struct request *asked,
                          struct losses *l, struct buf *out);
+    /* Releases what a writer's state holds (calls that its dialect writes
+     * whole); NULL: nothing. */
+    void (*stream_free)(void *state);
     const char *stream_type; /* content type of its streams */
 };
 

@@ -7,6 +7,7 @@
 static const struct codec *const rows[] = {
     &codec_anthropic,
     &codec_gemini,
+    &codec_bedrock,
     NULL,
 };
 

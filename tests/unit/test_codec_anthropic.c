@@ -215,6 +215,484 @@ static void requests_of_others_are_what_the_model_takes(void **state)
     catalogue_free(c);
 }
 
+/* ---- streams ---- */
+
+/* Events' data, a line each, as a stream of this dialect. */
+static struct span stream_of(const char *lines)
+{
+    struct span rest = json_of(lines), line;
+    struct buf b;
+    struct span all;
+
+    buf_init(&b, 65536);
+    while (rest.ptr) {
+        line = span_cut(&rest, '\n');
+        if (line.len)
+            sse_write(&b, (struct span){NULL, 0}, line);
+    }
+    all = arena_copy(&memory, buf_view(&b));
+    buf_free(&b);
+    return all;
+}
+
+/* What was gathered, in a line: usage, blocks, finish or error. */
+static const char *summary(const struct gathered *g)
+{
+    static const char *const kinds[] = {
+        [PART_TEXT] = "text",          [PART_THINKING] = "thinking",
+        [PART_TOOL_CALL] = "call",     [PART_REFUSAL] = "refusal",
+        [PART_TOOL_RESULT] = "result", [PART_OTHER] = "other",
+    };
+    static struct buf s;
+
+    buf_free(&s);
+    buf_init(&s, 65536);
+    buf_printf(&s, "%d/%d/%d/%d/%d ", (int)g->usage.input, (int)g->usage.cached,
+               (int)g->usage.cache_write, (int)g->usage.cache_write_1h,
+               (int)g->usage.output);
+    for (const struct gathered_block *b = g->choices[0].first; b; b = b->next) {
+        buf_printf(&s, "%s%s(", b->redacted ? "redacted " : "",
+                   kinds[b->part] ? kinds[b->part] : "?");
+        if (b->name.len)
+            buf_printf(&s, "%.*s:", SPAN_ARGS(b->name));
+        buf_span(&s, b->text);
+        if (b->signature.len)
+            buf_printf(&s, "#%.*s", SPAN_ARGS(b->signature));
+        buf_str(&s, ") ");
+    }
+    if (g->error_status)
+        buf_printf(&s, "error %d %.*s", g->error_status,
+                   SPAN_ARGS(g->error_type));
+    else
+        buf_printf(&s, "finish %d%s%.*s", (int)g->choices[0].finish,
+                   g->choices[0].sequence.len ? " " : "",
+                   SPAN_ARGS(g->choices[0].sequence));
+    return buf_cstr(&s);
+}
+
+#define START                                                                  \
+    "{'type':'message_start','message':{'id':'m','model':'c','usage':"         \
+    "{'input_tokens':10,'cache_read_input_tokens':5,"                          \
+    "'cache_creation_input_tokens':7,'cache_creation':"                        \
+    "{'ephemeral_5m_input_tokens':3,'ephemeral_1h_input_tokens':4},"           \
+    "'output_tokens':1}}}\n"
+#define DELTA(reason)                                                          \
+    "{'type':'message_delta','delta':{'stop_reason':'" reason                  \
+    "','stop_sequence':null},'usage':{'output_tokens':20}}\n"
+#define STOP "{'type':'message_stop'}\n"
+#define BLOCK(n, json)                                                         \
+    "{'type':'content_block_start','index':" #n ",'content_block':" json "}\n"
+#define ADD(n, json)                                                           \
+    "{'type':'content_block_delta','index':" #n ",'delta':" json "}\n"
+#define SHUT(n) "{'type':'content_block_stop','index':" #n "}\n"
+#define TEXT(n, s)                                                             \
+    BLOCK(n, "{'type':'text','text':''}")                                      \
+    ADD(n, "{'type':'text_delta','text':'" s "'}") SHUT(n)
+
+static const struct {
+    const char *name, *events, *wanted;
+} STREAMS[] = {
+    {"usage of start and end is not added together",
+     START TEXT(0, "hi") DELTA("end_turn") STOP,
+     "22/5/3/4/20 text(hi) finish 1"},
+    {"usage that comes again replaces",
+     START TEXT(0, "hi") "{'type':'message_delta','delta':{'stop_reason':"
+                         "'end_turn'},'usage':{'input_tokens':11,"
+                         "'cache_creation_input_tokens':7,"
+                         "'cache_read_input_tokens':null,"
+                         "'output_tokens':9}}\n" STOP,
+     "23/5/3/4/9 text(hi) finish 1"},
+    {"a tool without input gets an empty object",
+     START BLOCK(0, "{'type':'tool_use','id':'t','name':'f','input':{}}")
+         SHUT(0) DELTA("tool_use") STOP,
+     "22/5/3/4/20 call(f:{}) finish 5"},
+    {"a tool's input that comes whole in its start",
+     START BLOCK(0, "{'type':'tool_use','id':'t','name':'f','input':{'a':1}}")
+         SHUT(0) DELTA("tool_use") STOP,
+     "22/5/3/4/20 call(f:{\"a\":1}) finish 5"},
+    {"an end of file before the reason is an error", START TEXT(0, "hi"),
+     "22/5/3/4/1 text(hi) error 502 api_error"},
+    {"an end of file behind the reason is an end",
+     START TEXT(0, "hi") DELTA("max_tokens"), "22/5/3/4/20 text(hi) finish 3"},
+    {"an error in mid-stream",
+     START "{'type':'error','error':{'type':'overloaded_error',"
+           "'message':'busy'}}\n" TEXT(0, "no"),
+     "22/5/3/4/1 error 529 overloaded_error"},
+    {"an event that is no JSON", START "{'type':\n",
+     "22/5/3/4/1 error 502 api_error"},
+    {"empty leading blocks are no blocks",
+     START BLOCK(0, "{'type':'text','text':''}") SHUT(0) TEXT(1, "hi")
+         DELTA("end_turn") STOP,
+     "22/5/3/4/20 text(hi) finish 1"},
+    {"a block before the message's start, stops twice and never",
+     TEXT(0, "a") SHUT(0) START BLOCK(1, "{'type':'text','text':'b'}")
+         TEXT(2, "c") STOP DELTA("end_turn"),
+     "0/0/0/0/0 text(a) text(b) text(c) error 502 api_error"},
+    {"a delta whose block never began",
+     START ADD(0, "{'type':'text_delta','text':'a'}") DELTA("end_turn") STOP,
+     "22/5/3/4/20 text(a) finish 1"},
+    {"thinking with its signature, and what only the provider reads",
+     START BLOCK(0, "{'type':'thinking','thinking':'','signature':''}")
+         ADD(0, "{'type':'thinking_delta','thinking':'hm'}")
+             ADD(0, "{'type':'signature_delta','signature':'S=='}") SHUT(0)
+                 BLOCK(1, "{'type':'redacted_thinking','data':'R=='}") SHUT(1)
+                     TEXT(2, "x") DELTA("end_turn") STOP,
+     "22/5/3/4/20 thinking(hm#S==) redacted thinking(#R==) text(x) finish 1"},
+    {"the schema's tool is the answer's text",
+     START BLOCK(0, "{'type':'tool_use','id':'t','name':"
+                    "'weir_structured_answer','input':{}}")
+         ADD(0, "{'type':'input_json_delta','partial_json':'{\\'n\\''}")
+             ADD(0, "{'type':'input_json_delta','partial_json':':1}'}") SHUT(0)
+                 DELTA("tool_use") STOP,
+     "22/5/3/4/20 text({\"n\":1}) finish 1"},
+    {"which stop sequence it was",
+     START TEXT(0, "a") "{'type':'message_delta','delta':{'stop_reason':"
+                        "'stop_sequence','stop_sequence':'END'},"
+                        "'usage':{'output_tokens':2}}\n" STOP,
+     "22/5/3/4/2 text(a) finish 2 END"},
+    {"a pause, a refusal, a full context",
+     START DELTA("model_context_window_exceeded") STOP, "22/5/3/4/20 finish 4"},
+    {"a reason that is new", START DELTA("bored") STOP, "22/5/3/4/20 finish 9"},
+    {"pings and events that are new",
+     START "{'type':'ping'}\n{'type':'news','a':[]}\n" TEXT(0, "a")
+         DELTA("end_turn") STOP,
+     "22/5/3/4/20 text(a) finish 1"},
+};
+
+static void streams_are_read_as_what_they_mean(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof STREAMS / sizeof STREAMS[0]; i++) {
+        struct gathered g, cut;
+
+        gather_init(&g, &memory);
+        check_that(check_stream(&codec_anthropic, stream_of(STREAMS[i].events),
+                                CUTS_WHOLE, gather_sink(&g), &e),
+                   "%s: %s", STREAMS[i].name, e.msg);
+        check_that(!strcmp(summary(&g), STREAMS[i].wanted), "%s: %s",
+                   STREAMS[i].name, summary(&g));
+        gather_init(&cut, &memory);
+        check_that(check_stream(&codec_anthropic, stream_of(STREAMS[i].events),
+                                CUTS_BYTES, gather_sink(&cut), &e) &&
+                       gathered_same(&g, &cut),
+                   "%s", STREAMS[i].name);
+    }
+}
+
+/* ---- what clients get ---- */
+
+static const struct chunk USE = {
+    .kind = CHUNK_USAGE, .has_usage = true, .usage = {30, 10, 4, 6, 9, 2}};
+
+static struct chunk of(enum chunk_kind kind, enum part_kind part, unsigned n)
+{
+    return (struct chunk){.kind = kind, .part = part, .block = n};
+}
+
+/* The events' data of a stream, a line each, without what is the same in
+ * all of them. */
+static const char *written(const struct chunk *c, size_t n)
+{
+    void *state = calloc(1, codec_anthropic.writer_size);
+
+    buf_reset(&out);
+    memset(&lost, 0, sizeof lost);
+    for (size_t i = 0; i < n; i++)
+        codec_anthropic.stream_write(state, &r, &c[i], &lost, &out);
+    free(state);
+    return buf_cstr(&out);
+}
+
+static unsigned times(const char *in, const char *what)
+{
+    unsigned n = 0;
+
+    for (; (in = strstr(in, what)); in++)
+        n++;
+    return n;
+}
+
+static void a_client_never_sees_usage_of_0(void **state)
+{
+    struct chunk all[] = {
+        of(CHUNK_START, 0, 0),        of(CHUNK_OPEN, PART_TEXT, 0),
+        of(CHUNK_TEXT, PART_TEXT, 0), of(CHUNK_CLOSE, PART_TEXT, 0),
+        of(CHUNK_FINISH, 0, 0),       of(CHUNK_END, 0, 0)};
+    const char *s;
+
+    (void)state;
+    assert_true(read_request(json_of("{'model':'m','messages':[{'role':'user',"
+                                     "'content':'how are you today?'}]}")));
+    all[2].text = SPAN("Fine, thank you, and how are you yourself?");
+    all[4].finish = FINISH_STOP;
+    s = written(all, sizeof all / sizeof all[0]);
+    assert_null(strstr(s, "\"input_tokens\":0"));
+    assert_null(strstr(s, "\"output_tokens\":0"));
+    assert_non_null(strstr(s, "\"output_tokens\":11"));
+    assert_int_equal(times(s, "event: message_start"), 1);
+    assert_int_equal(times(s, "event: message_delta"), 1);
+    assert_int_equal(times(s, "event: message_stop"), 1);
+}
+
+static void blocks_start_and_stop_once_and_are_never_empty(void **state)
+{
+    struct chunk all[] = {
+        of(CHUNK_START, 0, 0),
+        of(CHUNK_OPEN, PART_TEXT, 0),
+        of(CHUNK_CLOSE, PART_TEXT, 0),
+        of(CHUNK_OPEN, PART_THINKING, 1),
+        of(CHUNK_TEXT, PART_THINKING, 1),
+        of(CHUNK_CLOSE, PART_THINKING, 1),
+        of(CHUNK_OPEN, PART_IMAGE, 2),
+        of(CHUNK_TEXT, PART_IMAGE, 2),
+        of(CHUNK_CLOSE, PART_IMAGE, 2),
+        of(CHUNK_OPEN, PART_TOOL_CALL, 3),
+        of(CHUNK_CLOSE, PART_TOOL_CALL, 3),
+        USE,
+        of(CHUNK_FINISH, 0, 0),
+        of(CHUNK_END, 0, 0),
+    };
+    const char *s;
+
+    (void)state;
+    all[4].text = SPAN("hm");
+    all[5].signature = SPAN("S==");
+    all[7].text = SPAN("AAAA");
+    all[9].id = SPAN("call:1");
+    all[9].name = SPAN("f");
+    all[10].signature = SPAN("G==");
+    all[12].finish = FINISH_STOP;
+    s = written(all, sizeof all / sizeof all[0]);
+    assert_int_equal(times(s, "event: content_block_start"), 3);
+    assert_int_equal(times(s, "event: content_block_stop"), 3);
+    assert_non_null(strstr(s, "\"index\":0,\"content_block\":{\"type\":"
+                              "\"thinking\""));
+    assert_non_null(strstr(s, "\"signature\":\"S==\""));
+    assert_non_null(strstr(s, "\"id\":\"weirid_call_x3a_1\""));
+    assert_non_null(strstr(s, "{\"type\":\"redacted_thinking\",\"data\":"
+                              "\"weirsig:G==\"}"));
+    assert_non_null(strstr(s, "\"stop_reason\":\"tool_use\""));
+    assert_non_null(strstr(s, "\"input_tokens\":10,"
+                              "\"cache_creation_input_tokens\":10,"
+                              "\"cache_read_input_tokens\":10,"
+                              "\"output_tokens\":9,\"output_tokens_details\":"
+                              "{\"thinking_tokens\":2}"));
+    assert_int_equal(lost.n, 1); /* the image */
+}
+
+static void an_error_in_mid_stream_is_the_last_frame(void **state)
+{
+    struct chunk all[] = {of(CHUNK_START, 0, 0), of(CHUNK_OPEN, PART_TEXT, 0),
+                          of(CHUNK_ERROR, 0, 0), of(CHUNK_END, 0, 0)};
+    const char *s;
+
+    (void)state;
+    all[2].status = 429;
+    all[2].text = SPAN("slow \"down\"");
+    s = written(all, 4);
+    assert_non_null(strstr(s, "event: error\ndata: {\"type\":\"error\","
+                              "\"error\":{\"type\":\"rate_limit_error\","
+                              "\"message\":\"slow \\\"down\\\"\"}"));
+    assert_null(strstr(s, "message_stop"));
+}
+
+/* ---- the way back ---- */
+
+static void ids_and_signatures_come_back_as_they_were(void **state)
+{
+    (void)state;
+    assert_true(read_request(
+        json_of("{'model':'m','messages':[{'role':'user','content':'q'},"
+                "{'role':'assistant','content':[{'type':'tool_use',"
+                "'id':'weirid_call_x3a_1','name':'f','input':{}},"
+                "{'type':'redacted_thinking','data':'weirsig:G=='}]},"
+                "{'role':'user','content':[{'type':'tool_result',"
+                "'tool_use_id':'weirid_call_x3a_1','content':'1'},"
+                "{'type':'text','text':'go'}]}]}")));
+    assert_int_equal(r.n_messages, 4);
+    assert_int_equal(r.messages[1].n_parts, 1);
+    assert_true(span_is(r.messages[1].parts[0].id, "call:1"));
+    assert_true(span_is(r.messages[1].parts[0].signature, "G=="));
+    assert_int_equal(r.messages[2].role, ROLE_TOOL);
+    assert_true(span_is(r.messages[2].parts[0].id, "call:1"));
+    assert_int_equal(r.messages[3].role, ROLE_USER);
+    assert_true(anthropic_has_foreign(&r));
+}
+
+static const struct {
+    const char *name, *model, *asked, *wanted;
+} OWN[] = {
+    {"another model gets no thinking, and all else as it was",
+     "claude-haiku-4-5",
+     "{'model':'m','max_tokens':9,'x':1.0,'messages':[{'role':'user',"
+     "'content':'q'},{'role':'assistant','content':[{'type':'thinking',"
+     "'thinking':'hm','signature':'S'},{'type':'text','text':'a','citations':"
+     "[]}]},{'role':'user','content':'b'}]}",
+     "{'model':'claude-haiku-4-5','max_tokens':9,'x':1.0,'messages':[{'role':"
+     "'user','content':'q'},{'role':'assistant','content':[{'type':'text',"
+     "'text':'a','citations':[]}]},{'role':'user','content':'b'}]}"},
+    {"a budget becomes adaptive where that is all there is", "claude-opus-4-8",
+     "{'model':'m','max_tokens':9000,'temperature':0.5,'thinking':{'type':"
+     "'enabled','budget_tokens':2000},'messages':[{'role':'user','content':"
+     "'q'}]}",
+     "{'model':'claude-opus-4-8','max_tokens':9000,'thinking':{'type':"
+     "'adaptive','display':'summarized'},'messages':[{'role':'user',"
+     "'content':'q'}]}"},
+    {"adaptive becomes a budget where there is only that", "claude-haiku-4-5",
+     "{'model':'m','max_tokens':9000,'thinking':{'type':'adaptive'},"
+     "'messages':[{'role':'user','content':'q'}]}",
+     "{'model':'claude-haiku-4-5','max_tokens':9000,'thinking':{'type':"
+     "'enabled','budget_tokens':8192},'messages':[{'role':'user','content':"
+     "'q'}]}"},
+    {"cache_control survives", "claude-haiku-4-5",
+     "{'model':'m','max_tokens':9,'system':[{'type':'text','text':'s',"
+     "'cache_control':{'type':'ephemeral','ttl':'1h'}}],'messages':[{'role':"
+     "'user','content':[{'type':'text','text':'q','cache_control':{'type':"
+     "'ephemeral'}}]}]}",
+     "{'model':'claude-haiku-4-5','max_tokens':9,'system':[{'type':'text',"
+     "'text':'s','cache_control':{'type':'ephemeral','ttl':'1h'}}],"
+     "'messages':[{'role':'user','content':[{'type':'text','text':'q',"
+     "'cache_control':{'type':'ephemeral'}}]}]}"},
+};
+
+static void another_model_of_the_dialect_gets_what_it_takes(void **state)
+{
+    struct catalogue *c = catalogue_shipped(&e);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof OWN / sizeof OWN[0]; i++) {
+        struct target t = {.model = span_of(OWN[i].model),
+                           .same_dialect = true};
+
+        t.of = catalogue_find(c, t.model);
+        buf_reset(&out);
+        check_that(read_request(json_of(OWN[i].asked)), "%s: %s", OWN[i].name,
+                   e.msg);
+        check_that(codec_anthropic.request_write(&r, &t, &lost, &out, &e),
+                   "%s: %s", OWN[i].name, e.msg);
+        check_that(json_same(buf_view(&out), json_of(OWN[i].wanted)), "%s",
+                   OWN[i].name);
+    }
+    catalogue_free(c);
+}
+
+/* ---- mistakes ---- */
+
+static const struct {
+    const char *asked, *message;
+} MISTAKES[] = {
+    {"[]", "body: wanted an object, found an array"},
+    {"{}", "model: wanted a string, found nothing"},
+    {"{'model':1}", "model: wanted a string, found a number"},
+    {"{'model':'m'}", "messages: wanted an array, found nothing"},
+    {"{'model':'m','messages':[]}",
+     "messages: wanted at least one message, found none"},
+    {"{'model':'m','messages':[{'role':'tool','content':'a'}]}",
+     "messages[0].role: wanted user, assistant or system, found a string"},
+    {"{'model':'m','messages':[{'role':'user','content':1}]}",
+     "messages[0].content: wanted a string or an array of blocks, found a "
+     "number"},
+    {"{'model':'m','messages':[{'role':'user','content':[{'type':'text'}]}]}",
+     "messages[0].content[0].text: wanted a value, found nothing"},
+    {"{'model':'m','messages':[{'role':'user','content':[{'type':'image',"
+     "'source':{'type':'base64','data':1}}]}]}",
+     "messages[0].content[0].source.data: wanted a string, found a number"},
+    {"{'model':'m','messages':[{'role':'assistant','content':[{'type':"
+     "'tool_use','id':'a','name':'f','input':'{}'}]}]}",
+     "messages[0].content[0].input: wanted an object, found a string"},
+    {"{'model':'m','max_tokens':'9','messages':[{'role':'user','content':"
+     "'q'}]}",
+     "max_tokens: wanted a whole number of at least 0, found a string"},
+    {"{'model':'m','tools':[{'name':'f'}],'messages':[{'role':'user',"
+     "'content':'q'}]}",
+     "tools[0].input_schema: wanted an object, found nothing"},
+    {"{'model':'m','tool_choice':{'type':'some'},'messages':[{'role':'user',"
+     "'content':'q'}]}",
+     "tool_choice.type: wanted auto, any, tool or none, found a string"},
+};
+
+static void a_mistake_in_a_request_is_named_with_its_place(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof MISTAKES / sizeof MISTAKES[0]; i++) {
+        check_that(!read_request(json_of(MISTAKES[i].asked)), "%s",
+                   MISTAKES[i].asked);
+        assert_string_equal(e.msg, MISTAKES[i].message);
+    }
+}
+
+static void errors_have_the_type_of_their_status(void **state)
+{
+    static const struct {
+        int status;
+        const char *type;
+    } known[] = {
+        {400, "invalid_request_error"},
+        {401, "authentication_error"},
+        {402, "billing_error"},
+        {403, "permission_error"},
+        {404, "not_found_error"},
+        {413, "request_too_large"},
+        {418, "invalid_request_error"},
+        {429, "rate_limit_error"},
+        {500, "api_error"},
+        {504, "timeout_error"},
+        {529, "overloaded_error"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        assert_string_equal(anthropic_error_type(known[i].status),
+                            known[i].type);
+}
+
+static void errors_of_any_shape_are_read(void **state)
+{
+    static const struct {
+        int status;
+        const char *body, *wanted;
+    } bodies[] = {
+        {529,
+         "{'type':'error','error':{'type':'overloaded_error','message':"
+         "'Overloaded'}}",
+         "0/0/0/0/0 error 529 overloaded_error"},
+        {200, "{'type':'error','error':{'type':'api_error','message':'x'}}",
+         "0/0/0/0/0 error 500 api_error"},
+        {502, "<html>Bad gateway</html>", "0/0/0/0/0 error 502 api_error"},
+        {503, "", "0/0/0/0/0 error 503 overloaded_error"},
+        {404, "{'detail':'Not Found'}", "0/0/0/0/0 error 404 not_found_error"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        struct gathered g;
+
+        gather_init(&g, &memory);
+        assert_true(check_answer(&codec_anthropic, json_of(bodies[i].body),
+                                 bodies[i].status, gather_sink(&g), &e));
+        assert_string_equal(summary(&g), bodies[i].wanted);
+    }
+}
+
+static void lists_of_models_have_their_shape(void **state)
+{
+    struct anthropic_model m[] = {
+        {SPAN("a"), SPAN("A"), 1700000000, 200000, 0},
+        {SPAN("b"), {NULL, 0}, 0, 0, 0},
+    };
+
+    (void)state;
+    anthropic_write_models(m, 2, &out);
+    assert_true(json_same(
+        buf_view(&out),
+        json_of("{'data':[{'type':'model','id':'a','display_name':'A',"
+                "'created_at':'2023-11-14T22:13:20Z','max_input_tokens':200000,"
+                "'max_tokens':null},{'type':'model','id':'b','display_name':"
+                "'b','created_at':'1970-01-01T00:00:00Z','max_input_tokens':"
+                "null,'max_tokens':null}],'has_more':false,'first_id':'a',"
+                "'last_id':'b'}")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +702,26 @@ int main(void)
             recorded_answers_are_the_same_at_every_chunking, begin, end),
         cmocka_unit_test_setup_teardown(
             requests_of_others_are_what_the_model_takes, begin, end),
+        cmocka_unit_test_setup_teardown(streams_are_read_as_what_they_mean,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(a_client_never_sees_usage_of_0, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(
+            blocks_start_and_stop_once_and_are_never_empty, begin, end),
+        cmocka_unit_test_setup_teardown(
+            an_error_in_mid_stream_is_the_last_frame, begin, end),
+        cmocka_unit_test_setup_teardown(
+            ids_and_signatures_come_back_as_they_were, begin, end),
+        cmocka_unit_test_setup_teardown(
+            another_model_of_the_dialect_gets_what_it_takes, begin, end),
+        cmocka_unit_test_setup_teardown(
+            a_mistake_in_a_request_is_named_with_its_place, begin, end),
+        cmocka_unit_test_setup_teardown(errors_have_the_type_of_their_status,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(errors_of_any_shape_are_read, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(lists_of_models_have_their_shape, begin,
+                                        end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

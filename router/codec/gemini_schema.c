@@ -5,52 +5,42 @@
  * Models from 2.5 on take JSON Schema beside the OpenAPI subset
  * (parametersJsonSchema, responseJsonSchema), with $ref and
  * additionalProperties: less is lost, so that it is used where it is known.
- * Older ones get the subset: references are put in place (one that leads back
- * into itself once more, then cut), allOf is merged, const becomes enum,
- * null becomes nullable.
+ * Older ones get the subset.
  */
-#include "router/codec/gemini.h"
+#include "router/codec/gemini_schema.h"
 #include "router/codec/put.h"
 
 #include <string.h>
 
-enum {
-    DEPTH_MAX = 32,   /* of what is written */
-    NODES_MAX = 4000, /* schemas written, references followed included */
-    VIEWS_MAX = 8,    /* schemas merged into one */
-    REQUIRED_MAX = 512,
-};
-
-struct writer {
-    const struct schema_target *t;
-    struct buf *out;
-    struct json root;
-    struct span path[DEPTH_MAX]; /* references being followed */
-    int n_path, depth, nodes;
-    struct json undo; /* nothing */
-};
-
-static void lose(struct writer *w, const char *keyword)
+void schema_lose(struct schema_writer *w, const char *keyword)
 {
     lossy_add(w->t->l, LOSSY_SCHEMA, "%.24s.%.20s", w->t->where, keyword);
 }
 
-static void lose_key(struct writer *w, const struct json *key)
+void schema_lose_key(struct schema_writer *w, const struct json *key)
 {
     char name[24];
 
     span_copy(name, sizeof name, json_inner(key));
-    lose(w, name);
+    schema_lose(w, name);
 }
 
-static bool true_at(const struct json *v, const char *name)
+void schema_bound(struct schema_writer *w, const struct json *v,
+                  const char *name, bool whole)
 {
-    struct json b = json_get(v, name);
+    bool least = !strcmp(name, "exclusiveMinimum");
+    double d;
 
-    return b.type == JSON_BOOL && json_true(&b);
+    if (!json_double(v, &d)) {
+        schema_lose(w, name);
+        return;
+    }
+    put_comma(w->out);
+    buf_str(w->out, least ? "\"minimum\":" : "\"maximum\":");
+    buf_json_num(w->out, !whole ? d : least ? d + 1 : d - 1);
+    if (!whole)
+        schema_lose(w, name);
 }
-
-/* ---- as JSON Schema ---- */
 
 enum rule { KEEP, ONE, LIST, MAP, QUIET, MAPPED };
 
@@ -94,9 +84,10 @@ static const struct {
     {"$comment", QUIET},
 };
 
-static void as_json(struct writer *w, const struct json *v);
+static void as_json(struct schema_writer *w, const struct json *v);
 
-static void list_json(struct writer *w, const char *name, const struct json *v)
+static void list_json(struct schema_writer *w, const char *name,
+                      const struct json *v)
 {
     struct json_iter it = json_begin(v);
     struct json one;
@@ -110,7 +101,7 @@ static void list_json(struct writer *w, const char *name, const struct json *v)
     buf_char(w->out, ']');
 }
 
-static void map_json(struct writer *w, const struct json *key,
+static void map_json(struct schema_writer *w, const struct json *key,
                      const struct json *v)
 {
     struct json_iter it = json_begin(v);
@@ -126,24 +117,6 @@ static void map_json(struct writer *w, const struct json *key,
         as_json(w, &one);
     }
     buf_char(w->out, '}');
-}
-
-/* An open bound as a closed one: exact for whole numbers only. */
-static void bound(struct writer *w, const struct json *v, const char *name,
-                  bool whole)
-{
-    bool least = !strcmp(name, "exclusiveMinimum");
-    double d;
-
-    if (!json_double(v, &d)) {
-        lose(w, name);
-        return;
-    }
-    put_comma(w->out);
-    buf_str(w->out, least ? "\"minimum\":" : "\"maximum\":");
-    buf_json_num(w->out, !whole ? d : least ? d + 1 : d - 1);
-    if (!whole)
-        lose(w, name);
 }
 
 /* Whether the schema has itself what another keyword is written as. */
@@ -167,10 +140,10 @@ static bool clash(const struct json *in, const struct json *key)
 
 /* allOf with one element is that element; of several only those members are
  * taken that stand nowhere else yet. */
-static void all_json(struct writer *w, const struct json *in,
+static void all_json(struct schema_writer *w, const struct json *in,
                      const struct json *list);
 
-static void mapped(struct writer *w, const struct json *in,
+static void mapped(struct schema_writer *w, const struct json *in,
                    const struct json *key, const struct json *v)
 {
     struct json type = json_get(in, "type");
@@ -178,7 +151,7 @@ static void mapped(struct writer *w, const struct json *in,
     if (json_is(key, "allOf")) {
         all_json(w, in, v);
     } else if (clash(in, key)) {
-        lose_key(w, key);
+        schema_lose_key(w, key);
     } else if (json_is(key, "const")) {
         put_comma(w->out);
         buf_str(w->out, "\"enum\":[");
@@ -187,14 +160,14 @@ static void mapped(struct writer *w, const struct json *in,
     } else if (json_is(key, "oneOf")) {
         list_json(w, "anyOf", v);
     } else {
-        bound(w, v,
-              json_is(key, "exclusiveMinimum") ? "exclusiveMinimum"
-                                               : "exclusiveMaximum",
-              json_is(&type, "integer"));
+        schema_bound(w, v,
+                     json_is(key, "exclusiveMinimum") ? "exclusiveMinimum"
+                                                      : "exclusiveMaximum",
+                     json_is(&type, "integer"));
     }
 }
 
-static void member_json(struct writer *w, const struct json *in,
+static void member_json(struct schema_writer *w, const struct json *in,
                         const struct json *key, const struct json *v)
 {
     size_t i = 0, n = sizeof known / sizeof known[0];
@@ -224,12 +197,12 @@ static void member_json(struct writer *w, const struct json *in,
         return;
     case QUIET:
         if (i == n)
-            lose_key(w, key);
+            schema_lose_key(w, key);
         return;
     }
 }
 
-static void all_json(struct writer *w, const struct json *in,
+static void all_json(struct schema_writer *w, const struct json *in,
                      const struct json *list)
 {
     struct json_iter it = json_begin(list), members;
@@ -237,9 +210,9 @@ static void all_json(struct writer *w, const struct json *in,
     bool only = json_count(list) == 1;
 
     if (list->type != JSON_ARRAY || !only)
-        lose(w, "allOf");
+        schema_lose(w, "allOf");
     if (list->type != JSON_ARRAY || !json_next(&it, NULL, &one) ||
-        one.type != JSON_OBJECT || w->depth >= DEPTH_MAX)
+        one.type != JSON_OBJECT || w->depth >= SCHEMA_DEPTH_MAX)
         return;
     w->depth++;
     members = json_begin(&one);
@@ -252,12 +225,12 @@ static void all_json(struct writer *w, const struct json *in,
         if (own.type == JSON_NONE)
             member_json(w, &one, &key, &v);
         else
-            lose(w, "allOf");
+            schema_lose(w, "allOf");
     }
     w->depth--;
 }
 
-static void as_json(struct writer *w, const struct json *v)
+static void as_json(struct schema_writer *w, const struct json *v)
 {
     struct json_iter it = json_begin(v);
     struct json key, one;
@@ -266,8 +239,8 @@ static void as_json(struct writer *w, const struct json *v)
         buf_span(w->out, v->type == JSON_BOOL ? v->raw : SPAN("{}"));
         return;
     }
-    if (w->depth++ >= DEPTH_MAX) {
-        lose(w, "depth");
+    if (w->depth++ >= SCHEMA_DEPTH_MAX) {
+        schema_lose(w, "depth");
         buf_str(w->out, "{}");
     } else {
         buf_char(w->out, '{');
@@ -278,498 +251,10 @@ static void as_json(struct writer *w, const struct json *v)
     w->depth--;
 }
 
-/* ---- as the OpenAPI subset ---- */
-
-/* One schema as several that all hold: what refers, what it refers to, the
- * elements of allOf.  The first that has a keyword says it. */
-struct view {
-    struct json at[VIEWS_MAX];
-    int n, refs;
-    bool nullable;
-    struct json any; /* alternatives, when there are several */
-    int n_any;       /* of them that are not null */
-};
-
-static struct json get(const struct view *s, const char *keyword)
-{
-    for (int i = 0; i < s->n; i++) {
-        struct json v = json_get(&s->at[i], keyword);
-
-        if (v.type != JSON_NONE)
-            return v;
-    }
-    return (struct json){JSON_NONE, false, {NULL, 0}};
-}
-
-/* "#/$defs/name": what stands there, or nothing. */
-static struct json resolve(struct writer *w, const struct json *ref)
-{
-    struct span rest = json_inner(ref);
-    struct json at = w->root;
-    char name[256];
-
-    if (ref->type != JSON_STRING || !span_starts(rest, "#"))
-        return w->undo;
-    span_cut(&rest, '/');
-    while (rest.ptr && at.type == JSON_OBJECT) {
-        struct span step = span_cut(&rest, '/');
-
-        if (!span_copy(name, sizeof name, step))
-            return w->undo;
-        at = json_get(&at, name);
-    }
-    return at;
-}
-
-static bool followed_twice(const struct writer *w, struct span ref)
-{
-    int n = 0;
-
-    for (int i = 0; i < w->n_path; i++)
-        n += span_eq(w->path[i], ref);
-    return n >= 2;
-}
-
-static void look(struct writer *w, struct view *s, const struct json *v);
-
-static void look_ref(struct writer *w, struct view *s, const struct json *ref)
-{
-    struct json to = resolve(w, ref);
-
-    if (to.type != JSON_OBJECT || w->n_path == DEPTH_MAX ||
-        followed_twice(w, ref->raw)) {
-        lose(w, "$ref");
-        return;
-    }
-    w->path[w->n_path++] = ref->raw;
-    s->refs++;
-    look(w, s, &to);
-}
-
-static bool is_null(const struct json *v)
-{
-    struct json type = json_get(v, "type");
-
-    return json_is(&type, "null");
-}
-
-static void look_any(struct writer *w, struct view *s, const struct json *list)
-{
-    struct json_iter it = json_begin(list);
-    struct json one, last = w->undo;
-    int n = 0;
-
-    while (json_next(&it, NULL, &one)) {
-        if (is_null(&one)) {
-            s->nullable = true;
-            continue;
-        }
-        n++;
-        last = one;
-    }
-    if (n == 1 && last.type == JSON_OBJECT) {
-        look(w, s, &last);
-    } else if (n > 1 && s->n_any == 0) {
-        s->any = *list;
-        s->n_any = n;
-    } else if (n > 1) {
-        lose(w, "anyOf");
-    }
-}
-
-static void look(struct writer *w, struct view *s, const struct json *v)
-{
-    static const char *const lists[] = {"anyOf", "oneOf", "allOf"};
-    struct json in;
-
-    if (v->type != JSON_OBJECT)
-        return;
-    if (s->n == VIEWS_MAX) {
-        lose(w, "allOf");
-        return;
-    }
-    s->at[s->n++] = *v;
-    in = json_get(v, "$ref");
-    if (in.type != JSON_NONE)
-        look_ref(w, s, &in);
-    for (int i = 0; i < 3; i++) {
-        struct json_iter it;
-        struct json one;
-
-        in = json_get(v, lists[i]);
-        it = json_begin(&in);
-        if (in.type == JSON_ARRAY && i < 2)
-            look_any(w, s, &in);
-        while (in.type == JSON_ARRAY && i == 2 && json_next(&it, NULL, &one))
-            look(w, s, &one);
-    }
-    s->nullable |= true_at(v, "nullable");
-}
-
-static void as_openapi(struct writer *w, const struct json *v);
-
-/* The keywords that need nothing but to be copied; the others of the subset
- * are written one by one. */
-static const char *const plain[] = {
-    "title",         "description",      "default",   "minimum",
-    "maximum",       "minLength",        "maxLength", "pattern",
-    "minItems",      "maxItems",         "example",   "minProperties",
-    "maxProperties", "propertyOrdering",
-};
-static const char *const handled[] = {
-    "type",
-    "format",
-    "enum",
-    "const",
-    "items",
-    "properties",
-    "required",
-    "nullable",
-    "anyOf",
-    "oneOf",
-    "allOf",
-    "$ref",
-    "$defs",
-    "$schema",
-    "$id",
-    "definitions",
-    "$comment",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-};
-static const char *const formats[] = {
-    "date-time", "enum", "int32", "int64", "float", "double",
-};
-
-static bool among(const struct json *v, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (json_is(v, list[i]))
-            return true;
-    }
-    return false;
-}
-#define AMONG(v, list) among(v, list, sizeof(list) / sizeof(list)[0])
-
-static void lose_unknown(struct writer *w, const struct view *s)
-{
-    for (int i = 0; i < s->n; i++) {
-        struct json_iter it = json_begin(&s->at[i]);
-        struct json key, v;
-
-        while (json_next(&it, &key, &v)) {
-            if (!AMONG(&key, plain) && !AMONG(&key, handled))
-                lose_key(w, &key);
-        }
-    }
-}
-
-/* The one type; *several: the list where there are more. */
-static struct span type_of(struct view *s, struct json *several)
-{
-    struct json type = get(s, "type"), one;
-    struct json_iter it = json_begin(&type);
-    struct span found = SPAN("");
-    int n = 0;
-
-    if (type.type == JSON_STRING)
-        return json_inner(&type);
-    while (type.type == JSON_ARRAY && json_next(&it, NULL, &one)) {
-        if (json_is(&one, "null")) {
-            s->nullable = true;
-        } else {
-            found = json_inner(&one);
-            n++;
-        }
-    }
-    if (n > 1)
-        *several = type;
-    if (n)
-        return found;
-    if (get(s, "properties").type != JSON_NONE)
-        return SPAN("object");
-    if (get(s, "items").type != JSON_NONE)
-        return SPAN("array");
-    return SPAN("");
-}
-
-static bool all_strings(const struct json *list, struct view *s)
-{
-    struct json_iter it = json_begin(list);
-    struct json one;
-    bool ok = list->type == JSON_ARRAY;
-
-    while (ok && json_next(&it, NULL, &one)) {
-        s->nullable |= one.type == JSON_NULL;
-        ok = one.type == JSON_STRING || one.type == JSON_NULL;
-    }
-    return ok;
-}
-
-static void write_enum(struct writer *w, const struct json *list)
-{
-    struct json_iter it = json_begin(list);
-    struct json one;
-
-    put_comma(w->out);
-    buf_str(w->out, "\"enum\":[");
-    while (json_next(&it, NULL, &one)) {
-        if (one.type != JSON_STRING)
-            continue;
-        put_comma(w->out);
-        buf_span(w->out, one.raw);
-    }
-    buf_char(w->out, ']');
-}
-
-/* Gemini's enum has strings only.  A fixed number is its own bounds. */
-static void write_values(struct writer *w, struct view *s)
-{
-    struct json list = get(s, "enum"), one = get(s, "const");
-
-    if (list.type != JSON_NONE) {
-        if (all_strings(&list, s))
-            write_enum(w, &list);
-        else
-            lose(w, "enum");
-    } else if (one.type == JSON_STRING) {
-        put_comma(w->out);
-        buf_str(w->out, "\"enum\":[");
-        buf_span(w->out, one.raw);
-        buf_char(w->out, ']');
-    } else if (one.type == JSON_NUMBER) {
-        put_raw(w->out, "minimum", one.raw);
-        put_raw(w->out, "maximum", one.raw);
-    } else if (one.type != JSON_NONE) {
-        lose(w, "const");
-    }
-}
-
-static void write_plain(struct writer *w, const struct view *s,
-                        struct span type)
-{
-    static const char *const open[] = {"exclusiveMinimum", "exclusiveMaximum"};
-    static const char *const closed[] = {"minimum", "maximum"};
-    struct json v = get(s, "format"), number = get(s, "const");
-
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
-        struct json p = get(s, plain[i]);
-
-        if (p.type != JSON_NONE && !(number.type == JSON_NUMBER &&
-                                     span_starts(span_of(plain[i]), "m")))
-            put_raw(w->out, plain[i], p.raw);
-    }
-    if (v.type != JSON_NONE && AMONG(&v, formats))
-        put_raw(w->out, "format", v.raw);
-    else if (v.type != JSON_NONE)
-        lose(w, "format");
-    for (int i = 0; i < 2; i++) {
-        v = get(s, open[i]);
-        if (v.type == JSON_NONE)
-            continue;
-        if (get(s, closed[i]).type != JSON_NONE)
-            lose(w, open[i]);
-        else
-            bound(w, &v, open[i], span_is(type, "integer"));
-    }
-}
-
-static void write_items(struct writer *w, const struct view *s)
-{
-    struct json items = get(s, "items"), list = get(s, "prefixItems"), first;
-    struct json_iter it;
-
-    if (items.type != JSON_OBJECT) {
-        list = items.type == JSON_ARRAY ? items : list;
-        it = json_begin(&list);
-        lose(w, "items");
-        if (list.type == JSON_ARRAY && json_next(&it, NULL, &first))
-            items = first;
-    }
-    put_comma(w->out);
-    buf_str(w->out, "\"items\":");
-    if (items.type == JSON_OBJECT)
-        as_openapi(w, &items);
-    else
-        buf_str(w->out, "{\"type\":\"string\"}");
-}
-
-/* Said by an earlier schema of the view. */
-static bool said_before(const struct view *s, int before, const char *keyword,
-                        const struct json *name)
-{
-    for (int i = 0; i < before; i++) {
-        struct json in = json_get(&s->at[i], keyword), one, key;
-        struct json_iter it = json_begin(&in);
-        bool map = in.type == JSON_OBJECT;
-
-        while (json_next(&it, map ? &key : NULL, &one)) {
-            if (span_eq(map ? key.raw : one.raw, name->raw))
-                return true;
-        }
-    }
-    return false;
-}
-
-static void write_properties(struct writer *w, const struct view *s)
-{
-    put_comma(w->out);
-    buf_str(w->out, "\"properties\":{");
-    for (int i = 0; i < s->n; i++) {
-        struct json in = json_get(&s->at[i], "properties"), key, one;
-        struct json_iter it = json_begin(&in);
-
-        while (in.type == JSON_OBJECT && json_next(&it, &key, &one)) {
-            if (said_before(s, i, "properties", &key))
-                continue;
-            put_comma(w->out);
-            buf_span(w->out, key.raw);
-            buf_char(w->out, ':');
-            as_openapi(w, &one);
-        }
-    }
-    buf_char(w->out, '}');
-}
-
-/* Names without a property are refused. */
-static void write_required(struct writer *w, const struct view *s)
-{
-    bool any = false;
-
-    for (int i = 0; i < s->n; i++) {
-        struct json in = json_get(&s->at[i], "required"), one;
-        struct json_iter it = json_begin(&in);
-
-        if (json_count(&in) > REQUIRED_MAX) { /* compared one by one */
-            lose(w, "required");
-            continue;
-        }
-        while (in.type == JSON_ARRAY && json_next(&it, NULL, &one)) {
-            if (one.type != JSON_STRING ||
-                said_before(s, i, "required", &one) ||
-                !said_before(s, s->n, "properties", &one))
-                continue;
-            if (!any) {
-                put_comma(w->out);
-                buf_str(w->out, "\"required\":[");
-            }
-            any = true;
-            put_comma(w->out);
-            buf_span(w->out, one.raw);
-        }
-    }
-    if (any)
-        buf_char(w->out, ']');
-}
-
-/* Beside anyOf nothing else may stand. */
-static void write_any(struct writer *w, struct view *s)
-{
-    struct json_iter it = json_begin(&s->any);
-    struct json one;
-
-    if (get(s, "description").type != JSON_NONE)
-        lose(w, "description");
-    buf_str(w->out, "{\"anyOf\":[");
-    while (json_next(&it, NULL, &one)) {
-        if (is_null(&one))
-            continue;
-        put_comma(w->out);
-        as_openapi(w, &one);
-        if (s->nullable && w->out->len && !w->out->failed) {
-            w->out->len--; /* into the alternative */
-            put_raw(w->out, "nullable", SPAN("true"));
-            buf_char(w->out, '}');
-        }
-    }
-    buf_str(w->out, "]}");
-}
-
-static void write_types(struct writer *w, const struct json *types,
-                        bool nullable)
-{
-    struct json_iter it = json_begin(types);
-    struct json one;
-
-    buf_str(w->out, "{\"anyOf\":[");
-    while (json_next(&it, NULL, &one)) {
-        if (json_is(&one, "null"))
-            continue;
-        put_comma(w->out);
-        buf_str(w->out, "{\"type\":");
-        buf_span(w->out, one.raw);
-        if (json_is(&one, "array"))
-            buf_str(w->out, ",\"items\":{\"type\":\"string\"}");
-        buf_str(w->out, nullable ? ",\"nullable\":true}" : "}");
-    }
-    buf_str(w->out, "]}");
-}
-
-static void write_view(struct writer *w, struct view *s)
-{
-    struct json several = w->undo;
-    struct span type = type_of(s, &several);
-    bool object = get(s, "properties").type == JSON_OBJECT;
-
-    lose_unknown(w, s);
-    if (s->n_any && !object) {
-        write_any(w, s);
-        return;
-    }
-    if (s->n_any)
-        lose(w, "anyOf");
-    if (several.type != JSON_NONE) {
-        lose(w, "type");
-        write_types(w, &several, s->nullable);
-        return;
-    }
-    if (type.len == 0) {
-        struct json one = get(s, "const");
-
-        if (one.type == JSON_NONE && get(s, "enum").type == JSON_NONE)
-            lose(w, "type");
-        type = one.type == JSON_NUMBER ? SPAN("number")
-               : one.type == JSON_BOOL ? SPAN("boolean")
-                                       : SPAN("string");
-    }
-    buf_str(w->out, "{\"type\":\"");
-    buf_span(w->out, type);
-    buf_char(w->out, '"');
-    write_plain(w, s, type);
-    write_values(w, s);
-    if (span_is_nocase(type, "array"))
-        write_items(w, s);
-    if (object) {
-        write_properties(w, s);
-        write_required(w, s);
-    }
-    if (s->nullable)
-        put_raw(w->out, "nullable", SPAN("true"));
-    buf_char(w->out, '}');
-}
-
-static void as_openapi(struct writer *w, const struct json *v)
-{
-    struct view s;
-    int path = w->n_path;
-
-    memset(&s, 0, sizeof s);
-    if (w->depth >= DEPTH_MAX || w->nodes++ >= NODES_MAX) {
-        lose(w, "depth");
-        buf_str(w->out, "{\"type\":\"string\"}");
-        return;
-    }
-    w->depth++;
-    look(w, &s, v);
-    write_view(w, &s);
-    w->depth--;
-    w->n_path = path;
-}
-
 void gemini_schema_write(struct span schema, const struct schema_target *t,
                          struct buf *out)
 {
-    struct writer w;
+    struct schema_writer w;
     struct err e;
 
     memset(&w, 0, sizeof w);
@@ -780,5 +265,5 @@ void gemini_schema_write(struct span schema, const struct schema_target *t,
     if (t->json)
         as_json(&w, &w.root);
     else
-        as_openapi(&w, &w.root);
+        schema_as_openapi(&w, &w.root);
 }

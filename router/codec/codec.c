@@ -8,6 +8,7 @@ static const struct codec *const rows[] = {
     &codec_anthropic,
     &codec_gemini,
     &codec_bedrock,
+    &codec_openai,
     NULL,
 };
 

@@ -62,6 +62,10 @@ struct codec {
     /* Chunks -> the client's bytes, frames included.  asked: the client's
      * request (wanted usage, n, its model's name). */
     size_t writer_size;
+    /* Before the first chunk, for a writer that must keep what it wrote (a
+     * dialect whose last event repeats the answer): the arena lives as long
+     * as the state.  NULL: needs none. */
+    void (*writer_start)(void *state, struct arena *a);
     void (*stream_write)(void *state, const struct request *asked,
                          const struct chunk *c, struct losses *l,
                          struct buf *out);

@@ -64,9 +64,9 @@ static void put_address(struct writing *w, const char *name,
     }
     put_key(w->out, name);
     buf_str(w->out, "\"data:");
-    put_base64(w->out, p->media.len ? p->media : SPAN("image/png"));
+    put_plain(w->out, p->media.len ? p->media : SPAN("image/png"));
     buf_str(w->out, ";base64,");
-    put_base64(w->out, p->data);
+    put_plain(w->out, p->data);
     buf_char(w->out, '"');
 }
 

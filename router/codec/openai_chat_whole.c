@@ -79,9 +79,9 @@ static void put_image(const struct gathered_block *b, struct buf *out)
 {
     put_comma(out);
     buf_str(out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:");
-    put_base64(out, b->media.len ? b->media : SPAN("image/png"));
+    put_plain(out, b->media.len ? b->media : SPAN("image/png"));
     buf_str(out, ";base64,");
-    put_base64(out, b->text);
+    put_plain(out, b->text);
     buf_str(out, "\"}}");
 }
 
@@ -102,6 +102,16 @@ static void put_blocks(const struct gathered_choice *ch, enum part_kind part,
     buf_char(out, ']');
 }
 
+/* The items of a text's raw: citations, log-probabilities. */
+static struct json_iter items_of(const struct gathered_block *b)
+{
+    struct json list = {JSON_NONE, false, b->raw};
+
+    if (b->raw.len && b->raw.ptr[0] == '[')
+        list.type = JSON_ARRAY;
+    return list.type ? json_begin(&list) : (struct json_iter){NULL, NULL};
+}
+
 /* Citations that have this dialect's shape; the others are lost. */
 static void put_annotations(const struct gathered_choice *ch, struct losses *l,
                             unsigned choice, struct buf *out)
@@ -110,15 +120,13 @@ static void put_annotations(const struct gathered_choice *ch, struct losses *l,
 
     put_list(out, "annotations");
     for (const struct gathered_block *b = ch->first; b; b = b->next) {
-        struct json list = {JSON_ARRAY, false, b->raw};
-        struct json_iter it = json_begin(&list);
-        bool is_list = b->raw.len && b->raw.ptr[0] == '[';
+        struct json_iter it = items_of(b);
 
         if (b->part != PART_TEXT || b->raw.len == 0)
             continue;
-        if (!is_list)
+        if (!it.p)
             lossy_add(l, LOSSY_CITATION, "choices[%u]", choice);
-        while (is_list && json_next(&it, NULL, &one)) {
+        while (it.p && json_next(&it, NULL, &one)) {
             struct json probs = json_get(&one, "logprobs");
 
             if (probs.type == JSON_NONE && !put_citation(out, one.raw, false))
@@ -134,10 +142,9 @@ static struct span find_logprobs(const struct gathered_choice *ch)
     struct json one;
 
     for (const struct gathered_block *b = ch->first; b; b = b->next) {
-        struct json list = {JSON_ARRAY, false, b->raw};
-        struct json_iter it = json_begin(&list);
+        struct json_iter it = items_of(b);
 
-        if (b->part != PART_TEXT || !b->raw.len || b->raw.ptr[0] != '[')
+        if (b->part != PART_TEXT || !it.p)
             continue;
         while (json_next(&it, NULL, &one)) {
             struct json probs = json_get(&one, "logprobs");

@@ -190,7 +190,7 @@ static void write_open(struct chat_writer *w, const struct request *asked,
         event_open(w, out, c->choice);
         put_list(out, "images");
         buf_str(out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:");
-        put_base64(out, c->media.len ? c->media : SPAN("image/png"));
+        put_plain(out, c->media.len ? c->media : SPAN("image/png"));
         buf_str(out, ";base64,");
         w->picture = true;
         return;
@@ -295,7 +295,7 @@ static void write_text(struct chat_writer *w, const struct request *asked,
     if (part == PART_AUDIO || part == PART_FILE || part == PART_OTHER)
         return;
     if (part == PART_IMAGE) {
-        put_base64(out, c->text);
+        put_plain(out, c->text);
         return;
     }
     if (c->text.len) {

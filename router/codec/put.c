@@ -83,7 +83,7 @@ static bool plain(char c)
            (c && strchr("+/=-_.", c));
 }
 
-void put_base64(struct buf *b, struct span s)
+void put_plain(struct buf *b, struct span s)
 {
     size_t n = 0;
 

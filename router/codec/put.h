@@ -22,7 +22,7 @@ void put_bool(struct buf *b, const char *name, bool v);
 /* Text of a JSON string as it was written: needs no decoding. */
 void put_text(struct buf *b, const char *name, struct text t);
 /* Inside a string: base64, or a MIME type; other bytes are left out. */
-void put_base64(struct buf *b, struct span s);
+void put_plain(struct buf *b, struct span s);
 /* A call's arguments as a string's JSON: {} where there are none. */
 void put_arguments(struct buf *b, const char *name, struct text t,
                    bool is_json);

@@ -64,13 +64,16 @@ static const struct quirks rows[] = {
      QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_NO_STRICT,
      EFFORT_PLAIN,
      LIST("top_k", "n", "logit_bias", "user", "tool_choice",
-          "parallel_tool_calls", "service_tier", "store", "metadata",
-          "thinking", "enable_thinking")},
+          "parallel_tool_calls", "service_tier", "store", "metadata")},
     {"gpustack", NULL,
      QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_TOP_K |
          QUIRK_REPLAY_CONTENT,
      EFFORT_SWITCH,
      LIST("service_tier", "store", "metadata", "reasoning", "thinking")},
+    /* Any other server: what all of them know, and nothing kept from it. */
+    {"compatible", NULL,
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_TOP_K,
+     EFFORT_PLAIN, LIST(NULL)},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -104,7 +107,7 @@ const struct quirks *quirks_find(struct span name, struct span base_url)
         if (rows[i].host && span_has(host, span_of(rows[i].host)))
             return &rows[i];
     }
-    return &rows[0];
+    return &rows[ROWS - 1];
 }
 
 bool quirks_refuse(const struct quirks *q, struct span member)

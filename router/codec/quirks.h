@@ -47,8 +47,7 @@ struct quirks {
     const char *const *refused; /* members of a request, NULL at the end */
 };
 
-/* By name or base_url; OpenAI's own row when none fits: a server that nobody
- * knows is taken at its word. */
+/* By name or base_url; "compatible" when none fits. */
 const struct quirks *quirks_find(struct span name, struct span base_url);
 const struct quirks *quirks_at(unsigned i); /* or NULL */
 bool quirks_refuse(const struct quirks *q, struct span member);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loops over the recorded exchanges of a dialect, for tests of its codec:
+ * requests read and written again, answers at every chunking, what our
+ * writers make of them read back.
+ */
+#ifndef WEIR_TESTS_CODEC_LOOP_H
+#define WEIR_TESTS_CODEC_LOOP_H
+
+#include "tests/unit/codec_check.h"
+
+#include "router/codec/quirks.h"
+
+enum { LOOP_MEMORY = 256 << 20 };
+
+CHECK_HELPER bool loop_skips(const struct recording *rec)
+{
+    return span_has(rec->path, SPAN("embeddings"));
+}
+
+CHECK_HELPER const struct quirks *loop_quirks(const struct recording *rec)
+{
+    if (span_starts(rec->path, "<GPUSTACK"))
+        return quirks_find(SPAN("gpustack"), rec->provider);
+    if (span_starts(rec->path, "<OLLAMA"))
+        return quirks_find(SPAN("ollama"), rec->provider);
+    return quirks_find(SPAN(""), rec->provider);
+}
+
+/* The request comes out as the value that went in. */
+CHECK_HELPER void loop_request(const struct codec *codec,
+                               const struct recording *rec)
+{
+    struct arena a;
+    struct buf out;
+    struct losses l = {0};
+    struct request r;
+    struct err e = {ERR_NONE, ""};
+    struct target t = {.quirks = loop_quirks(rec),
+                       .same_dialect = true,
+                       .same_model = true};
+
+    arena_init(&a, LOOP_MEMORY);
+    buf_init(&out, LOOP_MEMORY);
+    check_that(codec->request_read(rec->asked, SPAN(""), false, &a, &r, &e),
+               "%.*s: %s", SPAN_ARGS(rec->name), e.msg);
+    t.model = r.model;
+    t.stream = r.params.stream;
+    check_that(codec->request_write(&r, &t, &l, &out, &e), "%.*s: %s",
+               SPAN_ARGS(rec->name), e.msg);
+    check_that(json_same(buf_view(&out), rec->asked), "%.*s",
+               SPAN_ARGS(rec->name));
+    check_that(l.n == 0, "%.*s: lost %s", SPAN_ARGS(rec->name), l.at[0].what);
+    buf_free(&out);
+    arena_free(&a);
+}
+
+CHECK_HELPER void loop_read(const struct codec *codec,
+                            const struct recording *rec, struct cuts cuts,
+                            struct gathered *g)
+{
+    struct err e = {ERR_NONE, ""};
+    bool ok =
+        rec->streamed
+            ? check_stream(codec, rec->answer, cuts, gather_sink(g), &e)
+            : check_answer(codec, rec->answer, rec->status, gather_sink(g), &e);
+
+    check_that(ok, "%.*s: %s", SPAN_ARGS(rec->name), e.msg);
+}
+
+/* All of a gathered answer as chunks again, for a stream's writer. */
+struct loop_writer {
+    const struct codec *codec;
+    void *state;
+    const struct request *asked;
+    struct losses *l;
+    struct buf *out;
+};
+
+CHECK_HELPER bool loop_write_chunk(void *ctx, const struct chunk *c)
+{
+    struct loop_writer *w = ctx;
+
+    w->codec->stream_write(w->state, w->asked, c, w->l, w->out);
+    return true;
+}
+
+CHECK_HELPER void loop_stream_write(const struct codec *codec,
+                                    const struct recording *rec,
+                                    const struct request *asked,
+                                    struct losses *l, struct buf *out)
+{
+    struct arena a;
+    struct loop_writer w = {codec, calloc(1, codec->writer_size + 1), asked, l,
+                            out};
+    struct chunk_sink sink = {&w, loop_write_chunk};
+    struct err e = {ERR_NONE, ""};
+
+    arena_init(&a, LOOP_MEMORY);
+    if (codec->writer_start)
+        codec->writer_start(w.state, &a);
+    check_that(rec->streamed
+                   ? check_stream(codec, rec->answer, CUTS_WHOLE, sink, &e)
+                   : check_answer(codec, rec->answer, rec->status, sink, &e),
+               "%s", e.msg);
+    free(w.state);
+    arena_free(&a);
+}
+
+#endif

@@ -9,6 +9,7 @@ static const struct codec *const rows[] = {
     &codec_gemini,
     &codec_bedrock,
     &codec_openai,
+    &codec_responses,
     NULL,
 };
 

@@ -69,6 +69,7 @@ void chat_message_write(const struct request *r, size_t i,
 enum finish chat_finish(struct span name);
 const char *chat_finish_name(enum finish f);
 void chat_usage_write(const struct usage *u, struct buf *out);
+const char *chat_error_type(int status); /* "rate_limit_error" */
 /* {"error":{...}} as this dialect's clients know it. */
 void chat_error_write(int status, struct span code, struct span message,
                       struct buf *out);

@@ -63,7 +63,7 @@ void chat_usage_write(const struct usage *u, struct buf *out)
     buf_str(out, "}}");
 }
 
-static const char *type_of(int status)
+const char *chat_error_type(int status)
 {
     static const struct {
         int status;
@@ -86,7 +86,7 @@ void chat_error_write(int status, struct span code, struct span message,
 {
     buf_str(out, "{\"error\":{");
     put_str(out, "message", message);
-    put_cstr(out, "type", type_of(status));
+    put_cstr(out, "type", chat_error_type(status));
     put_raw(out, "param", SPAN("null"));
     if (code.len)
         put_str(out, "code", code);

@@ -10,7 +10,7 @@ void put_comma(struct buf *b)
 {
     char last = b->len ? b->ptr[b->len - 1] : '{';
 
-    if (last != '{' && last != '[')
+    if (last != '{' && last != '[' && last != ':')
         buf_char(b, ',');
 }
 

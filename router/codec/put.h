@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writing JSON objects member by member.  A comma is put where the last byte
- * does not open an object or a list, so that nobody has to count.
+ * neither opens an object or a list nor ends a key, so that nobody has to
+ * count.
  */
 #ifndef WEIR_ROUTER_CODEC_PUT_H
 #define WEIR_ROUTER_CODEC_PUT_H

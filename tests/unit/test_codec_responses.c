@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/codec_loop.h"
+
+#include "router/codec/responses.h"
+#include "router/codec/state.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static const struct codec *const api = &codec_responses;
+static struct err e;
+
+/* ---- recordings ---- */
+
+static void every_recorded_request_comes_out_as_it_went_in(void **state)
+{
+    struct recordings all;
+    struct recording rec;
+    unsigned n = 0;
+
+    (void)state;
+    if (!recordings_open(&all))
+        skip();
+    while (recordings_next(&all, "responses", &rec)) {
+        if (loop_skips(&rec))
+            continue;
+        loop_request(api, &rec);
+        n++;
+    }
+    recordings_close(&all);
+    assert_true(n > 150);
+}
+
+static void every_recorded_answer_is_the_same_at_each_chunking(void **state)
+{
+    struct recordings all;
+    struct recording rec;
+    unsigned n = 0, errors = 0;
+
+    (void)state;
+    if (!recordings_open(&all))
+        skip();
+    while (recordings_next(&all, "responses", &rec)) {
+        struct arena a;
+        struct gathered whole, other;
+
+        if (loop_skips(&rec))
+            continue;
+        arena_init(&a, LOOP_MEMORY);
+        gather_init(&whole, &a);
+        loop_read(api, &rec, CUTS_WHOLE, &whole);
+        check_that(whole.ended == (rec.status < 400), "%.*s: error %.*s",
+                   SPAN_ARGS(rec.name), SPAN_ARGS(whole.error_message));
+        check_that(rec.status >= 400 || whole.has_usage, "%.*s: no usage",
+                   SPAN_ARGS(rec.name));
+        errors += whole.error_status != 0;
+        for (uint64_t seed = 0; rec.streamed && seed < 4; seed++) {
+            gather_init(&other, &a);
+            loop_read(api, &rec, seed ? (struct cuts){0, seed} : CUTS_BYTES,
+                      &other);
+            check_that(gathered_same(&whole, &other), "%.*s",
+                       SPAN_ARGS(rec.name));
+        }
+        arena_free(&a);
+        n++;
+    }
+    recordings_close(&all);
+    assert_true(n > 150);
+    assert_true(errors > 3);
+}
+
+/* What is carried but not told apart by this dialect. */
+static void forget(struct gathered *g)
+{
+    g->usage.cache_write += g->usage.cache_write_1h;
+    g->usage.cache_write_1h = 0;
+    g->error_type = (struct span){NULL, 0};
+    for (unsigned i = 0; i < g->n_choices; i++) {
+        struct gathered_block **at = &g->choices[i].first;
+
+        g->choices[i].finish_name = (struct span){NULL, 0};
+        while (*at) {
+            (*at)->raw = (struct span){NULL, 0};
+            if ((*at)->part == PART_OTHER)
+                *at = (*at)->next;
+            else
+                at = &(*at)->next;
+        }
+    }
+}
+
+static void compare(const struct recording *rec, struct gathered *a,
+                    struct gathered *b)
+{
+    forget(a);
+    forget(b);
+    check_that(gathered_same(b, a), "%.*s", SPAN_ARGS(rec->name));
+}
+
+static void written_answers_are_read_back(void **state)
+{
+    struct recordings all;
+    struct recording rec, back;
+    struct request asked = {.params = params_unsaid()};
+
+    (void)state;
+    asked.params.stream_usage = asked.params.logprobs = true;
+    if (!recordings_open(&all))
+        skip();
+    while (recordings_next(&all, "responses", &rec)) {
+        struct arena a;
+        struct gathered first, second;
+        struct buf out;
+        struct losses l = {0};
+
+        if (loop_skips(&rec))
+            continue;
+        arena_init(&a, LOOP_MEMORY);
+        buf_init(&out, LOOP_MEMORY);
+        gather_init(&first, &a);
+        loop_read(api, &rec, CUTS_WHOLE, &first);
+        api->answer_write(&first, &asked, &l, &out);
+        back = rec;
+        back.answer = buf_view(&out);
+        back.streamed = false;
+        gather_init(&second, &a);
+        loop_read(api, &back, CUTS_WHOLE, &second);
+        compare(&rec, &first, &second);
+
+        buf_reset(&out);
+        loop_stream_write(api, &rec, &asked, &l, &out);
+        back.answer = buf_view(&out);
+        back.streamed = true;
+        gather_init(&second, &a);
+        loop_read(api, &back, CUTS_WHOLE, &second);
+        second.error_status = first.error_status;
+        compare(&rec, &first, &second);
+        buf_free(&out);
+        arena_free(&a);
+    }
+    recordings_close(&all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_recorded_request_comes_out_as_it_went_in),
+        cmocka_unit_test(every_recorded_answer_is_the_same_at_each_chunking),
+        cmocka_unit_test(written_answers_are_read_back),
+    };
+
+    (void)e;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

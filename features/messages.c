@@ -150,6 +150,17 @@ static bool read_thinking(struct reader *rd, const struct field *f,
     return true;
 }
 
+/* {"google": {"thought_signature"}}: how Google's OpenAI endpoint gives a
+ * call's signature.  Other content is nobody's: no error. */
+static bool read_extra(struct reader *rd, const struct field *f,
+                       const struct json *v, void *target)
+{
+    struct json in = json_get(v, "google");
+
+    in = json_get(&in, "thought_signature");
+    return in.type != JSON_STRING || read_str(rd, f, &in, target);
+}
+
 static const struct field text_part[] = {
     {"text", read_text, AT(text), true},
     {"cache_control", read_raw_object, AT(cache), false},
@@ -205,6 +216,7 @@ static const struct field call_part[] = {
     {"id", read_str, AT(id), false},
     {"function", read_function, 0, true},
     {"custom", read_custom, 0, true},
+    {"extra_content", read_extra, AT(signature), false},
     {NULL, NULL, 0, false},
 };
 #undef AT

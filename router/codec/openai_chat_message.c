@@ -421,8 +421,11 @@ static void put_calls(struct writing *w, const struct message *m)
         put_open(w->out, "function");
         put_str(w->out, "name", p->name);
         put_arguments(w->out, "arguments", p->text, p->text_is_json);
-        buf_str(w->out, "}}");
-        if (p->signature.len)
+        buf_char(w->out, '}');
+        if (p->signature.len && w->t->same_model)
+            put_call_signature(w->out, p->signature);
+        buf_char(w->out, '}');
+        if (p->signature.len && !w->t->same_model)
             lossy_add(w->l, LOSSY_SIGNATURE, "messages[%zu]", w->i);
     }
     buf_char(w->out, ']');

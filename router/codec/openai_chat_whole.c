@@ -60,8 +60,7 @@ static void put_thoughts(const struct gathered_choice *ch, struct buf *out)
     buf_char(out, ']');
 }
 
-static void put_call(const struct gathered_block *b, struct losses *l,
-                     unsigned choice, struct buf *out)
+static void put_call(const struct gathered_block *b, struct buf *out)
 {
     put_comma(out);
     buf_char(out, '{');
@@ -70,9 +69,10 @@ static void put_call(const struct gathered_block *b, struct losses *l,
     put_open(out, "function");
     put_str(out, "name", b->name);
     put_str(out, "arguments", b->text.len ? b->text : SPAN("{}"));
-    buf_str(out, "}}");
+    buf_char(out, '}');
     if (b->signature.len)
-        lossy_add(l, LOSSY_SIGNATURE, "choices[%u]", choice);
+        put_call_signature(out, b->signature);
+    buf_char(out, '}');
 }
 
 static void put_image(const struct gathered_block *b, struct buf *out)
@@ -86,7 +86,7 @@ static void put_image(const struct gathered_block *b, struct buf *out)
 }
 
 static void put_blocks(const struct gathered_choice *ch, enum part_kind part,
-                       struct losses *l, unsigned choice, struct buf *out)
+                       struct buf *out)
 {
     if (!has(ch, part))
         return;
@@ -95,7 +95,7 @@ static void put_blocks(const struct gathered_choice *ch, enum part_kind part,
         if (b->part != part)
             continue;
         if (part == PART_TOOL_CALL)
-            put_call(b, l, choice, out);
+            put_call(b, out);
         else
             put_image(b, out);
     }
@@ -184,8 +184,8 @@ static void put_message(const struct gathered_choice *ch, struct losses *l,
     else
         put_raw(out, "refusal", SPAN("null"));
     put_thoughts(ch, out);
-    put_blocks(ch, PART_TOOL_CALL, l, choice, out);
-    put_blocks(ch, PART_IMAGE, l, choice, out);
+    put_blocks(ch, PART_TOOL_CALL, out);
+    put_blocks(ch, PART_IMAGE, out);
     put_annotations(ch, l, choice, out);
     buf_char(out, '}');
 }

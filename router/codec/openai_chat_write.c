@@ -317,6 +317,19 @@ static void end_picture(struct chat_writer *w, const struct request *asked,
     w->picture = false;
 }
 
+/* A call's comes when the call is whole. */
+static void write_signature(struct chat_writer *w, const struct request *asked,
+                            const struct chunk *c, struct buf *out)
+{
+    event_open(w, out, c->choice);
+    put_list(out, "tool_calls");
+    buf_char(out, '{');
+    put_int(out, "index", w->at[c->choice].calls - 1);
+    put_call_signature(out, c->signature);
+    buf_str(out, "}]");
+    event_close(asked, NULL, NOTHING, out);
+}
+
 static void write_close(struct chat_writer *w, const struct request *asked,
                         const struct chunk *c, struct losses *l,
                         struct buf *out)
@@ -328,6 +341,8 @@ static void write_close(struct chat_writer *w, const struct request *asked,
         event_open(w, out, c->choice);
         put_thought(w, c, out);
         event_close(asked, NULL, NOTHING, out);
+    } else if (c->signature.len && part == PART_TOOL_CALL) {
+        write_signature(w, asked, c, out);
     } else if (c->signature.len) {
         lossy_add(l, LOSSY_SIGNATURE, "choices[%u]", c->choice);
     }

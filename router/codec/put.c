@@ -106,6 +106,14 @@ void put_arguments(struct buf *b, const char *name, struct text t, bool is_json)
         put_text(b, name, t);
 }
 
+void put_call_signature(struct buf *b, struct span signature)
+{
+    put_open(b, "extra_content");
+    put_open(b, "google");
+    put_str(b, "thought_signature", signature);
+    buf_str(b, "}}");
+}
+
 bool put_citation(struct buf *b, struct span raw, bool flat)
 {
     static const char *const members[] = {"start_index", "end_index", "title",

@@ -27,6 +27,9 @@ void put_plain(struct buf *b, struct span s);
 /* A call's arguments as a string's JSON: {} where there are none. */
 void put_arguments(struct buf *b, const char *name, struct text t,
                    bool is_json);
+/* A tool call's signature as Google's OpenAI endpoint has it:
+ * ,"extra_content":{"google":{"thought_signature":...}} */
+void put_call_signature(struct buf *b, struct span signature);
 /* A url_citation in the shape of chat answers, or flat as in Responses; from
  * either.  False: the JSON is none, and nothing was written. */
 bool put_citation(struct buf *b, struct span raw, bool flat);

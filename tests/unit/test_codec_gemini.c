@@ -472,6 +472,39 @@ static void arguments_that_are_no_object_are_kept_and_counted(void **state)
     buf_free(&out);
 }
 
+/* Through a client of OpenAI's dialect and back: pitfall of agents whose
+ * second turn fails. */
+static void a_calls_signature_survives_openai_clients(void **state)
+{
+    struct gathered g;
+    struct request asked = {.model = SPAN_INIT("gemini-3-pro")};
+    struct target t = {.model = SPAN_INIT("gemini-3-pro"), .same_model = true};
+    struct losses l = {0};
+    struct buf answer, talk;
+    struct json message;
+
+    (void)state;
+    gather_answer("{\"candidates\":[{\"content\":{\"parts\":[{"
+                  "\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}},"
+                  "\"thoughtSignature\":\"c2ln\"}]},\"finishReason\":"
+                  "\"STOP\"}]}",
+                  200, &g);
+    buf_init(&answer, CAP);
+    codec_openai.answer_write(&g, &asked, &l, &answer);
+    assert_int_equal(l.n, 0);
+    message = at(buf_view(&answer), "choices.0.message");
+    buf_init(&talk, CAP);
+    buf_str(&talk, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+                   "\"content\":\"x\"},");
+    buf_span(&talk, message.raw);
+    buf_str(&talk, "]}");
+    assert_at(written(read_openai(buf_cstr(&talk)), &t), "contents.1.parts",
+              "[{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}},"
+              "\"thoughtSignature\":\"c2ln\"}]");
+    buf_free(&answer);
+    buf_free(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +523,7 @@ int main(void)
         CASE(candidates_are_kept_apart),
         CASE(a_call_in_pieces_is_written_whole_on_one_line),
         CASE(arguments_that_are_no_object_are_kept_and_counted),
+        CASE(a_calls_signature_survives_openai_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,6 +204,8 @@ static void pass(const struct recording *x, const struct codec *from,
     bool ok;
 
     p->state = calloc(1, p->to->writer_size + 1);
+    if (p->to->writer_start)
+        p->to->writer_start(p->state, &memory);
     buf_init(&p->frames, (size_t)1 << 28);
     buf_init(&p->whole, (size_t)1 << 28);
     ok = read_in(from, x, (struct chunk_sink){p, write_chunk});
@@ -214,6 +216,8 @@ static void pass(const struct recording *x, const struct codec *from,
     count(c, p, ok);
     if (frames && client && !strcmp(client, p->to->name))
         put_line(x, p, g);
+    if (p->to->stream_free)
+        p->to->stream_free(p->state);
     buf_free(&p->frames);
     buf_free(&p->whole);
     free(p->state);
@@ -224,10 +228,11 @@ static const struct request *asked_for(const struct recording *x,
                                        const struct codec *from,
                                        struct request *r)
 {
-    if (from->request_read(x->asked, SPAN("model"), x->streamed, &memory, r,
-                           &e))
-        return r;
-    *r = (struct request){.params = params_unsaid(), .model = SPAN("model")};
+    if (!from->request_read(x->asked, SPAN("model"), x->streamed, &memory, r,
+                            &e))
+        *r =
+            (struct request){.params = params_unsaid(), .model = SPAN("model")};
+    r->params.stream_usage = true; /* else its dialect leaves it out */
     return r;
 }
 

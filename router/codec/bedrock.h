@@ -47,16 +47,15 @@ MUST_USE bool bedrock_read_params(struct reader *rd, const struct json *top,
 
 /* ---- parts of the writer of requests ---- */
 
-/* A value that stays inside a JSON object: whom the model is of decides what
- * it takes besides the common parameters. */
+/* Whose the model is decides what it takes besides the common parameters. */
 enum bedrock_maker { BEDROCK_OTHER, BEDROCK_CLAUDE, BEDROCK_NOVA, BEDROCK_GPT };
 enum bedrock_maker bedrock_maker(const struct target *t);
 
-/* What the request's thinking becomes; budget 0: none. */
+/* What the request's thinking becomes. */
 struct bedrock_thinking {
     enum bedrock_maker maker;
     bool adaptive;      /* the model decides how long */
-    int64_t budget;     /* tokens; 0: none */
+    int64_t budget;     /* tokens; 0: none; below: no number */
     struct span effort; /* in words, or empty */
 };
 struct bedrock_thinking bedrock_thinking(const struct request *r,

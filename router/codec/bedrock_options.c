@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* struct request -> tools and parameters of a Converse request. */
+#include "router/codec/anthropic_parts.h"
 #include "router/codec/bedrock.h"
 #include "router/codec/carry.h"
+#include "router/codec/effort.h"
 #include "router/codec/ids.h"
 #include "router/codec/put.h"
 
@@ -35,120 +37,53 @@ enum bedrock_maker bedrock_maker(const struct target *t)
     return BEDROCK_OTHER;
 }
 
-/* Claude models whose thinking is given tokens; later ones decide themselves
- * and are given an effort. */
-static bool takes_budget(const struct target *t)
-{
-    static const char *const old[] = {
-        "claude-3",          "claude-opus-4-0",   "claude-opus-4-1",
-        "claude-opus-4-2",   "claude-opus-4-5",   "claude-sonnet-4-0",
-        "claude-sonnet-4-2", "claude-sonnet-4-5", "claude-haiku-4-5"};
-
-    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
-        if (named(t, old[i]))
-            return true;
-    }
-    return false;
-}
-
 /* ---- thinking ---- */
 
-enum { BUDGET_LEAST = 1024 };
+enum { OUTPUT_UNKNOWN = 32768 }; /* tokens, where nobody says how many */
 
-/* In a loop of tools the turn that called must begin with its thinking; where
- * that is not there any more, Claude refuses to go on thinking. */
-static bool loop_without_thinking(const struct request *r,
-                                  const struct target *t)
+/* As Claude's own dialect has it. */
+static void think_claude(struct bedrock_thinking *k, const struct request *r,
+                         const struct target *t, struct losses *l)
 {
-    size_t i = r->n_messages;
-    bool calls = false, thought = false;
+    int64_t most =
+        t->of && t->of->max_output ? t->of->max_output : OUTPUT_UNKNOWN;
+    struct writing w = {
+        .r = r,
+        .t = t,
+        .l = l,
+        .can = claude_can(t->model),
+        .answer_tool = bedrock_answer_tool(r, t),
+        .max_tokens = r->params.max_tokens > 0 ? r->params.max_tokens : most};
 
-    while (i && r->messages[i - 1].role != ROLE_ASSISTANT) {
-        if (r->messages[i - 1].role == ROLE_USER)
-            return false;
-        i--;
-    }
-    if (i == 0)
-        return false;
-    for (size_t j = 0; j < r->messages[i - 1].n_parts; j++) {
-        const struct part *p = &r->messages[i - 1].parts[j];
-
-        calls = calls || p->kind == PART_TOOL_CALL;
-        thought = thought || (p->kind == PART_THINKING && p->signature.len);
-    }
-    return calls && !(thought && t->same_model);
-}
-
-static bool cannot_think(const struct request *r, const struct target *t)
-{
-    enum tool_choice c = r->params.tool_choice;
-
-    return (t->of && t->of->caps_known && !(t->of->caps & CAN_REASONING)) ||
-           (r->n_tools && (c == CHOICE_REQUIRED || c == CHOICE_NAMED)) ||
-           bedrock_answer_tool(r, t) || loop_without_thinking(r, t);
-}
-
-/* An effort for a number of tokens. */
-static struct span effort_of(int64_t budget)
-{
-    return budget <= 4096    ? SPAN("low")
-           : budget <= 12288 ? SPAN("medium")
-                             : SPAN("high");
-}
-
-static void fit_claude(struct bedrock_thinking *k, const struct request *r,
-                       const struct target *t, struct losses *l)
-{
-    int64_t most = r->params.max_tokens - 1;
-
-    k->adaptive = !takes_budget(t);
-    if (k->adaptive) {
-        if (k->budget > 0 && k->effort.len == 0) {
-            k->effort = effort_of(k->budget);
-            lossy_add(l, LOSSY_REASONING, "thinking");
-        }
-        return;
-    }
-    if (k->budget < 0) /* the model cannot decide itself */
-        k->budget = carry_budget(SPAN("medium"));
-    if (k->effort.len || r->params.thinking_budget == -2)
-        lossy_add(l, LOSSY_REASONING, "reasoning");
-    k->effort = (struct span){NULL, 0};
-    if (r->params.max_tokens >= 0 && k->budget > most) {
-        k->budget = most < BUDGET_LEAST ? 0 : most;
-        lossy_add(l, LOSSY_REASONING, "thinking");
-    }
-    if (k->budget && k->budget < BUDGET_LEAST)
-        k->budget = BUDGET_LEAST;
+    anthropic_decide_thinking(&w);
+    k->budget = w.thinks ? w.budget : 0;
+    k->adaptive = k->budget < 0;
+    k->effort = span_of(w.effort);
 }
 
 struct bedrock_thinking bedrock_thinking(const struct request *r,
                                          const struct target *t,
                                          struct losses *l)
 {
-    const struct params *p = &r->params;
-    struct bedrock_thinking k = {bedrock_maker(t), false, p->thinking_budget,
-                                 p->reasoning};
+    struct bedrock_thinking k = {bedrock_maker(t), false, 0, {NULL, 0}};
+    struct span effort;
+    bool rounded;
 
-    if (k.budget == -1)
-        k.budget = carry_budget(k.effort);
-    if (k.budget == -1 && k.effort.len == 0)
-        k.budget = 0;
-    if (k.budget == 0) {
-        k.effort = (struct span){NULL, 0};
+    if (k.maker == BEDROCK_CLAUDE) {
+        think_claude(&k, r, t, l);
         return k;
     }
-    if (k.maker == BEDROCK_OTHER ||
-        (k.maker == BEDROCK_CLAUDE && cannot_think(r, t))) {
+    effort = effort_of(&r->params, &rounded);
+    if (effort.len == 0 || span_is(effort, "none"))
+        return k;
+    if (k.maker == BEDROCK_OTHER || effort_refused(t)) {
         lossy_add(l, LOSSY_REASONING, "reasoning");
-        return (struct bedrock_thinking){k.maker, false, 0, {NULL, 0}};
+        return k;
     }
-    if (k.maker == BEDROCK_CLAUDE) {
-        fit_claude(&k, r, t, l);
-    } else if (k.effort.len == 0) { /* effort alone is what they take */
-        k.effort = k.budget < 0 ? SPAN("medium") : effort_of(k.budget);
+    if (rounded)
         lossy_add(l, LOSSY_REASONING, "thinking");
-    }
+    k.budget = -1;
+    k.effort = span_is(effort, "minimal") ? SPAN("low") : effort;
     return k;
 }
 
@@ -300,7 +235,18 @@ void bedrock_write_tools(const struct request *r, const struct target *t,
 
 static bool samples(const struct target *t)
 {
+    if (bedrock_maker(t) == BEDROCK_CLAUDE &&
+        !(claude_can(t->model) & CLAUDE_SAMPLING))
+        return false;
     return !t->of || !t->of->caps_known || (t->of->caps & CAN_SAMPLING);
+}
+
+/* Newer Claude models take one of temperature and top_p. */
+static bool one_of(const struct request *r, const struct target *t)
+{
+    return bedrock_maker(t) == BEDROCK_CLAUDE &&
+           (claude_can(t->model) & CLAUDE_ONE_OF) &&
+           !isnan(r->params.temperature) && !isnan(r->params.top_p);
 }
 
 /* Claude that thinks takes temperature 1, and top_p from 0.95 on. */
@@ -314,14 +260,17 @@ static void put_sampling(const struct request *r, const struct target *t,
         if (!isnan(p->temperature))
             lossy_add(l, LOSSY_PARAMETER, "temperature");
         if (!isnan(p->top_p))
-            lossy_add(l, LOSSY_PARAMETER, "topP");
+            lossy_add(l, LOSSY_PARAMETER, "top_p");
         return;
     }
     if (thinks && !isnan(p->temperature) && p->temperature < 1)
         lossy_add(l, LOSSY_PARAMETER, "temperature");
     else
         carry_number(out, "temperature", p->temperature, unit, l);
-    carry_number(out, "topP", p->top_p, thinks ? upper : unit, l);
+    if (one_of(r, t))
+        lossy_add(l, LOSSY_PARAMETER, "top_p");
+    else
+        carry_number(out, "topP", p->top_p, thinks ? upper : unit, l);
 }
 
 static void put_inference(const struct request *r, const struct target *t,
@@ -341,6 +290,23 @@ static void put_inference(const struct request *r, const struct target *t,
         buf_char(out, '}');
 }
 
+/* A text with JSON in it; Claude takes schemas of closed objects only. */
+static void put_schema(const struct request *r, const struct target *t,
+                       struct losses *l, struct buf *out)
+{
+    struct buf closed;
+
+    if (bedrock_maker(t) != BEDROCK_CLAUDE) {
+        put_str(out, "schema", r->params.schema);
+        return;
+    }
+    buf_init(&closed, out->max);
+    anthropic_write_schema(r->params.schema, "response_format", l, &closed);
+    put_str(out, "schema", buf_view(&closed));
+    out->failed = out->failed || closed.failed;
+    buf_free(&closed);
+}
+
 static void put_format(const struct request *r, const struct target *t,
                        struct losses *l, struct buf *out)
 {
@@ -357,7 +323,7 @@ static void put_format(const struct request *r, const struct target *t,
     put_cstr(out, "type", "json_schema");
     put_open(out, "structure");
     put_open(out, "jsonSchema");
-    put_str(out, "schema", p->schema);
+    put_schema(r, t, l, out);
     put_str(out, "name",
             p->schema_name.len ? p->schema_name : SPAN("response"));
     buf_str(out, "}}}");
@@ -372,9 +338,8 @@ static void put_output(const struct request *r, const struct target *t,
     put_open(out, "outputConfig");
     start = out->len;
     put_format(r, t, l, out);
-    if (k->maker == BEDROCK_CLAUDE && k->adaptive && k->effort.len)
-        put_str(out, "effort",
-                span_is(k->effort, "minimal") ? SPAN("low") : k->effort);
+    if (k->maker == BEDROCK_CLAUDE && k->effort.len)
+        put_str(out, "effort", k->effort);
     if (out->len == start)
         carry_undo(out, mark);
     else
@@ -392,8 +357,7 @@ static void put_thinking(const struct bedrock_thinking *k, struct buf *out)
     put_open(out, k->maker == BEDROCK_NOVA ? "reasoningConfig" : "thinking");
     put_cstr(out, "type", k->adaptive ? "adaptive" : "enabled");
     if (k->maker == BEDROCK_NOVA)
-        put_str(out, "maxReasoningEffort",
-                span_is(k->effort, "minimal") ? SPAN("low") : k->effort);
+        put_str(out, "maxReasoningEffort", k->effort);
     else if (!k->adaptive)
         put_int(out, "budget_tokens", k->budget);
     buf_char(out, '}');

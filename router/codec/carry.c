@@ -342,21 +342,3 @@ void carry_number(struct buf *out, const char *name, double v,
         lossy_add(l, LOSSY_CLAMPED, "%s", name);
     put_num(out, name, in);
 }
-
-/* Tokens for words; the lowest is the least that Claude takes. */
-static const struct {
-    const char *effort;
-    int64_t budget;
-} budgets[] = {
-    {"none", 0},     {"minimal", 1024}, {"low", 4096},  {"medium", 8192},
-    {"high", 16384}, {"xhigh", 32768},  {"max", 32768},
-};
-
-int64_t carry_budget(struct span effort)
-{
-    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++) {
-        if (span_is(effort, budgets[i].effort))
-            return budgets[i].budget;
-    }
-    return -1;
-}

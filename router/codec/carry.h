@@ -60,8 +60,6 @@ void carry_number(struct buf *out, const char *name, double v,
                   const double range[2], struct losses *l);
 /* Whether there is nothing but white space, as most providers refuse it. */
 bool carry_blank(struct text t);
-/* Tokens of thinking for an effort in words; -1: unknown or none said. */
-int64_t carry_budget(struct span effort);
 /* Forgets what was written since the mark. */
 void carry_undo(struct buf *out, size_t mark);
 

@@ -10,6 +10,7 @@ static const struct codec *const rows[] = {
     &codec_bedrock,
     &codec_openai,
     &codec_responses,
+    &codec_cohere,
     NULL,
 };
 

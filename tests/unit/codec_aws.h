@@ -172,7 +172,8 @@ CHECK_HELPER const struct part *talk_next(struct talk *t, enum role *role)
         while (t->part < m->n_parts) {
             const struct part *p = &m->parts[t->part++];
 
-            if (p->kind != PART_OTHER && p->kind != PART_THINKING)
+            if (p->kind != PART_OTHER && p->kind != PART_THINKING &&
+                (p->kind != PART_TEXT || p->text.raw.len))
                 return p;
         }
     }

@@ -377,4 +377,75 @@ static const struct {
      ""},
 };
 
+/* Requests of this dialect for another of its models. */
+static const struct {
+    const char *name, *model, *asked, *wanted;
+} OWN[] = {
+    {"another model gets no thinking, and all else as it was",
+     "claude-haiku-4-5",
+     "{'model':'m','max_tokens':9,'x':1.0,'messages':[{'role':'user',"
+     "'content':'q'},{'role':'assistant','content':[{'type':'thinking',"
+     "'thinking':'hm','signature':'S'},{'type':'text','text':'a','citations':"
+     "[]}]},{'role':'user','content':'b'}]}",
+     "{'model':'claude-haiku-4-5','max_tokens':9,'x':1.0,'messages':[{'role':"
+     "'user','content':'q'},{'role':'assistant','content':[{'type':'text',"
+     "'text':'a','citations':[]}]},{'role':'user','content':'b'}]}"},
+    {"a budget becomes adaptive where that is all there is", "claude-opus-4-8",
+     "{'model':'m','max_tokens':9000,'temperature':0.5,'thinking':{'type':"
+     "'enabled','budget_tokens':2000},'messages':[{'role':'user','content':"
+     "'q'}]}",
+     "{'model':'claude-opus-4-8','max_tokens':9000,'thinking':{'type':"
+     "'adaptive','display':'summarized'},'messages':[{'role':'user',"
+     "'content':'q'}]}"},
+    {"adaptive becomes a budget where there is only that", "claude-haiku-4-5",
+     "{'model':'m','max_tokens':9000,'thinking':{'type':'adaptive'},"
+     "'messages':[{'role':'user','content':'q'}]}",
+     "{'model':'claude-haiku-4-5','max_tokens':9000,'thinking':{'type':"
+     "'enabled','budget_tokens':8192},'messages':[{'role':'user','content':"
+     "'q'}]}"},
+    {"cache_control survives", "claude-haiku-4-5",
+     "{'model':'m','max_tokens':9,'system':[{'type':'text','text':'s',"
+     "'cache_control':{'type':'ephemeral','ttl':'1h'}}],'messages':[{'role':"
+     "'user','content':[{'type':'text','text':'q','cache_control':{'type':"
+     "'ephemeral'}}]}]}",
+     "{'model':'claude-haiku-4-5','max_tokens':9,'system':[{'type':'text',"
+     "'text':'s','cache_control':{'type':'ephemeral','ttl':'1h'}}],"
+     "'messages':[{'role':'user','content':[{'type':'text','text':'q',"
+     "'cache_control':{'type':'ephemeral'}}]}]}"},
+};
+
+/* What is wrong with a request, and what is said of it. */
+static const struct {
+    const char *asked, *message;
+} MISTAKES[] = {
+    {"[]", "body: wanted an object, found an array"},
+    {"{}", "model: wanted a string, found nothing"},
+    {"{'model':1}", "model: wanted a string, found a number"},
+    {"{'model':'m'}", "messages: wanted an array, found nothing"},
+    {"{'model':'m','messages':[]}",
+     "messages: wanted at least one message, found none"},
+    {"{'model':'m','messages':[{'role':'tool','content':'a'}]}",
+     "messages[0].role: wanted user, assistant or system, found a string"},
+    {"{'model':'m','messages':[{'role':'user','content':1}]}",
+     "messages[0].content: wanted a string or an array of blocks, found a "
+     "number"},
+    {"{'model':'m','messages':[{'role':'user','content':[{'type':'text'}]}]}",
+     "messages[0].content[0].text: wanted a value, found nothing"},
+    {"{'model':'m','messages':[{'role':'user','content':[{'type':'image',"
+     "'source':{'type':'base64','data':1}}]}]}",
+     "messages[0].content[0].source.data: wanted a string, found a number"},
+    {"{'model':'m','messages':[{'role':'assistant','content':[{'type':"
+     "'tool_use','id':'a','name':'f','input':'{}'}]}]}",
+     "messages[0].content[0].input: wanted an object, found a string"},
+    {"{'model':'m','max_tokens':'9','messages':[{'role':'user','content':"
+     "'q'}]}",
+     "max_tokens: wanted a whole number of at least 0, found a string"},
+    {"{'model':'m','tools':[{'name':'f'}],'messages':[{'role':'user',"
+     "'content':'q'}]}",
+     "tools[0].input_schema: wanted an object, found nothing"},
+    {"{'model':'m','tool_choice':{'type':'some'},'messages':[{'role':'user',"
+     "'content':'q'}]}",
+     "tool_choice.type: wanted auto, any, tool or none, found a string"},
+};
+
 #endif

@@ -7,6 +7,7 @@
  * event.  Texts that follow each other are one block until one is signed:
  * the signature closes it.
  */
+#include "base/clock.h"
 #include "router/codec/feed.h"
 #include "router/codec/gemini.h"
 
@@ -342,27 +343,11 @@ static bool read_usage(struct reading *r, const struct json *v)
 /* ---- one object ---- */
 
 /* "2026-08-19T14:38:51.607308Z" -> seconds; 0 when it is no such time. */
-static int64_t seconds(struct span t)
+static int64_t seconds(struct span time)
 {
-    static const int before[] = {0,   31,  59,  90,  120, 151,
-                                 181, 212, 243, 273, 304, 334};
-    uint64_t f[6], days;
+    int64_t ms;
 
-    if (t.len < 20)
-        return 0;
-    for (int i = 0; i < 6; i++) {
-        size_t at = i ? 2 + 3 * (size_t)i : 0, n = i ? 2 : 4;
-
-        if (!span_u64((struct span){t.ptr + at, n}, &f[i]))
-            return 0;
-    }
-    if (f[0] < 1970 || f[1] < 1 || f[1] > 12)
-        return 0;
-    days = (f[0] - 1970) * 365 + (f[0] - 1969) / 4 - (f[0] - 1901) / 100 +
-           (f[0] - 1601) / 400 + (uint64_t)before[f[1] - 1] + f[2] - 1;
-    if (f[1] > 2 && f[0] % 4 == 0 && (f[0] % 100 != 0 || f[0] % 400 == 0))
-        days++;
-    return (int64_t)(days * 86400 + f[3] * 3600 + f[4] * 60 + f[5]);
+    return clock_parse(time, &ms) && ms > 0 ? ms / 1000 : 0;
 }
 
 static bool read_error(struct reading *r, const struct json *error, int status)

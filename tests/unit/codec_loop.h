@@ -36,9 +36,8 @@ CHECK_HELPER void loop_request(const struct codec *codec,
     struct losses l = {0};
     struct request r;
     struct err e = {ERR_NONE, ""};
-    struct target t = {.quirks = loop_quirks(rec),
-                       .same_dialect = true,
-                       .same_model = true};
+    struct target t = {
+        .quirks = loop_quirks(rec), .same_dialect = true, .same_model = true};
 
     arena_init(&a, LOOP_MEMORY);
     buf_init(&out, LOOP_MEMORY);
@@ -85,20 +84,21 @@ CHECK_HELPER bool loop_write_chunk(void *ctx, const struct chunk *c)
     return true;
 }
 
+/* What `to` writes for a client of the answer that `codec` reads. */
 CHECK_HELPER void loop_stream_write(const struct codec *codec,
+                                    const struct codec *to,
                                     const struct recording *rec,
                                     const struct request *asked,
                                     struct losses *l, struct buf *out)
 {
     struct arena a;
-    struct loop_writer w = {codec, calloc(1, codec->writer_size + 1), asked, l,
-                            out};
+    struct loop_writer w = {to, calloc(1, to->writer_size + 1), asked, l, out};
     struct chunk_sink sink = {&w, loop_write_chunk};
     struct err e = {ERR_NONE, ""};
 
     arena_init(&a, LOOP_MEMORY);
-    if (codec->writer_start)
-        codec->writer_start(w.state, &a);
+    if (to->writer_start)
+        to->writer_start(w.state, &a);
     check_that(rec->streamed
                    ? check_stream(codec, rec->answer, CUTS_WHOLE, sink, &e)
                    : check_answer(codec, rec->answer, rec->status, sink, &e),

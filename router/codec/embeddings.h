@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /v1/embeddings: looked at for routing and cost, else passed through; every
+ * provider that has it speaks OpenAI's form.
+ */
+#ifndef WEIR_ROUTER_CODEC_EMBEDDINGS_H
+#define WEIR_ROUTER_CODEC_EMBEDDINGS_H
+
+#include "base/buf.h"
+#include "features/request.h"
+#include "models/registry.h"
+
+struct embeddings {
+    struct span body;      /* (borrowed) */
+    struct span model;     /* decoded */
+    struct span model_raw; /* its value in the body, with quotes */
+    size_t n_inputs;       /* texts, or lists of token ids */
+    size_t input_bytes;    /* of texts, as written: for estimates */
+    size_t input_tokens;   /* of token ids, exact */
+    int64_t dimensions;    /* -1: not said */
+};
+
+MUST_USE bool embeddings_read(struct span body, struct arena *a,
+                              struct embeddings *out, struct err *e);
+/* The body with another model's name, else the same bytes. */
+void embeddings_write(const struct embeddings *r, struct span model,
+                      struct buf *out);
+/* An answer's usage; false when it is no list of embeddings. */
+MUST_USE bool embeddings_answer(struct span body, struct usage *out,
+                                struct err *e);
+
+#endif

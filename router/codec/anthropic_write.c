@@ -272,6 +272,17 @@ static void close_part(struct writer *w, const struct chunk *c,
     w->redacted = false;
 }
 
+/* What this dialect says of a refusal; others' raw is not for here. */
+static void put_details(struct buf *out, struct span raw)
+{
+    bool object = raw.len && raw.ptr[0] == '{';
+    struct json v = {object ? JSON_OBJECT : JSON_NONE, false, raw};
+    struct json type = json_get(&v, "type");
+
+    put_raw(out, "stop_details",
+            json_is(&type, "refusal") ? raw : SPAN("null"));
+}
+
 static void finish(struct writer *w, const struct chunk *c, struct losses *l,
                    struct buf *out)
 {
@@ -282,7 +293,7 @@ static void finish(struct writer *w, const struct chunk *c, struct losses *l,
     put_cstr(out, "stop_reason",
              anthropic_reason(c->finish, c->name, w->calls, l));
     anthropic_put_sequence(out, c->finish, c->sequence);
-    put_raw(out, "stop_details", SPAN("null"));
+    put_details(out, c->raw);
     put_raw(out, "container", SPAN("null"));
     close_object(out);
     put_open(out, "usage");

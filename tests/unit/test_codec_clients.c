@@ -272,6 +272,19 @@ static unsigned row_of(struct span dialect)
     return N_DIALECTS;
 }
 
+static void print_row(const char *from, const char *to, const struct cell *c)
+{
+    if (!c->exchanges)
+        return;
+    printf("%-10s %-10s %9u %8u %6u %6u ", from, to, c->exchanges, c->lossless,
+           c->lossy, c->failed);
+    for (int k = 0; k < LOSSY_KINDS; k++) {
+        if (c->by_kind[k])
+            printf(" %s=%u", lossy_name((enum lossy)k), c->by_kind[k]);
+    }
+    putchar('\n');
+}
+
 static unsigned print_table(void)
 {
     unsigned failed = 0;
@@ -280,18 +293,8 @@ static unsigned print_table(void)
            "lossless", "lossy", "failed");
     for (unsigned i = 0; i < N_DIALECTS; i++) {
         for (unsigned j = 0; j < N_DIALECTS; j++) {
-            const struct cell *c = &table[i][j];
-
-            if (!c->exchanges)
-                continue;
-            failed += c->failed;
-            printf("%-10s %-10s %9u %8u %6u %6u ", DIALECTS[i], DIALECTS[j],
-                   c->exchanges, c->lossless, c->lossy, c->failed);
-            for (int k = 0; k < LOSSY_KINDS; k++) {
-                if (c->by_kind[k])
-                    printf(" %s=%u", lossy_name((enum lossy)k), c->by_kind[k]);
-            }
-            putchar('\n');
+            failed += table[i][j].failed;
+            print_row(DIALECTS[i], DIALECTS[j], &table[i][j]);
         }
     }
     return failed;

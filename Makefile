@@ -172,4 +172,5 @@ format:
 clean:
 	rm -rf build weir
 
--include $(OBJ:.o=.d) $(B)/weir.d $(BARS:.o=.d) $(UNIT:%=$(B)/tests/unit/test_%.d)
+-include $(OBJ:.o=.d) $(B)/weir.d $(BARS:.o=.d) $(UNIT:%=$(B)/tests/unit/test_%.d) \
+  $(FUZZ:%=$(B)/tests/fuzz/fuzz_%.d)

@@ -67,8 +67,28 @@ bool gemini_is(const struct json *key, const char *name)
 
     if (json_is(key, name))
         return true;
+    if (key->raw.len < 3 || !memchr(key->raw.ptr, '_', key->raw.len))
+        return false;
     snake(name, other);
     return json_is(key, other);
+}
+
+void gemini_pick(const struct json *obj, const char *const *names, size_t n,
+                 struct json *out)
+{
+    struct json_iter it = json_begin(obj);
+    struct json key, v;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = (struct json){JSON_NONE, false, {NULL, 0}};
+    while (obj->type == JSON_OBJECT && json_next(&it, &key, &v)) {
+        size_t i = 0;
+
+        while (i < n && !gemini_is(&key, names[i]))
+            i++;
+        if (i < n)
+            out[i] = v;
+    }
 }
 
 struct json gemini_get(const struct json *obj, const char *name)

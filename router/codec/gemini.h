@@ -33,6 +33,9 @@ bool gemini_made_id(struct span id);
 
 /* A member in either spelling; name: as in inlineData. */
 struct json gemini_get(const struct json *obj, const char *name);
+/* Several of them in one walk: out[i] is what names[i] stands for. */
+void gemini_pick(const struct json *obj, const char *const *names, size_t n,
+                 struct json *out);
 /* Whether key is name in either spelling. */
 bool gemini_is(const struct json *key, const char *name);
 

@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PICK(obj, names, out)                                                  \
+    gemini_pick(obj, names, sizeof(names) / sizeof(names)[0], out)
+
 struct reading {
     struct feed *f;
     struct arena *a;
@@ -204,78 +207,77 @@ static bool whole_call(const struct json *call)
 
 static bool read_part(struct reading *r, unsigned choice, const struct json *v)
 {
-    struct json text = json_get(v, "text"), thought = json_get(v, "thought"),
-                call = gemini_get(v, "functionCall"),
-                blob = gemini_get(v, "inlineData"),
-                sign = gemini_get(v, "thoughtSignature");
-    struct span signature = decoded(r, &sign);
-    bool thinks = thought.type == JSON_BOOL && json_true(&thought);
+    enum { TEXT, THOUGHT, SIGNATURE, CALL, BLOB, MEMBERS };
+    static const char *const names[] = {"text", "thought", "thoughtSignature",
+                                        "functionCall", "inlineData"};
+    struct json in[MEMBERS];
+    struct span signature;
+    bool thinks;
 
+    PICK(v, names, in);
+    signature = decoded(r, &in[SIGNATURE]);
+    thinks = in[THOUGHT].type == JSON_BOOL && json_true(&in[THOUGHT]);
     if (v->type != JSON_OBJECT)
         return true;
-    if (whole_call(&call))
-        return read_call(r, choice, &call, signature);
-    if (blob.type == JSON_OBJECT)
-        return read_blob(r, choice, &blob, signature);
-    if (text.type == JSON_STRING || thinks ||
+    if (whole_call(&in[CALL]))
+        return read_call(r, choice, &in[CALL], signature);
+    if (in[BLOB].type == JSON_OBJECT)
+        return read_blob(r, choice, &in[BLOB], signature);
+    if (in[TEXT].type == JSON_STRING || thinks ||
         json_count(v) == (signature.len ? 1 : 0))
-        return read_text_part(r, choice, &text, thinks, signature);
+        return read_text_part(r, choice, &in[TEXT], thinks, signature);
     return read_other(r, choice, v->raw);
 }
 
 /* ---- candidates ---- */
 
-/* What a candidate has beside its content that only Gemini's clients know;
- * what is left out says nothing about the answer's text. */
-static const char *const beside[] = {
-    "citationMetadata",
-    "groundingMetadata",
-    "urlContextMetadata",
-    "logprobsResult",
+/* A candidate's members; from BESIDE on what only Gemini's clients know.
+ * What is left out says nothing about the answer's text. */
+enum { CONTENT, REASON, BESIDE, MEMBERS = BESIDE + 4 };
+static const char *const members[] = {
+    "content",           "finishReason",       "citationMetadata",
+    "groundingMetadata", "urlContextMetadata", "logprobsResult",
 };
 
-static bool read_beside(struct reading *r, unsigned choice,
-                        const struct json *candidate)
+static bool read_beside(struct reading *r, unsigned choice, const char *name,
+                        const struct json *v)
 {
-    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
-        struct json v = gemini_get(candidate, beside[i]);
-        struct feed_choice *at = &r->f->at[choice];
-        struct buf b;
-        struct span item;
-        bool ok;
+    struct feed_choice *at = &r->f->at[choice];
+    struct buf b;
+    struct span item;
 
-        if (v.type != JSON_OBJECT || json_count(&v) == 0)
-            continue;
-        buf_init(&b, v.raw.len + 64);
-        buf_printf(&b, "{\"%s\":", beside[i]);
-        buf_span(&b, v.raw);
-        buf_char(&b, '}');
-        item = compact(r, buf_view(&b));
-        buf_free(&b);
-        ok = item.len &&
-             (at->open && at->part == PART_TEXT ? feed_raw(r->f, choice, item)
-                                                : read_other(r, choice, item));
-        if (!ok)
-            return false;
-    }
-    return true;
+    if (v->type != JSON_OBJECT || json_count(v) == 0)
+        return true;
+    buf_init(&b, v->raw.len + 64);
+    buf_printf(&b, "{\"%s\":", name);
+    buf_span(&b, v->raw);
+    buf_char(&b, '}');
+    item = compact(r, buf_view(&b));
+    buf_free(&b);
+    return item.len &&
+           (at->open && at->part == PART_TEXT ? feed_raw(r->f, choice, item)
+                                              : read_other(r, choice, item));
 }
 
 static bool read_candidate(struct reading *r, const struct json *v,
                            unsigned choice)
 {
-    struct json content = json_get(v, "content"),
-                parts = json_get(&content, "parts"),
-                reason = gemini_get(v, "finishReason"), one;
-    struct json_iter it = json_begin(&parts);
-    struct span name = decoded(r, &reason);
+    struct json in[MEMBERS], parts, one;
+    struct json_iter it;
+    struct span name;
 
+    PICK(v, members, in);
+    parts = json_get(&in[CONTENT], "parts");
+    it = json_begin(&parts);
     while (parts.type == JSON_ARRAY && json_next(&it, NULL, &one)) {
         if (!read_part(r, choice, &one))
             return false;
     }
-    if (!read_beside(r, choice, v))
-        return false;
+    for (int i = BESIDE; i < MEMBERS; i++) {
+        if (!read_beside(r, choice, members[i], &in[i]))
+            return false;
+    }
+    name = decoded(r, &in[REASON]);
     r->f->at[choice].used = true;
     if (name.len)
         feed_finish(r->f, choice, gemini_finish(name), name);
@@ -309,12 +311,11 @@ static bool read_candidates(struct reading *r, const struct json *list)
 
 /* ---- usage ---- */
 
-static int64_t count(const struct json *usage, const char *name, bool *any)
+static int64_t count(const struct json *v, bool *any)
 {
-    struct json v = gemini_get(usage, name);
     int64_t n;
 
-    if (!json_i64(&v, &n) || n < 0)
+    if (!json_i64(v, &n) || n < 0)
         return 0;
     *any = true;
     return n;
@@ -324,15 +325,19 @@ static int64_t count(const struct json *usage, const char *name, bool *any)
  * prompt's; the cached ones are inside of the prompt's. */
 static bool read_usage(struct reading *r, const struct json *v)
 {
+    static const char *const names[] = {
+        "promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount",
+        "thoughtsTokenCount", "cachedContentTokenCount"};
     struct chunk c = {.kind = CHUNK_USAGE, .has_usage = true};
     struct usage *u = &c.usage;
+    struct json in[5];
     bool any = false;
 
-    u->reasoning = count(v, "thoughtsTokenCount", &any);
-    u->output = count(v, "candidatesTokenCount", &any) + u->reasoning;
-    u->input = count(v, "promptTokenCount", &any) +
-               count(v, "toolUsePromptTokenCount", &any);
-    u->cached = count(v, "cachedContentTokenCount", &any);
+    PICK(v, names, in);
+    u->input = count(&in[0], &any) + count(&in[1], &any);
+    u->reasoning = count(&in[3], &any);
+    u->output = count(&in[2], &any) + u->reasoning;
+    u->cached = count(&in[4], &any);
     if (!any || (r->f->has_usage && !memcmp(u, &r->f->usage, sizeof *u)))
         return true;
     r->f->usage = *u;
@@ -366,34 +371,38 @@ static bool read_error(struct reading *r, const struct json *error, int status)
 
 static bool start(struct reading *r, const struct json *v)
 {
-    struct json id = gemini_get(v, "responseId"),
-                model = gemini_get(v, "modelVersion"),
-                created = gemini_get(v, "createTime");
-    bool first = !r->f->started;
+    static const char *const names[] = {"responseId", "modelVersion",
+                                        "createTime"};
+    struct json in[3];
 
-    if (!feed_start(r->f, decoded(r, &id), decoded(r, &model),
-                    seconds(decoded(r, &created))) ||
+    if (r->f->started)
+        return true;
+    PICK(v, names, in);
+    if (!feed_start(r->f, decoded(r, &in[0]), decoded(r, &in[1]),
+                    seconds(decoded(r, &in[2]))) ||
         r->no_memory)
         return false;
-    if (first && id.type == JSON_NONE) /* ids are to differ all the same */
+    if (in[0].type == JSON_NONE) /* ids are to differ all the same */
         r->f->seed = span_hash(v->raw, 0);
     return true;
 }
 
 static bool read_object(struct reading *r, const struct json *v, int status)
 {
-    struct json error = json_get(v, "error"),
-                usage = gemini_get(v, "usageMetadata"),
-                list = json_get(v, "candidates"),
-                feedback = gemini_get(v, "promptFeedback"),
-                block = gemini_get(&feedback, "blockReason");
+    enum { ERROR, USAGE, CANDIDATES, FEEDBACK, FIELDS };
+    static const char *const names[] = {"error", "usageMetadata", "candidates",
+                                        "promptFeedback"};
+    struct json in[FIELDS], block;
 
     if (r->f->failed || v->type != JSON_OBJECT)
         return true;
-    if (error.type == JSON_OBJECT)
-        return read_error(r, &error, status);
-    if (!start(r, v) || !read_usage(r, &usage) || !read_candidates(r, &list))
+    PICK(v, names, in);
+    if (in[ERROR].type == JSON_OBJECT)
+        return read_error(r, &in[ERROR], status);
+    if (!start(r, v) || !read_usage(r, &in[USAGE]) ||
+        !read_candidates(r, &in[CANDIDATES]))
         return false;
+    block = gemini_get(&in[FEEDBACK], "blockReason");
     if (block.type == JSON_STRING) /* the prompt is blocked: no candidate */
         feed_finish(r->f, 0, FINISH_FILTER, decoded(r, &block));
     return !r->no_memory;

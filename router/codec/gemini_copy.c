@@ -117,10 +117,14 @@ static void copy_contents(struct gemini_out *w, const struct json *list)
 {
     struct json_iter it = json_begin(list);
     struct json one;
+    size_t empty;
 
     buf_char(w->out, '[');
+    empty = w->out->len;
     while (list->type == JSON_ARRAY && json_next(&it, NULL, &one))
         copy_content(w, &one);
+    if (w->out->len == empty) /* all of it was thoughts */
+        buf_str(w->out, "{\"role\":\"user\",\"parts\":[{\"text\":\" \"}]}");
     buf_char(w->out, ']');
 }
 

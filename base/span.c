@@ -137,5 +137,5 @@ uint64_t span_hash(struct span a, uint64_t seed)
 
     for (; i + 8 <= a.len; i += 8)
         h = mix(h ^ read_le(a.ptr + i, 8)) + 0x9e3779b97f4a7c15ULL;
-    return mix(h ^ read_le(a.ptr + i, a.len - i));
+    return mix(i < a.len ? h ^ read_le(a.ptr + i, a.len - i) : h);
 }

@@ -4,8 +4,6 @@
 #include "router/codec/cohere.h"
 #include "router/codec/put.h"
 
-#include "router/sse.h"
-
 #include <string.h>
 
 struct state {
@@ -95,8 +93,11 @@ static void send(struct buf *out, const char *type, struct buf *data)
 {
     if (data->failed)
         out->failed = true;
-    else
-        sse_write(out, span_of(type), buf_view(data));
+    buf_str(out, "event: ");
+    buf_str(out, type);
+    buf_str(out, "\ndata: ");
+    buf_span(out, buf_view(data));
+    buf_str(out, "\n\n");
     buf_reset(data);
 }
 

@@ -51,7 +51,7 @@ static void write_again(const struct gathered *g)
 
     check_that(state, "no memory");
     buf_init(&out, (size_t)1 << 23);
-    check_replay(codec, state, g, &asked, &l, &out);
+    check_replay(&(struct replay){codec, state, &asked, &l, &out}, g);
     check_that(check_stream(codec, buf_view(&out), CUTS_WHOLE, none, &e), "%s",
                e.msg);
     buf_reset(&out);

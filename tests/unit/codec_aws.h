@@ -124,35 +124,31 @@ CHECK_HELPER void replay_block(const struct replay *r,
 }
 
 /* One choice, or an error. */
-CHECK_HELPER void check_replay(const struct codec *codec, void *state,
-                               const struct gathered *g,
-                               const struct request *asked, struct losses *l,
-                               struct buf *out)
+CHECK_HELPER void check_replay(const struct replay *r, const struct gathered *g)
 {
-    struct replay r = {codec, state, asked, l, out};
     unsigned n = 0;
 
-    replay_one(&r, (struct chunk){.kind = CHUNK_START,
-                                  .id = g->id,
-                                  .name = g->model,
-                                  .created = g->created});
+    replay_one(r, (struct chunk){.kind = CHUNK_START,
+                                 .id = g->id,
+                                 .name = g->model,
+                                 .created = g->created});
     for (const struct gathered_block *b = g->choices[0].first; b; b = b->next)
-        replay_block(&r, b, n++);
+        replay_block(r, b, n++);
     if (g->has_usage)
-        replay_one(&r, (struct chunk){.kind = CHUNK_USAGE,
-                                      .usage = g->usage,
-                                      .has_usage = true});
+        replay_one(r, (struct chunk){.kind = CHUNK_USAGE,
+                                     .usage = g->usage,
+                                     .has_usage = true});
     if (g->error_status) {
-        replay_one(&r, (struct chunk){.kind = CHUNK_ERROR,
-                                      .status = g->error_status,
-                                      .name = g->error_type,
-                                      .text = g->error_message});
+        replay_one(r, (struct chunk){.kind = CHUNK_ERROR,
+                                     .status = g->error_status,
+                                     .name = g->error_type,
+                                     .text = g->error_message});
         return;
     }
-    replay_one(&r, (struct chunk){.kind = CHUNK_FINISH,
-                                  .finish = g->choices[0].finish,
-                                  .name = g->choices[0].finish_name});
-    replay_one(&r, (struct chunk){.kind = CHUNK_END});
+    replay_one(r, (struct chunk){.kind = CHUNK_FINISH,
+                                 .finish = g->choices[0].finish,
+                                 .name = g->choices[0].finish_name});
+    replay_one(r, (struct chunk){.kind = CHUNK_END});
 }
 
 /* ---- what two requests say ---- */

@@ -44,7 +44,8 @@ static void check_written(const struct gathered *want, struct span name)
     arena_init(&a, (size_t)64 << 20);
     buf_init(&out, (size_t)64 << 20);
     if (!want->error_status) {
-        check_replay(&codec_cohere, state, want, &asked, &l, &out);
+        check_replay(&(struct replay){&codec_cohere, state, &asked, &l, &out},
+                     want);
         got = read_stream(buf_view(&out), CUTS_BYTES, &a);
         if (l.n || !gathered_same(&got, want))
             fail_msg("%.*s: written as a stream it is another",
@@ -165,6 +166,10 @@ static void answers_recorded_are_read_alike_at_any_chunking(void **state)
 #define TEXT(index, text)                                                      \
     "data: {\"type\":\"content-delta\",\"index\":" index ",\"delta\":{"        \
     "\"message\":{\"content\":{\"text\":\"" text "\"}}}}\n\n"
+#define CITED                                                                  \
+    "data: {\"type\":\"content-end\",\"index\":0}\n\n"                         \
+    "data: {\"type\":\"citation-start\",\"index\":0,\"delta\":{\"message\":{"  \
+    "\"citations\":{\"start\":0,\"sources\":[]}}}}\n\n"
 #define LAST                                                                   \
     "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":"            \
     "\"COMPLETE\",\"usage\":{\"tokens\":{\"input_tokens\":1,"                  \
@@ -204,12 +209,7 @@ static void a_plan_is_text_in_front_of_the_calls(void **state)
 
 static void citations_behind_the_texts_end_are_the_texts(void **state)
 {
-    static const char stream[] = START TEXT(
-        "0",
-        "a") "data: {\"type\":\"content-end\",\"index\":0}\n\n"
-             "data: {\"type\":\"citation-start\",\"index\":0,\"delta\":{"
-             "\"message\":{\"citations\":{\"start\":0,\"sources\":[]}}}}\n\n" TEXT(
-                 "1", "b") LAST;
+    static const char stream[] = START TEXT("0", "a") CITED TEXT("1", "b") LAST;
     const struct gathered_block *b;
     struct gathered g;
     struct arena a;
@@ -244,7 +244,7 @@ static void a_failure_for_a_finish_is_an_error(void **state)
     assert_false(g.ended);
     assert_int_equal(g.error_status, 504);
     assert_true(span_is(g.error_message, "too slow"));
-    check_replay(&codec_cohere, writer, &g, &asked, &l, &out);
+    check_replay(&(struct replay){&codec_cohere, writer, &asked, &l, &out}, &g);
     again = read_stream(buf_view(&out), CUTS_WHOLE, &a);
     assert_true(gathered_same(&g, &again));
     free(writer);

@@ -135,6 +135,8 @@ uint64_t span_hash(struct span a, uint64_t seed)
     uint64_t h = seed ^ (a.len * 0x9e3779b97f4a7c15ULL);
     size_t i = 0;
 
+    if (a.len == 0) /* ptr may be NULL */
+        return mix(h);
     for (; i + 8 <= a.len; i += 8)
         h = mix(h ^ read_le(a.ptr + i, 8)) + 0x9e3779b97f4a7c15ULL;
     return mix(i < a.len ? h ^ read_le(a.ptr + i, a.len - i) : h);

@@ -212,10 +212,24 @@ static const struct field detail_part[] = {
     {"id", read_str, AT(id), false},
     {NULL, NULL, 0, false},
 };
+/* {"google": {"thought_signature"}}: a call's, that must come back with it. */
+static bool read_signature(struct reader *rd, const struct field *f,
+                           const struct json *v, void *target)
+{
+    struct json in = json_get(v, "google");
+    struct part *p = target;
+
+    (void)f;
+    in = json_get(&in, "thought_signature");
+    return in.type != JSON_STRING || json_text(&in, rd->a, &p->signature) ||
+           reader_no_memory(rd);
+}
+
 static const struct field call_part[] = {
     {"id", read_str, AT(id), false},
     {"function", read_function, 0, true},
     {"custom", read_custom, 0, true},
+    {"extra_content", read_signature, 0, false},
     {"extra_content", read_extra, AT(signature), false},
     {NULL, NULL, 0, false},
 };

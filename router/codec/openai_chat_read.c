@@ -26,6 +26,11 @@ static struct text text_of(const struct json *v)
 
 /* ---- tool calls ---- */
 
+static bool call_error(struct reading *rd, const char *message)
+{
+    return feed_error(rd->feed, 502, SPAN("tool_call"), span_of(message));
+}
+
 static bool same_call(const struct chat_reader *s, unsigned choice,
                       int64_t index, struct span id)
 {
@@ -48,8 +53,7 @@ static bool flush_pending(struct reading *rd)
         return true;
     p->on = false;
     if (p->n_name == 0)
-        return feed_error(rd->feed, 502, SPAN("tool_call"),
-                          SPAN("a tool call came without a name"));
+        return call_error(rd, "a tool call came without a name");
     rd->state->calls[choice].id = p->n_id ? span_hash(open.id, 1) : 0;
     return feed_open(rd->feed, open) &&
            feed_more(rd->feed, choice,
@@ -79,16 +83,13 @@ static bool pend(struct reading *rd, unsigned choice,
     struct chat_pending *p = &rd->state->pending;
 
     if (p->n_name == 0 && !keep(p->name, &p->n_name, CHAT_NAME, d->name))
-        return feed_error(rd->feed, 502, SPAN("tool_call"),
-                          SPAN("a tool's name is too long"));
+        return call_error(rd, "a tool's name is too long");
     if (p->n_id == 0 && !keep(p->id, &p->n_id, CHAT_NAME, d->id))
-        return feed_error(rd->feed, 502, SPAN("tool_call"),
-                          SPAN("a tool call's id is too long"));
+        return call_error(rd, "a tool call's id is too long");
     if (p->n_name && (p->n_id || d->arguments.raw.len))
         return flush_pending(rd) && feed_more(rd->feed, choice, d->arguments);
     if (!keep(p->args, &p->n_args, CHAT_ARGS, d->arguments.raw))
-        return feed_error(rd->feed, 502, SPAN("tool_call"),
-                          SPAN("a tool call came without a name"));
+        return call_error(rd, "a tool call came without a name");
     return true;
 }
 
@@ -129,17 +130,14 @@ static bool take_call(struct reading *rd, unsigned choice,
         if (s->calls[choice].any && !d->id.len && !d->name.len &&
             d->index <= s->calls[choice].most)
             return !d->arguments.raw.len ||
-                   feed_error(rd->feed, 502, SPAN("tool_call"),
-                              SPAN("arguments came for a call that had "
-                                   "ended"));
+                   call_error(rd, "arguments came for a call that had ended");
         return begin_call(rd, choice, d);
     }
     if (s->pending.on && s->pending.choice == choice)
         return pend(rd, choice, d);
     if (!at->open || at->part != PART_TOOL_CALL)
         return !d->arguments.raw.len ||
-               feed_error(rd->feed, 502, SPAN("tool_call"),
-                          SPAN("arguments came for a call that had ended"));
+               call_error(rd, "arguments came for a call that had ended");
     return feed_more(rd->feed, choice, d->arguments);
 }
 
@@ -160,6 +158,20 @@ static bool name_of(const struct json *obj, const char *key, struct arena *a,
 
     *out = (struct span){NULL, 0};
     return v.type != JSON_STRING || json_text(&v, a, out);
+}
+
+/* Google's own OpenAI API says it with the call, which ends there. */
+static bool read_call_signature(struct reading *rd, unsigned choice,
+                                const struct json *call)
+{
+    struct json in = json_get(call, "extra_content");
+    struct span signature;
+
+    in = json_get(&in, "google");
+    if (in.type != JSON_OBJECT || rd->feed->at[choice].part != PART_TOOL_CALL)
+        return true;
+    return name_of(&in, "thought_signature", rd->a, &signature) &&
+           (!signature.len || feed_close(rd->feed, choice, signature));
 }
 
 static bool read_call(struct reading *rd, unsigned choice,
@@ -187,7 +199,7 @@ static bool read_call(struct reading *rd, unsigned choice,
                 (d.id.len && !same_call(rd->state, choice,
                                         rd->state->calls[choice].call, d.id));
     }
-    return take_call(rd, choice, &d);
+    return take_call(rd, choice, &d) && read_call_signature(rd, choice, call);
 }
 
 static bool read_calls(struct reading *rd, unsigned choice,
@@ -537,6 +549,12 @@ static bool check(bool ok, struct feed *f, struct err *e)
     return ok || no_memory(e);
 }
 
+static bool no_json(struct feed *f)
+{
+    return feed_error(f, 502, SPAN("invalid_response"),
+                      SPAN("what the provider sent is no JSON object"));
+}
+
 bool chat_answer_read(struct span body, int status, struct arena *a,
                       struct chunk_sink *sink, struct err *e)
 {
@@ -548,10 +566,7 @@ bool chat_answer_read(struct span body, int status, struct arena *a,
         return no_memory(e);
     s->feed.sink = sink;
     if (!json_parse(body, &top, e) || top.type != JSON_OBJECT)
-        return check(feed_error(&s->feed, status, SPAN("invalid_response"),
-                                SPAN("the provider's answer is no JSON "
-                                     "object")),
-                     &s->feed, e);
+        return check(no_json(&s->feed), &s->feed, e);
     choices = json_get(&top, "choices");
     if (status >= 400 || choices.type != JSON_ARRAY)
         return check(feed_error_body(&s->feed, status, &top, a), &s->feed, e);
@@ -574,10 +589,7 @@ bool chat_stream_read(void *state, struct span event, struct span data,
     if (span_is(text, "[DONE]"))
         return check(flush_pending(&rd) && feed_end(&s->feed), &s->feed, e);
     if (!json_parse(text, &top, e) || top.type != JSON_OBJECT)
-        return check(feed_error(&s->feed, 502, SPAN("invalid_response"),
-                                SPAN("an event of the provider is no JSON "
-                                     "object")),
-                     &s->feed, e);
+        return check(no_json(&s->feed), &s->feed, e);
     if (span_is(event, "error"))
         return check(feed_error_body(&s->feed, 200, &top, a), &s->feed, e);
     return check(read_top(&rd, 200, &top), &s->feed, e);

@@ -159,6 +159,11 @@ static struct span find_logprobs(const struct gathered_choice *ch)
 static void lose_blocks(const struct gathered_choice *ch, struct losses *l,
                         unsigned choice)
 {
+    for (const struct gathered_block *b = ch->first; b; b = b->next) {
+        if (b->signature.len && b->part != PART_TOOL_CALL &&
+            b->part != PART_THINKING)
+            lossy_add(l, LOSSY_SIGNATURE, "choices[%u]", choice);
+    }
     if (has(ch, PART_AUDIO))
         lossy_add(l, LOSSY_AUDIO, "choices[%u]", choice);
     if (has(ch, PART_FILE))

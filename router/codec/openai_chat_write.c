@@ -343,6 +343,14 @@ static void write_close(struct chat_writer *w, const struct request *asked,
         event_close(asked, NULL, NOTHING, out);
     } else if (c->signature.len && part == PART_TOOL_CALL) {
         write_signature(w, asked, c, out);
+    } else if (c->signature.len && part == PART_TOOL_CALL) {
+        event_open(w, out, c->choice);
+        put_list(out, "tool_calls");
+        buf_char(out, '{');
+        put_int(out, "index", w->at[c->choice].calls - 1);
+        put_call_signature(out, c->signature);
+        buf_str(out, "}]");
+        event_close(asked, NULL, NOTHING, out);
     } else if (c->signature.len) {
         lossy_add(l, LOSSY_SIGNATURE, "choices[%u]", c->choice);
     }

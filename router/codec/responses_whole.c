@@ -28,6 +28,15 @@ static const struct {
 
 enum { ECHOES = sizeof echoes / sizeof echoes[0] };
 
+static void find_echo(const struct json *key, const struct json *v,
+                      struct span values[ECHOES])
+{
+    for (unsigned i = 0; v->type != JSON_NULL && i < ECHOES; i++) {
+        if (json_is(key, echoes[i].name))
+            values[i] = v->raw;
+    }
+}
+
 static void put_echoes(const struct request *asked, struct buf *out)
 {
     struct json top = {JSON_OBJECT, false,
@@ -40,12 +49,8 @@ static void put_echoes(const struct request *asked, struct buf *out)
         values[i] = span_of(echoes[i].other);
     if (top.raw.len && top.raw.ptr[0] == '{') {
         it = json_begin(&top);
-        while (json_next(&it, &key, &v)) {
-            for (unsigned i = 0; v.type != JSON_NULL && i < ECHOES; i++) {
-                if (json_is(&key, echoes[i].name))
-                    values[i] = v.raw;
-            }
-        }
+        while (json_next(&it, &key, &v))
+            find_echo(&key, &v, values);
     }
     for (unsigned i = 0; i < ECHOES; i++)
         put_raw(out, echoes[i].name, values[i]);
@@ -91,6 +96,14 @@ bool responses_has_item(const struct gathered_block *b, struct losses *l)
     }
 }
 
+static void lose_item(const struct json *one, struct losses *l)
+{
+    struct json probs = json_get(one, "logprobs");
+
+    lossy_add(l, probs.type == JSON_NONE ? LOSSY_CITATION : LOSSY_LOGPROBS,
+              "output");
+}
+
 void responses_annotations_write(const struct gathered_block *b,
                                  struct losses *l, struct buf *out)
 {
@@ -101,10 +114,10 @@ void responses_annotations_write(const struct gathered_block *b,
     if (b->raw.len && b->raw.ptr[0] == '[') {
         it = json_begin(&list);
         while (json_next(&it, NULL, &one)) {
-            if (!put_citation(out, one.raw, true) && l)
-                lossy_add(l, LOSSY_CITATION, "output");
+            if (!put_citation(out, one.raw, true))
+                lose_item(&one, l);
         }
-    } else if (b->raw.len && l) {
+    } else if (b->raw.len) {
         lossy_add(l, LOSSY_CITATION, "output");
     }
     buf_char(out, ']');
@@ -122,7 +135,9 @@ static void put_message(const struct gathered_block *b, bool done,
         put_cstr(out, "type", text ? "output_text" : "refusal");
         put_str(out, text ? "text" : "refusal", b->text);
         if (text) {
-            responses_annotations_write(b, NULL, out);
+            struct losses counted = {0}; /* by who writes the answer */
+
+            responses_annotations_write(b, &counted, out);
             put_raw(out, "logprobs", SPAN("[]"));
         }
         buf_char(out, '}');

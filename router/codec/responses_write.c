@@ -98,16 +98,18 @@ static void inner_event(struct responses_writer *w, const char *type,
         put_int(out, in->index, 0);
 }
 
+/* l: the part is done, and what of it has no place here is counted. */
 static void part_event(struct responses_writer *w, const char *type,
-                       const struct inner *in, bool done, struct buf *out)
+                       const struct inner *in, struct losses *l,
+                       struct buf *out)
 {
     inner_event(w, type, in, out);
     put_open(out, "part");
     put_cstr(out, "type", in->type);
-    put_str(out, in->text, done ? last(w)->text : SPAN(""));
+    put_str(out, in->text, l ? last(w)->text : SPAN(""));
     if (last(w)->part == PART_TEXT) {
-        if (done)
-            responses_annotations_write(last(w), NULL, out);
+        if (l)
+            responses_annotations_write(last(w), l, out);
         else
             put_raw(out, "annotations", SPAN("[]"));
         put_raw(out, "logprobs", SPAN("[]"));
@@ -130,11 +132,11 @@ static void write_open(struct responses_writer *w, struct losses *l,
         return;
     item_event(w, false, out);
     if (inner_of(w)->added && b->part != PART_THINKING)
-        part_event(w, inner_of(w)->added, inner_of(w), false, out);
+        part_event(w, inner_of(w)->added, inner_of(w), NULL, out);
 }
 
 static void write_text(struct responses_writer *w, const struct chunk *c,
-                       struct losses *l, struct buf *out)
+                       struct buf *out)
 {
     struct losses ignored = {0};
 
@@ -143,14 +145,13 @@ static void write_text(struct responses_writer *w, const struct chunk *c,
     if (c->text.len) {
         /* a summary's part begins with its first text */
         if (last(w)->part == PART_THINKING && last(w)->text.len == c->text.len)
-            part_event(w, inner_of(w)->added, inner_of(w), false, out);
+            part_event(w, inner_of(w)->added, inner_of(w), NULL, out);
         inner_event(w, inner_of(w)->delta, inner_of(w), out);
         put_str(out, "delta", c->text);
         if (last(w)->part == PART_TEXT)
             put_raw(out, "logprobs", SPAN("[]"));
         end_event(out);
     }
-    (void)l;
 }
 
 static void write_close(struct responses_writer *w, struct losses *l,
@@ -173,7 +174,7 @@ static void write_close(struct responses_writer *w, struct losses *l,
             put_str(out, "name", b->name);
         end_event(out);
         if (in->part_done)
-            part_event(w, in->part_done, in, true, out);
+            part_event(w, in->part_done, in, l, out);
     }
     item_event(w, true, out);
     w->items++;
@@ -247,7 +248,7 @@ void responses_stream_write(void *state, const struct request *asked,
         write_open(w, l, out);
         break;
     case CHUNK_TEXT:
-        write_text(w, c, l, out);
+        write_text(w, c, out);
         break;
     case CHUNK_CLOSE:
         write_close(w, l, out);
@@ -288,7 +289,13 @@ void responses_answer_write(const struct gathered *g,
         return;
     }
     for (const struct gathered_block *b = g->choices[0].first; b; b = b->next) {
+        size_t from = out->len;
+
         (void)responses_has_item(b, l);
+        if (b->part == PART_TEXT && b->raw.len)
+            responses_annotations_write(b, l, out); /* only to count */
+        if (!out->failed && out->len > from)
+            out->len = from;
         if (b->signature.len && b->part != PART_THINKING)
             lossy_add(l, LOSSY_SIGNATURE, "output");
     }

@@ -47,7 +47,7 @@ static void answer(const struct codec *in, const struct codec *out,
     out->answer_write(&g, &asked, &l, &b);
     check_that(json_parse(buf_view(&b), &v, &e), "%s", e.msg);
     buf_reset(&b);
-    loop_stream_write(in, out, rec, &asked, &l, &b);
+    loop_stream_write(in, rec, (struct loop_writer){out, &asked, &l, &b, NULL});
     back.answer = buf_view(&b);
     back.streamed = true;
     gather_init(&again, &a);

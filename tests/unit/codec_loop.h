@@ -70,10 +70,10 @@ CHECK_HELPER void loop_read(const struct codec *codec,
 /* All of a gathered answer as chunks again, for a stream's writer. */
 struct loop_writer {
     const struct codec *codec;
-    void *state;
     const struct request *asked;
     struct losses *l;
     struct buf *out;
+    void *state; /* (owned by loop_stream_write) */
 };
 
 CHECK_HELPER bool loop_write_chunk(void *ctx, const struct chunk *c)
@@ -84,24 +84,22 @@ CHECK_HELPER bool loop_write_chunk(void *ctx, const struct chunk *c)
     return true;
 }
 
-/* What `to` writes for a client of the answer that `codec` reads. */
-CHECK_HELPER void loop_stream_write(const struct codec *codec,
-                                    const struct codec *to,
+/* What w's codec writes for a client of the answer that `from` reads. */
+CHECK_HELPER void loop_stream_write(const struct codec *from,
                                     const struct recording *rec,
-                                    const struct request *asked,
-                                    struct losses *l, struct buf *out)
+                                    struct loop_writer w)
 {
     struct arena a;
-    struct loop_writer w = {to, calloc(1, to->writer_size + 1), asked, l, out};
     struct chunk_sink sink = {&w, loop_write_chunk};
     struct err e = {ERR_NONE, ""};
 
     arena_init(&a, LOOP_MEMORY);
-    if (to->writer_start)
-        to->writer_start(w.state, &a);
+    w.state = calloc(1, w.codec->writer_size + 1);
+    if (w.codec->writer_start)
+        w.codec->writer_start(w.state, &a);
     check_that(rec->streamed
-                   ? check_stream(codec, rec->answer, CUTS_WHOLE, sink, &e)
-                   : check_answer(codec, rec->answer, rec->status, sink, &e),
+                   ? check_stream(from, rec->answer, CUTS_WHOLE, sink, &e)
+                   : check_answer(from, rec->answer, rec->status, sink, &e),
                "%s", e.msg);
     free(w.state);
     arena_free(&a);

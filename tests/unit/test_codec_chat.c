@@ -133,7 +133,8 @@ static void written_answers_are_read_back(void **state)
         compare(&rec, &first, &second);
 
         buf_reset(&out);
-        loop_stream_write(chat, chat, &rec, &asked, &l, &out);
+        loop_stream_write(chat, &rec,
+                          (struct loop_writer){chat, &asked, &l, &out, NULL});
         back.answer = buf_view(&out);
         back.streamed = true;
         gather_init(&second, &a);

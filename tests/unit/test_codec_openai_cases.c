@@ -171,14 +171,16 @@ static void an_error_in_mid_stream_reaches_the_client_as_a_frame(void **state)
         assert_int_equal(g.error_status, 503);
         assert_true(span_is(g.error_message, "over"));
         buf_reset(&out);
-        loop_stream_write(&codec_openai, &codec_openai, &rec, NULL, &lost,
-                          &out);
+        loop_stream_write(
+            &codec_openai, &rec,
+            (struct loop_writer){&codec_openai, NULL, &lost, &out, NULL});
         assert_non_null(strstr(buf_cstr(&out), "data: {\"error\":{\"message\":"
                                                "\"over\""));
         assert_string_equal(buf_cstr(&out) + out.len - 14, DONE);
         buf_reset(&out);
-        loop_stream_write(&codec_openai, &codec_responses, &rec, NULL, &lost,
-                          &out);
+        loop_stream_write(
+            &codec_openai, &rec,
+            (struct loop_writer){&codec_responses, NULL, &lost, &out, NULL});
         assert_non_null(strstr(buf_cstr(&out), "event: response.failed\n"));
         assert_non_null(strstr(buf_cstr(&out), "event: error\n"));
     }
@@ -240,7 +242,8 @@ static void cached_tokens_are_inside_the_input(void **state)
             "stop") "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,"
                     "\"completion_tokens\":4,\"prompt_tokens_details\":"
                     "{\"cached_tokens\":7,\"cache_write_tokens\":2},"
-                    "\"completion_tokens_details\":{\"reasoning_tokens\":3}}}\n\n" DONE);
+                    "\"completion_tokens_details\":{\"reasoning_tokens\":"
+                    "3}}}\n\n" DONE);
 
     (void)state;
     assert_int_equal(g.usage.input, 10);
@@ -254,16 +257,21 @@ static void usage_is_given_only_to_who_asked(void **state)
 {
     static const char text[] = DELTA("{\"content\":\"x\"}") FINISH(
         "stop") "data: {\"choices\":[],"
-                "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n" DONE;
+                "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"
+                "\n\n" DONE;
     struct recording rec = {.answer = span_of(text), .streamed = true};
     struct request asked = {.params = params_unsaid()};
 
     (void)state;
-    loop_stream_write(&codec_openai, &codec_openai, &rec, &asked, &lost, &out);
+    loop_stream_write(
+        &codec_openai, &rec,
+        (struct loop_writer){&codec_openai, &asked, &lost, &out, NULL});
     assert_null(strstr(buf_cstr(&out), "usage"));
     buf_reset(&out);
     asked.params.stream_usage = true;
-    loop_stream_write(&codec_openai, &codec_openai, &rec, &asked, &lost, &out);
+    loop_stream_write(
+        &codec_openai, &rec,
+        (struct loop_writer){&codec_openai, &asked, &lost, &out, NULL});
     assert_non_null(strstr(buf_cstr(&out), "\"usage\":null"));
     assert_non_null(strstr(buf_cstr(&out), "\"choices\":[],\"usage\":{"));
 }

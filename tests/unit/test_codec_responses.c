@@ -132,7 +132,8 @@ static void written_answers_are_read_back(void **state)
         compare(&rec, &first, &second);
 
         buf_reset(&out);
-        loop_stream_write(api, api, &rec, &asked, &l, &out);
+        loop_stream_write(api, &rec,
+                          (struct loop_writer){api, &asked, &l, &out, NULL});
         back.answer = buf_view(&out);
         back.streamed = true;
         gather_init(&second, &a);

@@ -112,7 +112,7 @@ void admin_explain(struct worker *w, struct http_exchange *x)
 {
     struct snapshot *s = worker_snapshot(w);
     char id[REQUEST_ID_LEN + 1];
-    struct ask a;
+    struct ask a = {.place = {.dialect = &dialect_openai}};
     struct buf out;
 
     request_id_make(&w->ids, clock_utc_ms(), id);

@@ -59,9 +59,24 @@ static bool no_model(struct ask *a, const struct snapshot *s,
     return fail(a, PROBLEM_NO_MODEL);
 }
 
+static bool decode(struct ask *a, struct span body, struct arena *arena,
+                   struct err *e)
+{
+    const struct dialect_ops *d = a->dialect;
+    const struct codec *c;
+    struct span name = a->place.name;
+
+    if (d->decode)
+        return d->decode(body, arena, &a->request, e);
+    c = codec_find(d->codec);
+    if (!c)
+        return err_set(e, ERR_INPUT, "this version does not serve %s", d->name);
+    return c->request_read(body, name, a->place.stream, arena, &a->request, e);
+}
+
 static bool read_body(struct ask *a, struct http_exchange *x)
 {
-    struct span body = http_request(x)->body;
+    struct span body = a->body.len ? a->body : http_request(x)->body;
     struct arena *arena = http_arena(x);
     struct err e = {0};
 
@@ -69,7 +84,7 @@ static bool read_body(struct ask *a, struct http_exchange *x)
         err_set(&e, ERR_INPUT, "wanted a JSON body, found none");
         return bad_request(a, arena, &e);
     }
-    if (!a->dialect->decode(body, arena, &a->request, &e)) {
+    if (!decode(a, body, arena, &e)) {
         a->request.body = (struct span){NULL, 0};
         return bad_request(a, arena, &e);
     }
@@ -87,7 +102,11 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     struct budget *budget;
     uint64_t from;
 
-    *a = (struct ask){.dialect = &dialect_openai, .wish = wish_none()};
+    *a = (struct ask){.place = a->place,
+                      .body = a->body,
+                      .dialect =
+                          a->place.dialect ? a->place.dialect : &dialect_openai,
+                      .wish = wish_none()};
     if (!read_body(a, x))
         return false;
     a->route = snapshot_route(s, a->request.model);

@@ -3,10 +3,13 @@
 #ifndef WEIR_ROUTER_ASK_H
 #define WEIR_ROUTER_ASK_H
 
+#include "router/paths.h"
 #include "router/problem.h"
 #include "router/router.h"
 
 struct ask {
+    struct place place; /* set before ask_read; dialect NULL: OpenAI */
+    struct span body;   /* likewise; empty: the exchange's */
     const struct dialect_ops *dialect;
     struct request request;    /* .body is empty until it was read */
     const struct route *route; /* NULL until it was found */

@@ -64,8 +64,10 @@ void chat_end(struct chat *c, int status)
     upstream_cancel(call);
     if (!recorded)
         chat_record(c, status);
+    chat_wait_end(c);
     if (c->sse_ready)
         sse_free(&c->sse);
+    chat_relay_free(c);
     worker_give_back(c->worker, &c->text);
     snapshot_unref(c->snapshot);
     c->snapshot = NULL;
@@ -73,22 +75,25 @@ void chat_end(struct chat *c, int status)
 
 void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
 {
-    bool begun = c->state == CHAT_STREAMING;
+    bool begun = c->head_sent;
     const struct dialect_ops *dialect = c->ask.dialect;
     struct http_exchange *x = c->x;
     struct buf tail;
 
     c->error = error;
+    buf_init(&tail, 16384);
     if (!begun)
         chat_headers(c, false);
+    else if (c->to && c->writer)
+        chat_relay_error(c, p, &tail);
+    else
+        dialect->write_stream_error(p, &tail);
     chat_end(c, begun ? 200 : p->status);
     worker_give_back(c->worker, &c->body);
     if (!begun) {
         problem_reply(x, dialect, p);
         return;
     }
-    buf_init(&tail, 16384);
-    dialect->write_stream_error(p, &tail);
     http_write(x, buf_view(&tail));
     buf_free(&tail);
     http_end(x);
@@ -181,19 +186,24 @@ static void begin(struct chat *c)
     c->strip_usage =
         c->ask.request.params.stream && !c->ask.request.params.stream_usage;
     c->arm = c->decision->chosen;
+    c->sent_ns = c->start_ns;
+    if (c->ask.request.params.stream)
+        chat_wait(c);
     chat_attempt(c);
 }
 
-void chat_start(struct worker *w, struct http_exchange *x)
+void chat_start(struct worker *w, struct http_exchange *x,
+                const struct place *at)
 {
     struct chat *c = arena_zalloc(http_arena(x), 1, sizeof *c);
     struct problem p;
 
     if (!c) {
         problem_set(&p, PROBLEM_MEMORY, http_arena(x), "out of memory");
-        problem_reply(x, &dialect_openai, &p);
+        problem_reply(x, at->dialect, &p);
         return;
     }
+    c->ask.place = *at;
     c->worker = w;
     c->x = x;
     c->arena = http_arena(x);

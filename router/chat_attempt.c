@@ -4,10 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/version.h"
 #include "router/chat_parts.h"
-
-enum { SENT_HEADERS_MAX = 20 };
 
 /* Headers of a provider's answer that clients act on. */
 static const char *const forwarded_names[] = {
@@ -23,22 +20,49 @@ static const char *const forwarded_names[] = {
     "openai-processing-ms",
 };
 
-_Static_assert(sizeof forwarded_names / sizeof forwarded_names[0] <=
-                   FORWARD_MAX,
+static const char *const anthropic_names[] = {
+    "request-id",
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-limit",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-tokens-reset",
+    "anthropic-ratelimit-input-tokens-limit",
+    "anthropic-ratelimit-input-tokens-remaining",
+    "anthropic-ratelimit-input-tokens-reset",
+    "anthropic-ratelimit-output-tokens-limit",
+    "anthropic-ratelimit-output-tokens-remaining",
+    "anthropic-ratelimit-output-tokens-reset",
+};
+
+enum {
+    NAMES = sizeof forwarded_names / sizeof *forwarded_names,
+    ANTHROPIC_NAMES = sizeof anthropic_names / sizeof *anthropic_names,
+};
+
+_Static_assert(NAMES + ANTHROPIC_NAMES <= FORWARD_MAX,
                "room for each forwarded header");
 
-static void keep_headers(struct chat *c)
+static void keep(struct chat *c, const char *const *names, size_t n)
 {
-    c->n_forward = 0;
-    for (size_t i = 0; i < sizeof forwarded_names / sizeof *forwarded_names;
-         i++) {
-        struct span v = upstream_header(c->call, forwarded_names[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct span v = upstream_header(c->call, names[i]);
 
         if (v.len == 0)
             continue;
         c->forward[c->n_forward++] =
-            (struct forwarded){forwarded_names[i], arena_copy(c->arena, v)};
+            (struct forwarded){names[i], arena_copy(c->arena, v)};
     }
+}
+
+static void keep_headers(struct chat *c)
+{
+    c->n_forward = 0;
+    keep(c, forwarded_names, NAMES);
+    if (chat_model(c)->at->ops == &dialect_anthropic &&
+        c->ask.dialect == &dialect_anthropic)
+        keep(c, anthropic_names, ANTHROPIC_NAMES);
 }
 
 static void count_call(struct chat *c, const struct upstream_result *r)
@@ -62,7 +86,9 @@ static bool is_event_stream(struct chat *c, int status)
     struct span type = upstream_header(c->call, "content-type");
 
     return status == 200 && c->ask.request.params.stream &&
-           span_starts(type, "text/event-stream");
+           (span_starts(type, "text/event-stream") ||
+            (chat_model(c)->at->codec->framing == FRAMING_AWS &&
+             span_starts(type, "application/vnd.amazon.eventstream")));
 }
 
 static void on_head(void *ctx, int status)
@@ -125,7 +151,7 @@ static void on_done(void *ctx, const struct upstream_result *r)
     c->call = NULL;
     count_call(c, r);
     if (c->is_stream)
-        chat_stream_end(c, r);
+        chat_stream_ended(c, r);
     else if (r->end != UPSTREAM_OK)
         call_failed(c, r);
     else if (is_transient(r->status) && chat_may_retry(c))
@@ -134,41 +160,12 @@ static void on_done(void *ctx, const struct upstream_result *r)
         chat_answer_whole(c);
 }
 
-/* ---- what is sent ---- */
-
-static size_t make_headers(const struct chat *c, struct upstream_header *h)
-{
-    const struct provider_settings *p = chat_model(c)->at;
-    const struct pair_list *more = &p->headers;
-    bool stream = c->ask.request.params.stream;
-    size_t n = 0;
-
-    h[n++] = (struct upstream_header){"content-type", SPAN("application/json")};
-    h[n++] =
-        (struct upstream_header){"accept", stream ? SPAN("text/event-stream")
-                                                  : SPAN("application/json")};
-    h[n++] = (struct upstream_header){"user-agent", SPAN("weir/" WEIR_VERSION)};
-    if (p->authorization)
-        h[n++] = (struct upstream_header){c->ask.dialect->auth_header,
-                                          span_of(p->authorization)};
-    for (unsigned i = 0; i < more->n && n < SENT_HEADERS_MAX; i++)
-        h[n++] = (struct upstream_header){more->at[i].name,
-                                          span_of(more->at[i].value)};
-    return n;
-}
-
 static bool start_call(struct chat *c, struct err *e)
 {
-    const struct model_settings *m = chat_model(c);
     const struct limit_settings *l = chat_limits(c);
-    struct splice splice = {span_of(m->upstream_json),
-                            m->at->known->stream_usage};
     struct upstream_header headers[SENT_HEADERS_MAX];
     struct upstream_request r = {
         .method = "POST",
-        .url = m->at->url,
-        .headers = headers,
-        .n_headers = make_headers(c, headers),
         .connect_ms = (unsigned)l->connect_ms,
         .first_byte_ms = (unsigned)l->first_byte_ms,
         .stall_ms = (unsigned)l->stall_ms,
@@ -177,7 +174,7 @@ static bool start_call(struct chat *c, struct err *e)
     };
     struct upstream_events events = {c, on_head, on_body, on_done};
 
-    if (!c->ask.dialect->splice(&c->ask.request, &splice, c->arena, &r.body, e))
+    if (!chat_make_body(c, &r.body, e) || !chat_make_head(c, &r, headers, e))
         return false;
     c->call = upstream_start(c->worker->upstream, &r, &events, e);
     return c->call != NULL;
@@ -196,7 +193,14 @@ void chat_attempt(struct chat *c)
     buf_reset(&c->body);
     buf_reset(&c->text);
     c->answer = (struct answer){.text = c->text.max ? &c->text : NULL};
-    if (!start_call(c, &e))
+    c->refused = 0;
+    c->stop = c->ending = false;
+    c->error = NULL;
+    if (start_call(c, &e))
+        return;
+    if (c->refused)
+        chat_retry(c, PROBLEM_UNSUPPORTED, e.msg);
+    else
         chat_fail(c, PROBLEM_UNREACHABLE, "provider %s: %s",
                   chat_model(c)->provider, e.msg);
 }

@@ -29,9 +29,11 @@ void chat_count_cost(struct chat *c)
         return;
     if (!c->answer.has_usage) {
         c->estimated = true;
-        *u = (struct usage){.input = c->facts.input_tokens};
+        if (u->input == 0) /* else the beginning of the stream told it */
+            u->input = c->facts.input_tokens;
         u->output = (int64_t)((c->answer.text_bytes + BYTES_PER_TOKEN - 1) /
                               BYTES_PER_TOKEN);
+        u->reasoning = 0;
     }
     c->cost_pico = model_cost(&chat_model(c)->model, u);
 }
@@ -212,7 +214,8 @@ void chat_write_row(struct chat *c, int status)
     (void)outlog_push(c->worker->router->log, &row);
 }
 
-void chat_refused(struct worker *w, int status, const char *why)
+void chat_refused(struct worker *w, const struct dialect_ops *dialect,
+                  int status, const char *why)
 {
     struct span labels[3] = {SPAN("none"), SPAN("none"),
                              metrics_status_class(status)};
@@ -226,6 +229,7 @@ void chat_refused(struct worker *w, int status, const char *why)
     row.time_ms = clock_utc_ms();
     request_id_make(&w->ids, row.time_ms, id);
     row.id = (struct span){id, REQUEST_ID_LEN};
+    row.dialect = span_of(dialect->name);
     row.status = status;
     row.error = span_of(why);
     (void)outlog_push(w->router->log, &row);

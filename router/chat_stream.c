@@ -11,6 +11,20 @@
 #include "router/chat_parts.h"
 #include "router/frames.h"
 
+/* The same dialect on both sides, but not OpenAI's chat. */
+static bool look_by_codec(struct chat *c, const struct sse_event *ev)
+{
+    struct chunk_sink sink = {c, chat_take};
+    bool ok = c->from->stream_read(c->reader, ev->name, ev->data,
+                                   &c->worker->work, &sink, NULL);
+
+    arena_reset(&c->worker->work);
+    if (!ok && !c->answer.is_error)
+        c->error = "upstream_invalid";
+    c->stop = c->answer.done || (!ok && !c->answer.is_error);
+    return true;
+}
+
 static bool on_event(void *ctx, const struct sse_event *ev)
 {
     struct chat *c = ctx;
@@ -18,12 +32,24 @@ static bool on_event(void *ctx, const struct sse_event *ev)
 
     if (ev->data.len == 0)
         return true;
+    if (c->from)
+        return look_by_codec(c, ev);
     view = c->ask.dialect->event(ev->data, c->strip_usage, &c->answer);
     c->whole_event = view != EVENT_DROP && view != EVENT_BAD;
     if (view == EVENT_BAD)
         c->error = "upstream_invalid";
     c->stop = view == EVENT_LAST || view == EVENT_BAD;
     return true;
+}
+
+void chat_open_stream(struct chat *c)
+{
+    if (c->head_sent)
+        return;
+    c->head_sent = true;
+    chat_headers(c, false);
+    http_set(c->x, "cache-control", SPAN("no-cache"));
+    http_begin(c->x, 200, "text/event-stream");
 }
 
 /* The head goes out with the first event. */
@@ -33,9 +59,14 @@ static void open_stream(struct chat *c)
         return;
     c->first_ns = clock_ns();
     chat_set(c, CHAT_STREAMING);
-    chat_headers(c, false);
-    http_set(c->x, "cache-control", SPAN("no-cache"));
-    http_begin(c->x, 200, "text/event-stream");
+    chat_open_stream(c);
+}
+
+void chat_write(struct chat *c, struct span bytes)
+{
+    open_stream(c);
+    c->sent_ns = clock_ns();
+    http_write(c->x, bytes);
 }
 
 /* A frame is looked at; false when it stays away from the client. */
@@ -56,8 +87,7 @@ static void flush(struct chat *c, struct span run)
 {
     if (run.len == 0)
         return;
-    open_stream(c);
-    http_write(c->x, run);
+    chat_write(c, run);
 }
 
 /* Passes on the whole frames at the beginning of `bytes`, in runs; returns
@@ -73,6 +103,8 @@ static size_t take_frames(struct chat *c, struct span bytes)
             run.len += n;
         } else {
             flush(c, run);
+            if (c->from && c->answer.done)
+                c->mark = (struct span){bytes.ptr + at, n};
             run = (struct span){bytes.ptr + at + n, 0};
         }
         at += n;
@@ -82,14 +114,22 @@ static size_t take_frames(struct chat *c, struct span bytes)
 }
 
 /* The row goes before the end mark, the last thing that a client sees. */
-static void send_mark(struct chat *c)
+void chat_mark(struct chat *c, struct span bytes)
 {
     open_stream(c);
     if (c->answer.is_error)
         c->error = c->answer.error;
     chat_record(c, 200);
     chat_set(c, CHAT_CLOSING);
-    http_write(c->x, span_of(c->ask.dialect->end_mark));
+    http_write(c->x, bytes);
+}
+
+static void send_mark(struct chat *c)
+{
+    struct span mark = c->mark;
+
+    c->mark = (struct span){NULL, 0};
+    chat_mark(c, mark.len ? mark : span_of(c->ask.dialect->end_mark));
 }
 
 static void close_stream(struct chat *c)
@@ -107,6 +147,10 @@ void chat_stream_bytes(struct chat *c, struct span bytes)
 
     if (c->stop)
         return;
+    if (c->to) {
+        chat_relay_bytes(c, bytes);
+        return;
+    }
     if (!c->sse_ready) {
         sse_init(&c->sse, chat_limits(c)->answer_bytes, on_event, c);
         c->sse_ready = true;
@@ -115,6 +159,10 @@ void chat_stream_bytes(struct chat *c, struct span bytes)
         buf_span(&c->body, bytes);
         bytes = buf_view(&c->body);
         used = take_frames(c, bytes);
+        if (c->stop && c->answer.done) {
+            send_mark(c);
+            return;
+        }
         buf_drop(&c->body, used);
     } else {
         used = take_frames(c, bytes);
@@ -132,13 +180,19 @@ static enum problem_kind problem_of(const struct upstream_result *r)
     return r->end == UPSTREAM_TIMEOUT ? PROBLEM_TIMEOUT : PROBLEM_CUT;
 }
 
-void chat_stream_end(struct chat *c, const struct upstream_result *r)
+void chat_stream_ended(struct chat *c, const struct upstream_result *r)
 {
     const char *why = r->end == UPSTREAM_OK ? "no more events" : r->reason;
     bool whole = r->end == UPSTREAM_OK && c->body.len == 0;
 
+    if (c->state == CHAT_ENDED)
+        return;
+    if (whole && c->from && !c->stop && !chat_relay_end(c))
+        return;
+    whole = whole || (r->end == UPSTREAM_OK && c->answer.done);
     if (c->state == CHAT_STREAMING &&
-        ((whole && c->answer.finish[0]) || c->answer.is_error))
+        ((whole && (c->from ? c->answer.done : c->answer.finish[0] != '\0')) ||
+         c->answer.is_error))
         send_mark(c);
     if (c->state == CHAT_CLOSING)
         close_stream(c);

@@ -17,6 +17,7 @@
 #define WEIR_ROUTER_HTTP_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
 
@@ -53,6 +54,9 @@ struct http_handler {
     /* A request was answered with an error before it was whole; path is empty
      * when its head could not be read.  May be NULL. */
     void (*refused)(void *ctx, struct span path, int status, const char *why);
+    /* Writes such an error's body; NULL: OpenAI's shape. */
+    void (*error_body)(void *ctx, struct span path, int status, const char *why,
+                       struct buf *out);
 };
 
 /* What an exchange's owner wants to hear; any may be NULL. */

@@ -341,28 +341,40 @@ size_t http_unsent(const struct http_exchange *x)
     return conn_unsent(x->conn) + evbuffer_get_length(x->out);
 }
 
+static void refusal(const struct http_handler *h, struct span path, int status,
+                    const char *why, struct buf *out)
+{
+    const char *type = status >= 500 ? "server_error" : "invalid_request_error";
+
+    if (h->error_body) {
+        h->error_body(h->ctx, path, status, why, out);
+        return;
+    }
+    buf_printf(out,
+               "{\"error\":{\"message\":\"%s\",\"type\":\"%s\","
+               "\"param\":null,\"code\":null}}\n",
+               why, type);
+}
+
 void http_refuse(struct conn *c, int status, const char *why)
 {
-    static const char form[] =
-        "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,"
-        "\"code\":null}}\n";
-    const char *type = status >= 500 ? "server_error" : "invalid_request_error";
-    char body[512];
-    int n = snprintf(body, sizeof body, form, why, type);
-    struct buf *head = &c->server->head;
+    const struct http_handler *h = &c->server->handler;
+    struct span path = c->x ? c->x->head.path : (struct span){NULL, 0};
+    struct buf *head = &c->server->head, body;
     struct iovec iov;
 
+    buf_init(&body, 4096);
+    refusal(h, path, status, why, &body);
     c->keep = false;
     make_head(c, status, "application/json");
-    buf_printf(head, "content-length: %d\r\n\r\n", n);
+    buf_printf(head, "content-length: %zu\r\n\r\n", body.len);
     if (!c->x || !c->x->no_body)
-        buf_put(head, body, (size_t)n);
+        buf_span(head, buf_view(&body));
+    buf_free(&body);
     iov = iov_of(buf_view(head));
     conn_send(c, &iov, 1);
-    if (c->server->handler.refused)
-        c->server->handler.refused(
-            c->server->handler.ctx,
-            c->x ? c->x->head.path : (struct span){NULL, 0}, status, why);
+    if (h->refused)
+        h->refused(h->ctx, path, status, why);
     if (c->x)
         leave(c->x);
     conn_set(c, CONN_LINGER);

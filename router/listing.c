@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "router/codec/anthropic.h"
+#include "router/codec/gemini.h"
+#include "router/paths.h"
 #include "router/problem.h"
 #include "router/router.h"
 
@@ -30,7 +33,68 @@ static void reply(struct worker *w, struct http_exchange *x, struct buf *out)
     worker_give_back(w, out);
 }
 
-void listing_models(struct worker *w, struct http_exchange *x)
+static bool is_anthropic(const struct http_exchange *x)
+{
+    return http_header(x, "anthropic-version").len > 0;
+}
+
+/* The windows of a route that stands for one model. */
+static struct anthropic_model anthropic_of(const struct route *r,
+                                           struct span id, int64_t created_ms)
+{
+    struct anthropic_model m = {.id = id, .created = created_ms / 1000};
+
+    if (r->set->pinned) {
+        m.max_input = r->set->arms[0].model->model.context;
+        m.max_output = r->set->arms[0].model->model.max_output;
+    }
+    return m;
+}
+
+static void anthropic_models(struct worker *w, struct http_exchange *x)
+{
+    struct snapshot *s = worker_snapshot(w);
+    struct buf out = worker_buf(w, LISTING_MAX);
+    size_t n = snapshot_routes(s);
+    struct anthropic_model *m = arena_zalloc(http_arena(x), n + 1, sizeof *m);
+
+    for (size_t i = 0; m && i < n; i++) {
+        const struct route *r = snapshot_route_at(s, i);
+
+        m[i] =
+            anthropic_of(r, span_of(r->set->item.name), w->router->started_ms);
+    }
+    anthropic_write_models(m, m ? n : 0, &out);
+    snapshot_unref(s);
+    reply(w, x, &out);
+}
+
+static void write_gemini(const struct route *r, struct span id, struct buf *out)
+{
+    const struct model none = {.name = ""};
+
+    gemini_write_model(out, id,
+                       r->set->pinned ? &r->set->arms[0].model->model : &none);
+}
+
+void listing_gemini(struct worker *w, struct http_exchange *x)
+{
+    struct snapshot *s = worker_snapshot(w);
+    struct buf out = worker_buf(w, LISTING_MAX);
+
+    buf_str(&out, "{\"models\":[");
+    for (size_t i = 0; i < snapshot_routes(s); i++) {
+        const struct route *r = snapshot_route_at(s, i);
+
+        buf_str(&out, i ? "," : "");
+        write_gemini(r, span_of(r->set->item.name), &out);
+    }
+    buf_str(&out, "]}");
+    snapshot_unref(s);
+    reply(w, x, &out);
+}
+
+static void openai_models(struct worker *w, struct http_exchange *x)
 {
     struct snapshot *s = worker_snapshot(w);
     struct buf out = worker_buf(w, LISTING_MAX);
@@ -47,37 +111,32 @@ void listing_models(struct worker *w, struct http_exchange *x)
     reply(w, x, &out);
 }
 
-static int hex_value(char c)
+void listing_models(struct worker *w, struct http_exchange *x)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 32;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (is_anthropic(x))
+        anthropic_models(w, x);
+    else
+        openai_models(w, x);
 }
 
-/* Percent-decodes into the arena; what is no escape stays. */
-static struct span decode(struct span s, struct arena *a)
+/* One model in the shape of a dialect. */
+static void write_one(const struct worker *w, const struct dialect_ops *d,
+                      const struct route *r, struct span id, struct buf *out)
 {
-    char *out = arena_alloc(a, s.len + 1);
-    size_t n = 0;
+    struct anthropic_model m;
 
-    if (!out)
-        return (struct span){NULL, 0};
-    for (size_t i = 0; i < s.len; i++) {
-        bool escape = s.ptr[i] == '%' && i + 2 < s.len &&
-                      hex_value(s.ptr[i + 1]) >= 0 &&
-                      hex_value(s.ptr[i + 2]) >= 0;
-
-        out[n++] =
-            escape
-                ? (char)(hex_value(s.ptr[i + 1]) * 16 + hex_value(s.ptr[i + 2]))
-                : s.ptr[i];
-        i += escape ? 2 : 0;
+    if (d == &dialect_gemini) {
+        write_gemini(r, id, out);
+    } else if (d == &dialect_anthropic) {
+        m = anthropic_of(r, id, w->router->started_ms);
+        anthropic_write_model(&m, out);
+    } else {
+        write_model(r, id, w->router->started_ms, out);
     }
-    return (struct span){out, n};
 }
 
-void listing_model(struct worker *w, struct http_exchange *x)
+static void one(struct worker *w, struct http_exchange *x,
+                const struct dialect_ops *d, size_t prefix)
 {
     struct span id = http_request(x)->path;
     struct snapshot *s = worker_snapshot(w);
@@ -85,19 +144,30 @@ void listing_model(struct worker *w, struct http_exchange *x)
     struct buf out;
     struct problem p;
 
-    id.ptr += strlen("/v1/models/");
-    id.len -= strlen("/v1/models/");
-    id = decode(id, http_arena(x));
+    id.ptr += prefix;
+    id.len -= prefix;
+    id = paths_decode(id, http_arena(x));
     r = snapshot_route(s, id);
     if (r) {
         out = worker_buf(w, LISTING_MAX);
-        write_model(r, id, w->router->started_ms, &out);
+        write_one(w, d, r, id, &out);
         reply(w, x, &out);
     } else {
         problem_set(&p, PROBLEM_NO_MODEL, http_arena(x),
                     "no route or model is called \"%.*s\"",
                     (int)(id.len < 200 ? id.len : 200), id.ptr);
-        problem_reply(x, &dialect_openai, &p);
+        problem_reply(x, d, &p);
     }
     snapshot_unref(s);
+}
+
+void listing_model(struct worker *w, struct http_exchange *x)
+{
+    one(w, x, is_anthropic(x) ? &dialect_anthropic : &dialect_openai,
+        strlen("/v1/models/"));
+}
+
+void listing_gemini_model(struct worker *w, struct http_exchange *x)
+{
+    one(w, x, &dialect_gemini, strlen("/v1beta/models/"));
 }

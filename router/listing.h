@@ -9,6 +9,8 @@
 struct worker;
 
 void listing_models(struct worker *w, struct http_exchange *x);
+void listing_gemini(struct worker *w, struct http_exchange *x);
+void listing_gemini_model(struct worker *w, struct http_exchange *x);
 void listing_model(struct worker *w, struct http_exchange *x);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "router/admin.h"
 #include "router/chat.h"
+#include "router/count.h"
 #include "router/listing.h"
 #include "router/problem.h"
 #include "router/router.h"
@@ -12,29 +13,120 @@
 enum access { ACCESS_ALL, ACCESS_METRICS, ACCESS_EXPLAIN, ACCESS_RELOAD };
 
 struct path {
-    const char *method, *path; /* a path that ends in / also leads longer
-                                  ones */
+    const char *method, *path; /* one that ends in / also leads longer ones;
+                                * stands for a model's name */
     void (*serve)(struct worker *w, struct http_exchange *x);
+    /* Instead, where a request in a dialect is taken. */
+    void (*speak)(struct worker *w, struct http_exchange *x,
+                  const struct place *at);
+    const struct dialect_ops *dialect; /* NULL: OpenAI's */
+    bool stream;
     enum access access;
 };
 
+#define CHAT(p, d)                                                             \
+    {                                                                          \
+        "POST", p, .speak = chat_start, .dialect = &dialect_##d                \
+    }
+#define COUNT(p, d)                                                            \
+    {                                                                          \
+        "POST", p, .speak = count_start, .dialect = &dialect_##d               \
+    }
+#define GEMINI "/v1beta/models/*"
+
 static const struct path rows[] = {
-    {"POST", "/v1/chat/completions", chat_start, ACCESS_ALL},
-    {"GET", "/v1/models", listing_models, ACCESS_ALL},
-    {"GET", "/v1/models/", listing_model, ACCESS_ALL},
-    {"POST", "/v1/feedback", admin_feedback, ACCESS_ALL},
-    {"POST", "/v1/weir/explain", admin_explain, ACCESS_EXPLAIN},
-    {"POST", "/v1/weir/reload", admin_reload, ACCESS_RELOAD},
-    {"GET", "/healthz", admin_health, ACCESS_ALL},
-    {"GET", "/metrics", admin_metrics, ACCESS_METRICS},
+    CHAT("/v1/chat/completions", openai),
+    CHAT("/v1/responses", responses),
+    CHAT("/v1/messages", anthropic),
+    COUNT("/v1/messages/count_tokens", anthropic),
+    CHAT(GEMINI ":generateContent", gemini),
+    {"POST", GEMINI ":streamGenerateContent", .speak = chat_start,
+     .dialect = &dialect_gemini, .stream = true},
+    COUNT(GEMINI ":countTokens", gemini),
+    {"GET", "/v1beta/models", .serve = listing_gemini,
+     .dialect = &dialect_gemini},
+    {"GET", "/v1beta/models/", .serve = listing_gemini_model,
+     .dialect = &dialect_gemini},
+    {"GET", "/v1/models", .serve = listing_models},
+    {"GET", "/v1/models/", .serve = listing_model},
+    {"POST", "/v1/feedback", .serve = admin_feedback},
+    {"POST", "/v1/weir/explain", .serve = admin_explain,
+     .access = ACCESS_EXPLAIN},
+    {"POST", "/v1/weir/reload", .serve = admin_reload, .access = ACCESS_RELOAD},
+    {"GET", "/healthz", .serve = admin_health},
+    {"GET", "/metrics", .serve = admin_metrics, .access = ACCESS_METRICS},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
-static bool path_is(const struct path *p, struct span path)
-{
-    size_t n = strlen(p->path);
+/* Where paths begin that belong to a dialect, rows or none. */
+static const struct {
+    const char *prefix;
+    const struct dialect_ops *dialect;
+} families[] = {
+    {"/v1/messages", &dialect_anthropic},
+    {"/v1beta/", &dialect_gemini},
+};
 
+const struct dialect_ops *paths_dialect(struct span path)
+{
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        if (span_starts(path, families[i].prefix))
+            return families[i].dialect;
+    }
+    return &dialect_openai;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 32;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct span paths_decode(struct span s, struct arena *a)
+{
+    char *out = arena_alloc(a, s.len + 1);
+    size_t n = 0;
+
+    if (!out)
+        return (struct span){NULL, 0};
+    for (size_t i = 0; i < s.len; i++) {
+        bool escape = s.ptr[i] == '%' && i + 2 < s.len &&
+                      hex_value(s.ptr[i + 1]) >= 0 &&
+                      hex_value(s.ptr[i + 2]) >= 0;
+
+        out[n++] =
+            escape
+                ? (char)(hex_value(s.ptr[i + 1]) * 16 + hex_value(s.ptr[i + 2]))
+                : s.ptr[i];
+        i += escape ? 2 : 0;
+    }
+    return (struct span){out, n};
+}
+
+/* What stands where the pattern has its star; false: it does not fit. */
+static bool fits(const char *pattern, size_t star, struct span path,
+                 struct span *name)
+{
+    const char *tail = pattern + star + 1;
+    size_t n = strlen(tail);
+
+    if (path.len <= star + n || memcmp(path.ptr, pattern, star) != 0 ||
+        memcmp(path.ptr + path.len - n, tail, n) != 0)
+        return false;
+    *name = (struct span){path.ptr + star, path.len - star - n};
+    return true;
+}
+
+static bool path_is(const struct path *p, struct span path, struct span *name)
+{
+    size_t n = strlen(p->path), star = strcspn(p->path, "*");
+
+    *name = (struct span){NULL, 0};
+    if (star < n)
+        return fits(p->path, star, path, name);
     if (p->path[n - 1] == '/')
         return path.len > n && span_starts(path, p->path);
     return span_is(path, p->path);
@@ -94,6 +186,30 @@ static void refuse(struct http_exchange *x, bool known)
     else
         problem_set(&p, PROBLEM_NOT_FOUND, http_arena(x), "nothing is at %.*s",
                     (int)n, r->path.ptr);
+    problem_reply(x, paths_dialect(r->path), &p);
+}
+
+static void serve(struct worker *w, struct http_exchange *x,
+                  const struct path *row, struct span name)
+{
+    struct place at = {.dialect = row->dialect, .stream = row->stream};
+
+    if (!row->speak) {
+        row->serve(w, x);
+        return;
+    }
+    if (name.len)
+        at.name = paths_decode(name, http_arena(x));
+    row->speak(w, x, &at);
+}
+
+static void forbid(struct http_exchange *x, const struct path *row)
+{
+    struct problem p;
+
+    problem_set(&p, PROBLEM_FORBIDDEN, http_arena(x),
+                "%s is not answered to this address (admin settings)",
+                row->path);
     problem_reply(x, &dialect_openai, &p);
 }
 
@@ -101,22 +217,18 @@ void paths_serve(struct worker *w, struct http_exchange *x)
 {
     const struct http_request *r = http_request(x);
     bool known = false;
-    struct problem p;
+    struct span name;
 
     for (size_t i = 0; i < ROWS; i++) {
-        if (!path_is(&rows[i], r->path))
+        if (!path_is(&rows[i], r->path, &name))
             continue;
         known = true;
         if (!method_is(&rows[i], r->method))
             continue;
-        if (may(w, &rows[i], x)) {
-            rows[i].serve(w, x);
-            return;
-        }
-        problem_set(&p, PROBLEM_FORBIDDEN, http_arena(x),
-                    "%s is not answered to this address (admin settings)",
-                    rows[i].path);
-        problem_reply(x, &dialect_openai, &p);
+        if (may(w, &rows[i], x))
+            serve(w, x, &rows[i], name);
+        else
+            forbid(x, &rows[i]);
         return;
     }
     refuse(x, known);
@@ -125,6 +237,12 @@ void paths_serve(struct worker *w, struct http_exchange *x)
 void paths_refused(struct worker *w, struct span path, int status,
                    const char *why)
 {
-    if (span_is(path, "/v1/chat/completions"))
-        chat_refused(w, status, why);
+    struct span name;
+
+    for (size_t i = 0; i < ROWS; i++) {
+        if (rows[i].speak == chat_start && path_is(&rows[i], path, &name)) {
+            chat_refused(w, rows[i].dialect, status, why);
+            return;
+        }
+    }
 }

@@ -3,15 +3,27 @@
 #ifndef WEIR_ROUTER_PATHS_H
 #define WEIR_ROUTER_PATHS_H
 
+#include "router/codec/dialect.h"
 #include "router/http.h"
 
 struct worker;
 
+/* What a path says of a client's request. */
+struct place {
+    const struct dialect_ops *dialect;
+    struct span name; /* decoded: the model's, where the path has it */
+    bool stream;      /* the path asks for a stream */
+};
+
 /* Finds the row of the exchange's path and method and calls its handler;
- * else 404, 405 or 403 in OpenAI's shape. */
+ * else 404, 405 or 403 in the shape of the path's dialect. */
 void paths_serve(struct worker *w, struct http_exchange *x);
 /* A request for `path` was refused before it was whole. */
 void paths_refused(struct worker *w, struct span path, int status,
                    const char *why);
+/* The dialect that a client of this path speaks; OpenAI where it says none. */
+const struct dialect_ops *paths_dialect(struct span path);
+/* Percent-decodes into the arena; what is no escape stays. */
+struct span paths_decode(struct span s, struct arena *a);
 
 #endif

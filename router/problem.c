@@ -12,6 +12,8 @@ static const struct {
 } rows[PROBLEM_KINDS] = {
     [PROBLEM_BAD_REQUEST] = {400, "invalid_request_error", NULL},
     [PROBLEM_NO_ARM] = {400, "invalid_request_error", "no_arm"},
+    [PROBLEM_UNSUPPORTED] = {400, "invalid_request_error",
+                             "unsupported_parameter"},
     [PROBLEM_CONTEXT] = {400, "invalid_request_error",
                          "context_length_exceeded"},
     [PROBLEM_FORBIDDEN] = {403, "permission_error", "forbidden"},
@@ -46,6 +48,30 @@ void problem_set(struct problem *p, enum problem_kind kind, struct arena *a,
                           .kind = rows[kind].kind,
                           .code = rows[kind].code};
     p->message = arena_strdup(a, span_of(text));
+    if (!p->message)
+        p->message = "out of memory";
+}
+
+static const struct {
+    int status;
+    const char *kind;
+} statuses[] = {
+    {401, "authentication_error"}, {402, "insufficient_quota"},
+    {403, "permission_error"},     {404, "not_found_error"},
+    {429, "rate_limit_error"},
+};
+
+void problem_of_status(struct problem *p, int status, struct arena *a,
+                       const char *message)
+{
+    *p = (struct problem){.status = status,
+                          .kind = status < 500 ? "invalid_request_error"
+                                               : "server_error"};
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (statuses[i].status == status)
+            p->kind = statuses[i].kind;
+    }
+    p->message = arena_strdup(a, span_of(message));
     if (!p->message)
         p->message = "out of memory";
 }

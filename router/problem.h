@@ -9,6 +9,7 @@
 enum problem_kind {
     PROBLEM_BAD_REQUEST, /* 400 */
     PROBLEM_NO_ARM,      /* 400: no arm can serve it */
+    PROBLEM_UNSUPPORTED, /* 400: what no arm's dialect can carry */
     PROBLEM_CONTEXT,     /* 400: larger than every arm's window */
     PROBLEM_FORBIDDEN,   /* 403 */
     PROBLEM_NOT_FOUND,   /* 404 */
@@ -30,6 +31,10 @@ enum problem_kind {
 void problem_set(struct problem *p, enum problem_kind kind, struct arena *a,
                  const char *fmt, ...) PRINTF(4, 5);
 const char *problem_code(enum problem_kind kind); /* for the log */
+
+/* A provider's error for a client of another dialect.  message is copied. */
+void problem_of_status(struct problem *p, int status, struct arena *a,
+                       const char *message);
 
 void problem_reply(struct http_exchange *x, const struct dialect_ops *d,
                    const struct problem *p);

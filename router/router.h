@@ -52,6 +52,9 @@ struct worker {
     struct snapshot *snapshot;    /* (owned reference) */
     unsigned generation;          /* of it */
     struct buf scratch;           /* for rows and headers */
+    struct arena work;            /* of one event or one whole answer */
+    struct chat *waiting;         /* streams that may want a ping */
+    struct event *ping;           /* (owned) looks after them */
     struct buf spare[SPARE_BUFS]; /* (owned) used buffers, kept warm */
     unsigned n_spare;
     _Atomic bool draining;

@@ -8,6 +8,8 @@
 #define WEIR_ROUTER_SETTINGS_H
 
 #include "models/registry.h"
+#include "router/codec/codec.h"
+#include "router/codec/dialect.h"
 #include "router/providers.h"
 #include "router/schema.h"
 
@@ -19,6 +21,7 @@ enum {
 enum prompts { PROMPTS_FEATURES, PROMPTS_FULL, PROMPTS_NONE };
 enum policy { POLICY_CHEAPEST, POLICY_BUDGET, POLICY_FIXED, POLICY_RULES };
 enum plan_kind { PLAN_SINGLE, PLAN_CASCADE, PLAN_VERIFY };
+enum unsupported { UNSUPPORTED_WARN, UNSUPPORTED_DROP, UNSUPPORTED_REJECT };
 enum whence { WHENCE_LOOPBACK, WHENCE_ANYWHERE, WHENCE_NOWHERE };
 
 struct log_settings {
@@ -33,6 +36,7 @@ struct limit_settings {
     uint64_t header_ms, body_ms, idle_ms, write_ms;
     uint64_t connections, upstream_connections, attempts;
     uint64_t connect_ms, first_byte_ms, stall_ms, total_ms, drain_ms;
+    uint64_t ping_ms;
 };
 
 struct admin_settings {
@@ -46,11 +50,17 @@ struct provider_settings {
     const char *base_url; /* NULL in the file: the known provider's; without
                              a slash at its end once resolved */
     const char *api_key;  /* or NULL */
-    const char *region;
+    const char *secret_key, *session_token; /* AWS keys, or NULL */
+    const char *region, *api_version;
     struct pair_list headers;
     /* resolved */
     const struct known_provider *known; /* (borrowed: table) */
-    const char *url;                    /* of chat completions */
+    const struct provider_form *form;   /* of known */
+    const struct codec *codec;          /* of its dialect */
+    const struct dialect_ops *ops;      /* clients' row of its dialect, or NULL:
+                                           no client speaks it */
+    const struct quirks *quirks;        /* OpenAI-compatible ones; or NULL */
+    bool responses;                     /* speaks the Responses API too */
     const char *authorization;          /* "Bearer ...", or NULL */
 };
 
@@ -70,6 +80,8 @@ struct model_settings {
     struct model model;
     struct provider_settings *at; /* its provider */
     const char *upstream_json;    /* the upstream name as a JSON string */
+    const char *url, *stream_url; /* where it is called */
+    const char *responses_url;    /* likewise in the Responses API, or NULL */
 };
 
 struct plan_settings {
@@ -109,6 +121,7 @@ struct route_settings {
     double budget;   /* mean USD a request, NAN: none */
     double max_cost; /* USD of one request, NAN: none */
     uint64_t attempts;
+    unsigned unsupported;   /* enum unsupported */
     struct item_list rules; /* of struct rule_settings */
     /* resolved */
     struct arm arms[ARMS_MAX];

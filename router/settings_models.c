@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#include "router/codec/dialect.h"
+#include "router/aws_sigv4.h"
+#include "router/codec/quirks.h"
 
 static const struct conf *member(const struct item *item, const char *key)
 {
@@ -28,16 +29,23 @@ static bool find_known(struct provider_settings *p, struct err *e)
                          "a provider that weir knows (docs/configuration.md)");
     if (!p->dialect && !k)
         return conf_failf(p->item.why, e,
-                          "wanted a dialect (openai): %s is no provider that "
-                          "weir knows by name",
+                          "wanted a dialect (openai, anthropic, ...): %s is no "
+                          "provider that weir knows by name",
                           p->item.name);
-    if (p->dialect && (!k || strcmp(k->dialect, p->dialect) != 0))
+    p->responses = k && k->responses;
+    if (p->dialect && (!k || strcmp(k->form->dialect, p->dialect) != 0)) {
         k = known_dialect(p->dialect);
-    if (!k)
+        p->responses = false;
+    }
+    if (!k || !codec_find(k->form->dialect))
         return conf_fail(member(&p->item, "dialect"), e,
-                         "a dialect that weir serves (openai)");
+                         "a dialect that weir serves (openai, anthropic, "
+                         "gemini, bedrock, cohere)");
     p->known = k;
-    p->dialect = k->dialect;
+    p->form = k->form;
+    p->dialect = k->form->dialect;
+    p->codec = codec_find(p->dialect);
+    p->ops = dialect_find(p->dialect);
     return true;
 }
 
@@ -63,9 +71,9 @@ static bool check_url(struct provider_settings *p, struct err *e)
     return true;
 }
 
-static char *join(struct arena *a, const char *x, size_t nx, const char *y)
+static const char *join(struct arena *a, const char *x, const char *y)
 {
-    size_t ny = strlen(y);
+    size_t nx = strlen(x), ny = strlen(y);
     char *out = arena_alloc(a, nx + ny + 1);
 
     if (!out)
@@ -75,36 +83,98 @@ static char *join(struct arena *a, const char *x, size_t nx, const char *y)
     return out;
 }
 
+/* {key} in a pattern. */
+struct hole {
+    const char *key;
+    struct span value;
+};
+
+/* Bytes of the pattern that the hole at its beginning takes. */
+static size_t fill_hole(struct buf *b, const char *at, const struct hole *holes)
+{
+    for (const struct hole *h = holes; h->key; h++) {
+        size_t n = strlen(h->key);
+
+        if (strncmp(at + 1, h->key, n) == 0 && at[n + 1] == '}') {
+            aws_escape(b, h->value);
+            return n + 2;
+        }
+    }
+    buf_char(b, *at);
+    return 1;
+}
+
+/* base and pattern as one text, its holes filled; NULL: no memory. */
+static const char *fill(struct arena *a, struct span base, const char *pattern,
+                        const struct hole *holes)
+{
+    const char *text = NULL;
+    struct buf b;
+
+    buf_init(&b, 4096);
+    buf_span(&b, base);
+    while (*pattern) {
+        size_t n = strcspn(pattern, "{");
+
+        buf_put(&b, pattern, n);
+        pattern += n;
+        if (*pattern)
+            pattern += fill_hole(&b, pattern, holes);
+    }
+    if (!b.failed)
+        text = arena_strdup(a, buf_view(&b));
+    buf_free(&b);
+    return text;
+}
+
+static bool set_base_url(struct settings *s, struct provider_settings *p,
+                         struct err *e)
+{
+    struct hole holes[] = {{"region", span_of(p->region)}, {0}};
+    struct span url = span_of(p->base_url);
+
+    if (!p->base_url) {
+        if (!p->known->base_url)
+            return conf_failf(p->item.why, e, "wanted base_url for %s",
+                              p->item.name);
+        if (!p->region)
+            holes[0].value = SPAN("us-east-1");
+        p->base_url =
+            fill(&s->arena, (struct span){NULL, 0}, p->known->base_url, holes);
+        return p->base_url || no_memory(e);
+    }
+    if (!check_url(p, e))
+        return false;
+    while (url.len && url.ptr[url.len - 1] == '/')
+        url.len--;
+    p->base_url = arena_strdup(&s->arena, url);
+    return p->base_url || no_memory(e);
+}
+
+static bool check_secret(struct provider_settings *p, const char *key,
+                         const char *value, struct err *e)
+{
+    if (value && !clean(value))
+        return conf_failf(member(&p->item, key), e,
+                          "wanted a key without spaces and line ends");
+    return true;
+}
+
 static bool resolve_provider(struct settings *s, struct provider_settings *p,
                              struct err *e)
 {
-    const struct dialect_ops *ops;
-    size_t n;
-
-    if (!find_known(p, e))
+    if (!find_known(p, e) || !set_base_url(s, p, e) ||
+        !check_secret(p, "api_key", p->api_key, e) ||
+        !check_secret(p, "secret_key", p->secret_key, e) ||
+        !check_secret(p, "session_token", p->session_token, e))
         return false;
-    ops = dialect_find(p->dialect);
-    if (!ops)
-        return conf_failf(member(&p->item, "dialect"), e,
-                          "wanted a dialect that this version serves "
-                          "(openai), found %s for the provider %s",
-                          p->dialect, p->item.name);
-    if (!p->base_url)
-        p->base_url = p->known->base_url;
-    if (!check_url(p, e))
-        return false;
-    if (p->api_key && !clean(p->api_key))
-        return conf_failf(member(&p->item, "api_key"), e,
-                          "wanted a key without spaces and line ends");
-    n = strlen(p->base_url);
-    while (n && p->base_url[n - 1] == '/')
-        n--;
-    p->url = join(&s->arena, p->base_url, n, ops->chat_path);
-    if (p->api_key && *p->api_key)
-        p->authorization = join(&s->arena, ops->auth_prefix,
-                                strlen(ops->auth_prefix), p->api_key);
-    return (p->url && (!p->api_key || !*p->api_key || p->authorization)) ||
-           no_memory(e);
+    if (!strcmp(p->dialect, "openai"))
+        p->quirks = quirks_find(span_of(p->like ? p->like : p->item.name),
+                                span_of(p->base_url));
+    if (!p->api_key || !*p->api_key)
+        return true;
+    p->authorization = join(&s->arena, p->form->auth_prefix, p->api_key);
+    return p->authorization || no_memory(e);
 }
 
 bool settings_providers(struct settings *s, struct err *e)
@@ -191,6 +261,36 @@ static bool lay_capabilities(struct model_settings *m, struct err *e)
     return true;
 }
 
+/* An address with /v1 and a path with it: once is enough. */
+static const char *model_url(struct settings *s, const struct model_settings *m,
+                             const char *path)
+{
+    const struct provider_settings *p = m->at;
+    const struct hole holes[] = {
+        {"model", span_of(m->upstream)},
+        {"version",
+         span_of(p->api_version ? p->api_version : p->form->version)},
+        {0}};
+    struct span base = span_of(p->base_url);
+
+    if (!strncmp(path, "/v1/", 4) && base.len > 3 &&
+        !strcmp(base.ptr + base.len - 3, "/v1"))
+        base.len -= 3;
+    return fill(&s->arena, base, path, holes);
+}
+
+static bool set_urls(struct settings *s, struct model_settings *m)
+{
+    const struct provider_form *f = m->at->form;
+
+    m->url = model_url(s, m, f->path);
+    m->stream_url = model_url(s, m, f->stream_path);
+    if (m->at->responses && f->responses_path)
+        m->responses_url = model_url(s, m, f->responses_path);
+    return m->url && m->stream_url &&
+           (m->responses_url || !m->at->responses || !f->responses_path);
+}
+
 static bool write_json_name(struct settings *s, struct model_settings *m)
 {
     struct buf b;
@@ -228,7 +328,9 @@ static bool resolve_model(struct settings *s, struct model_settings *m,
     lay_prices(&m->price, &m->model);
     if (!lay_capabilities(m, e))
         return false;
-    return write_json_name(s, m) || no_memory(e);
+    if (!conf_get(m->item.why, "capabilities"))
+        m->model.caps |= m->at->form->lends;
+    return (write_json_name(s, m) && set_urls(s, m)) || no_memory(e);
 }
 
 bool settings_models(struct settings *s, struct err *e)

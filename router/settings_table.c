@@ -20,6 +20,7 @@ static const char *const whence_words[] = {"loopback", "anywhere", "nowhere",
                                            NULL};
 static const char *const policy_words[] = {"cheapest_adequate", "budget",
                                            "fixed", "rules", NULL};
+static const char *const unsupported_words[] = {"warn", "drop", "reject", NULL};
 static const char *const plan_words[] = {"single", "cascade", "verify", NULL};
 static const char *const tier_words[] = {"unknown", "economy", "workhorse",
                                          "frontier", NULL};
@@ -136,6 +137,9 @@ static const struct setting limit_rows[] = {
                "Between two pieces of a provider's answer."),
     LIMIT_TIME("total_time", total_ms, "20m", false,
                "A whole call of a provider."),
+    LIMIT_TIME("ping_time", ping_ms, "15s", false,
+               "A stream that has nothing to send for this time gets a "
+               "comment (Anthropic: a ping) that keeps it alive."),
     LIMIT_TIME("drain_time", drain_ms, "10s", true,
                "At the end, requests in flight may take this long."),
     LIMIT_COUNT("connections", connections, 1e6, "10000", true,
@@ -178,7 +182,8 @@ static const struct setting provider_rows[] = {
     {.key = "dialect",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, dialect),
-     .help = "The API it speaks: openai.  Needed where the name (or `like`) "
+     .help = "The API it speaks: openai, anthropic, gemini, bedrock or "
+             "cohere.  Needed where the name (or `like`) "
              "is none that weir knows."},
     {.key = "like",
      .kind = SETTING_TEXT,
@@ -189,16 +194,32 @@ static const struct setting provider_rows[] = {
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, base_url),
      .help = "Address below which the API's paths stand, with its /v1; "
-             "initially the known provider's."},
+             "initially the known provider's.  azure: without /openai; "
+             "vertex, vertex-anthropic: with project and location."},
     {.key = "api_key",
      .kind = SETTING_SECRET,
      .offset = AT(provider_settings, api_key),
-     .help = "Sent as a bearer token.  Write ${NAME} to take it from the "
+     .help = "Sent as the dialect wants it: bearer token, x-api-key, "
+             "x-goog-api-key, api-key.  Write ${NAME} to take it from the "
              "environment."},
+    {.key = "secret_key",
+     .kind = SETTING_SECRET,
+     .offset = AT(provider_settings, secret_key),
+     .help = "bedrock: AWS secret access key, with which calls are signed "
+             "(SigV4); api_key is then the access key's id."},
+    {.key = "session_token",
+     .kind = SETTING_SECRET,
+     .offset = AT(provider_settings, session_token),
+     .help = "bedrock: token of temporary AWS keys."},
+    {.key = "api_version",
+     .kind = SETTING_TEXT,
+     .offset = AT(provider_settings, api_version),
+     .help = "azure: its api-version; anthropic: its anthropic-version, "
+             "where the client sends none."},
     {.key = "region",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, region),
-     .help = "Where it computes; kept for rules and reports."},
+     .help = "Where it computes; bedrock: AWS region, initially us-east-1."},
     {.key = "headers",
      .kind = SETTING_PAIRS,
      .offset = AT(provider_settings, headers),
@@ -416,6 +437,14 @@ static const struct setting route_rows[] = {
      .initial = "0",
      .max = 8,
      .help = "Arms tried before an error is final; 0: limits.attempts."},
+    {.key = "unsupported",
+     .kind = SETTING_WORD,
+     .offset = AT(route_settings, unsupported),
+     .initial = "warn",
+     .words = unsupported_words,
+     .help = "What of a request an arm of another dialect cannot take: warn "
+             "leaves it out and says so in x-weir-warnings; drop says so in "
+             "the log only; reject tries another arm, then answers 400."},
     {.key = "rules",
      .kind = SETTING_ROWS,
      .offset = AT(route_settings, rules),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "router/chat.h"
 #include "router/http.h"
 #include "router/paths.h"
 #include "router/reload.h"
@@ -20,6 +21,19 @@ static void on_request(void *ctx, struct http_exchange *x)
 static void on_refused(void *ctx, struct span path, int status, const char *why)
 {
     paths_refused(ctx, path, status, why);
+}
+
+static void on_error_body(void *ctx, struct span path, int status,
+                          const char *why, struct buf *out)
+{
+    struct problem p = {.status = status,
+                        .kind = status >= 500 ? "server_error"
+                                              : "invalid_request_error",
+                        .message = why};
+
+    (void)ctx;
+    paths_dialect(path)->write_error(&p, out);
+    buf_char(out, '\n');
 }
 
 /* ---- snapshots and buffers ---- */
@@ -88,6 +102,13 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
     watch_drain(ctx);
 }
 
+static void on_ping(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    chat_ping(ctx);
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
 {
     struct worker *w = ctx;
@@ -126,8 +147,10 @@ static bool open_http(struct worker *w, int fd, struct err *e)
 {
     const struct limit_settings *l = &snapshot_settings(w->snapshot)->limits;
     struct http_limits limits = limits_of(l);
-    struct http_handler handler = {
-        .ctx = w, .request = on_request, .refused = on_refused};
+    struct http_handler handler = {.ctx = w,
+                                   .request = on_request,
+                                   .refused = on_refused,
+                                   .error_body = on_error_body};
 
     w->http = http_server_new(w->base, fd, &limits, &handler, e);
     if (!w->http)
@@ -140,8 +163,9 @@ static bool open_events(struct worker *w, struct err *e)
     w->base = event_base_new();
     w->wake = w->base ? event_new(w->base, -1, EV_PERSIST, on_wake, w) : NULL;
     w->timer = w->base ? evtimer_new(w->base, on_timer, w) : NULL;
+    w->ping = w->base ? event_new(w->base, -1, EV_PERSIST, on_ping, w) : NULL;
     w->judge = judge_new();
-    if (!w->wake || !w->timer || !w->judge)
+    if (!w->wake || !w->timer || !w->ping || !w->judge)
         return err_set(e, ERR_MEMORY, "worker: out of memory");
     return true;
 }
@@ -157,6 +181,7 @@ bool worker_init(struct worker *w, struct router *r, unsigned index, int fd,
     w->snapshot = snapshot_ref(r->first);
     id_source_seed(&w->ids);
     buf_init(&w->scratch, l->body_bytes + (1 << 20));
+    arena_init(&w->work, 4 * l->answer_bytes + (1 << 20));
     if (!open_events(w, e)) {
         close(fd);
         return false;
@@ -201,11 +226,14 @@ void worker_free(struct worker *w)
         event_free(w->wake);
     if (w->timer)
         event_free(w->timer);
+    if (w->ping)
+        event_free(w->ping);
     if (w->base)
         event_base_free(w->base);
     judge_free(w->judge);
     snapshot_unref(w->snapshot);
     buf_free(&w->scratch);
+    arena_free(&w->work);
     while (w->n_spare > 0)
         buf_free(&w->spare[--w->n_spare]);
 }

@@ -56,17 +56,16 @@ struct splice {
 
 struct dialect_ops {
     const char *name;
-    const char *chat_path;   /* behind the provider's base_url */
-    const char *auth_header; /* "authorization" */
-    const char *auth_prefix; /* "Bearer " */
+    const char *codec; /* its row of codec.c, which translates it */
 
-    /* A client's body -> r, in the arena. */
+    /* A client's body -> r, in the arena; NULL: the codec's reader. */
     bool (*decode)(struct span body, struct arena *a, struct request *r,
                    struct err *e);
     /* The same request for a provider of this dialect, in the arena. */
     bool (*splice)(const struct request *r, const struct splice *s,
                    struct arena *a, struct span *out, struct err *e);
-    /* A whole answer; false when it is none of this dialect. */
+    /* The next three are NULL where the codec's readers are used instead.
+     * A whole answer; false when it is none of this dialect. */
     bool (*read)(struct span body, struct answer *out, struct err *e);
     /* One event's data; stripped: the client did not ask for usage. */
     enum event_view (*event)(struct span data, bool stripped,
@@ -78,11 +77,19 @@ struct dialect_ops {
     void (*write_stream_error)(const struct problem *p, struct buf *out);
     /* What ends a stream that was whole but lacked its end mark. */
     const char *end_mark;
+    /* What keeps a waiting stream alive; means nothing to the client. */
+    const char *ping;
 };
 
 const struct dialect_ops *dialect_find(const char *name); /* or NULL */
 const struct dialect_ops *dialect_at(unsigned i);         /* or NULL */
 
-extern const struct dialect_ops dialect_openai;
+extern const struct dialect_ops dialect_openai, dialect_responses,
+    dialect_anthropic, dialect_gemini;
+
+/* The body with another name of the model and nothing else changed; the body
+ * itself where the name is not in it. */
+MUST_USE bool dialect_rename(const struct request *r, struct span model,
+                             struct arena *a, struct span *out, struct err *e);
 
 #endif

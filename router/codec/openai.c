@@ -96,7 +96,20 @@ static void put_text(struct buf *out, const char *text)
         buf_str(out, "null");
 }
 
-static void write_error(const struct problem *p, struct buf *out)
+bool dialect_rename(const struct request *r, struct span model, struct arena *a,
+                    struct span *out, struct err *e)
+{
+    struct edits edits = {.n = 0};
+
+    *out = r->body;
+    if (r->model_raw.len == 0)
+        return true;
+    add_edit(&edits, r->model_raw, model);
+    *out = apply(r->body, &edits, a);
+    return out->ptr || err_set(e, ERR_MEMORY, "request too large to pass on");
+}
+
+void openai_write_error(const struct problem *p, struct buf *out)
 {
     buf_str(out, "{\"error\":{\"message\":");
     put_text(out, p->message);
@@ -112,21 +125,20 @@ static void write_error(const struct problem *p, struct buf *out)
 static void write_stream_error(const struct problem *p, struct buf *out)
 {
     buf_str(out, "data: ");
-    write_error(p, out);
+    openai_write_error(p, out);
     buf_str(out, "\n\ndata: [DONE]\n\n");
 }
 
 const struct dialect_ops dialect_openai = {
     .name = "openai",
-    .chat_path = "/chat/completions",
-    .auth_header = "authorization",
-    .auth_prefix = "Bearer ",
+    .codec = "openai",
     .decode = request_from_openai,
     .splice = splice,
     .read = openai_read,
     .event = openai_event,
     .is_error = openai_is_error,
-    .write_error = write_error,
+    .write_error = openai_write_error,
     .write_stream_error = write_stream_error,
     .end_mark = "data: [DONE]\n\n",
+    .ping = ": waiting\n\n",
 };

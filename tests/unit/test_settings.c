@@ -161,7 +161,7 @@ static void the_file_goes_before_the_catalogue(void **state)
     assert_int_equal(m[1].model.caps, CAN_TOOLS | CAN_STREAM);
     assert_int_equal(m[2].model.prices.input, m[0].model.prices.input);
     assert_string_equal(m[2].model.upstream, "mine");
-    assert_string_equal(m[0].at->url,
+    assert_string_equal(m[0].url,
                         "https://api.openai.com/v1/chat/completions");
     assert_string_equal(m[0].at->authorization, "Bearer k-12345678");
     settings_free(s);

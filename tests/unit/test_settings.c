@@ -60,7 +60,7 @@ static const struct wrong wrongs[] = {
           "routes: {auto: {arms: [p]}}\n",
      "not served by this version"},
     {HEAD "plans: {nano: {model: big}}\n", "a name of its own"},
-    {"providers: {c: {dialect: anthropic}}\nmodels: {}\n",
+    {"providers: {c: {dialect: telepathy}}\nmodels: {}\n",
      "found anthropic for the provider c"},
     {"providers: {c: {dialect: klingon}}\nmodels: {}\n", "klingon"},
     {"providers: {c: {}}\nmodels: {}\n", "wanted a dialect"},

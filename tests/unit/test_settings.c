@@ -61,7 +61,7 @@ static const struct wrong wrongs[] = {
      "not served by this version"},
     {HEAD "plans: {nano: {model: big}}\n", "a name of its own"},
     {"providers: {c: {dialect: telepathy}}\nmodels: {}\n",
-     "found anthropic for the provider c"},
+     "a dialect that weir serves"},
     {"providers: {c: {dialect: klingon}}\nmodels: {}\n", "klingon"},
     {"providers: {c: {}}\nmodels: {}\n", "wanted a dialect"},
     {"providers: {c: {like: nobody}}\nmodels: {}\n", "nobody"},
@@ -161,8 +161,7 @@ static void the_file_goes_before_the_catalogue(void **state)
     assert_int_equal(m[1].model.caps, CAN_TOOLS | CAN_STREAM);
     assert_int_equal(m[2].model.prices.input, m[0].model.prices.input);
     assert_string_equal(m[2].model.upstream, "mine");
-    assert_string_equal(m[0].url,
-                        "https://api.openai.com/v1/chat/completions");
+    assert_string_equal(m[0].url, "https://api.openai.com/v1/chat/completions");
     assert_string_equal(m[0].at->authorization, "Bearer k-12345678");
     settings_free(s);
 }

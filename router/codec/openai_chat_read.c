@@ -19,11 +19,6 @@ static bool no_memory(struct err *e)
     return err_set(e, ERR_MEMORY, "answer: wanted memory below its cap");
 }
 
-static struct text text_of(const struct json *v)
-{
-    return (struct text){json_inner(v), v->escaped};
-}
-
 /* ---- tool calls ---- */
 
 static bool call_error(struct reading *rd, const char *message)
@@ -145,7 +140,7 @@ static bool take_call(struct reading *rd, unsigned choice,
 static struct text arguments_of(const struct json *v)
 {
     if (v->type == JSON_STRING)
-        return text_of(v);
+        return (struct text){json_inner(v), v->escaped};
     if (v->type == JSON_OBJECT)
         return (struct text){v->raw, false};
     return (struct text){{NULL, 0}, false};
@@ -221,8 +216,7 @@ static bool read_calls(struct reading *rd, unsigned choice,
 
 static bool flush_of(struct reading *rd, unsigned choice)
 {
-    return !rd->state->pending.on || rd->state->pending.choice != choice ||
-           flush_pending(rd);
+    return rd->state->pending.choice != choice || flush_pending(rd);
 }
 
 static bool take_text(struct reading *rd, unsigned choice, enum part_kind part,
@@ -231,7 +225,8 @@ static bool take_text(struct reading *rd, unsigned choice, enum part_kind part,
     if (v->type != JSON_STRING || json_inner(v).len == 0)
         return true;
     return flush_of(rd, choice) &&
-           feed_text(rd->feed, choice, part, text_of(v));
+           feed_text(rd->feed, choice, part,
+                     (struct text){json_inner(v), v->escaped});
 }
 
 /* Thinking's parts, as Mistral writes them. */

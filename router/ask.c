@@ -71,7 +71,8 @@ static bool decode(struct ask *a, struct span body, struct arena *arena,
     c = codec_find(d->codec);
     if (!c)
         return err_set(e, ERR_INPUT, "this version does not serve %s", d->name);
-    return c->request_read(body, name, a->place.stream, arena, &a->request, e);
+    return c->request_read(&(struct inbound){body, name, a->place.stream},
+                           arena, &a->request, e);
 }
 
 static bool read_body(struct ask *a, struct http_exchange *x)

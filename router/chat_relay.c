@@ -62,8 +62,8 @@ static void read_event(struct chat *c, struct span name, struct span data)
     struct chunk_sink sink = {c, chat_take};
     struct err e = {0};
 
-    if (!c->from->stream_read(c->reader, name, data, &c->worker->work, &sink,
-                              &e) &&
+    if (!c->from->stream_read(c->reader, &(struct framed){name, data},
+                              &c->worker->work, &sink, &e) &&
         !c->answer.is_error)
         c->error = "upstream_invalid";
     arena_reset(&c->worker->work);

@@ -15,8 +15,9 @@
 static bool look_by_codec(struct chat *c, const struct sse_event *ev)
 {
     struct chunk_sink sink = {c, chat_take};
-    bool ok = c->from->stream_read(c->reader, ev->name, ev->data,
-                                   &c->worker->work, &sink, NULL);
+    bool ok =
+        c->from->stream_read(c->reader, &(struct framed){ev->name, ev->data},
+                             &c->worker->work, &sink, NULL);
 
     arena_reset(&c->worker->work);
     if (!ok && !c->answer.is_error)

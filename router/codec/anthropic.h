@@ -23,8 +23,7 @@
 /* Bytes of a stream's states, reading and writing. */
 enum { ANTHROPIC_READER_SIZE = 96, ANTHROPIC_WRITER_SIZE = 96 };
 
-MUST_USE bool anthropic_request_read(struct span body, struct span model,
-                                     bool stream, struct arena *a,
+MUST_USE bool anthropic_request_read(const struct inbound *in, struct arena *a,
                                      struct request *r, struct err *e);
 MUST_USE bool anthropic_request_write(const struct request *r,
                                       const struct target *t, struct losses *l,
@@ -32,9 +31,9 @@ MUST_USE bool anthropic_request_write(const struct request *r,
 MUST_USE bool anthropic_answer_read(struct span body, int status,
                                     struct arena *a, struct chunk_sink *sink,
                                     struct err *e);
-MUST_USE bool anthropic_stream_read(void *state, struct span event,
-                                    struct span data, struct arena *a,
-                                    struct chunk_sink *sink, struct err *e);
+MUST_USE bool anthropic_stream_read(void *state, const struct framed *got,
+                                    struct arena *a, struct chunk_sink *sink,
+                                    struct err *e);
 MUST_USE bool anthropic_stream_end(void *state, struct chunk_sink *sink,
                                    struct err *e);
 void anthropic_stream_write(void *state, const struct request *asked,

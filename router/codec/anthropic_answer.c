@@ -519,10 +519,12 @@ static bool done(bool ok, struct err *e)
                          "answer: wanted memory or room for it, found none");
 }
 
-bool anthropic_stream_read(void *state, struct span event, struct span data,
+bool anthropic_stream_read(void *state, const struct framed *got,
                            struct arena *a, struct chunk_sink *sink,
                            struct err *e)
 {
+    struct span event = got->name;
+    struct span data = got->data;
     struct reading r = {state, a, sink};
     struct json ev;
     struct err why;

@@ -480,9 +480,12 @@ static bool read_model(struct reader *rd, const struct json *v,
            err_set(rd->e, ERR_INPUT, "model: wanted a name, found \"\"");
 }
 
-bool anthropic_request_read(struct span body, struct span model, bool stream,
-                            struct arena *a, struct request *r, struct err *e)
+bool anthropic_request_read(const struct inbound *in, struct arena *a,
+                            struct request *r, struct err *e)
 {
+    struct span body = in->body;
+    struct span model = in->model;
+    bool stream = in->stream;
     struct reader rd = {.a = a, .e = e};
     struct json top;
     struct body b;

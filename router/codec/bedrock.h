@@ -14,17 +14,16 @@
  * format of its own: its input is the answer's text. */
 #define BEDROCK_ANSWER_TOOL "weir_structured_answer"
 
-MUST_USE bool bedrock_request_read(struct span body, struct span model,
-                                   bool stream, struct arena *a,
+MUST_USE bool bedrock_request_read(const struct inbound *in, struct arena *a,
                                    struct request *r, struct err *e);
 MUST_USE bool bedrock_request_write(const struct request *r,
                                     const struct target *t, struct losses *l,
                                     struct buf *out, struct err *e);
 MUST_USE bool bedrock_answer_read(struct span body, int status, struct arena *a,
                                   struct chunk_sink *sink, struct err *e);
-MUST_USE bool bedrock_stream_read(void *state, struct span event,
-                                  struct span data, struct arena *a,
-                                  struct chunk_sink *sink, struct err *e);
+MUST_USE bool bedrock_stream_read(void *state, const struct framed *got,
+                                  struct arena *a, struct chunk_sink *sink,
+                                  struct err *e);
 MUST_USE bool bedrock_stream_end(void *state, struct chunk_sink *sink,
                                  struct err *e);
 /* A built-in tool's result (PART_OTHER) has its JSON in one TEXT. */

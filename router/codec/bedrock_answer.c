@@ -539,10 +539,11 @@ static bool read_event(struct state *s, struct span event, struct span data,
     return true; /* of a later version */
 }
 
-bool bedrock_stream_read(void *state, struct span event, struct span data,
-                         struct arena *a, struct chunk_sink *sink,
-                         struct err *e)
+bool bedrock_stream_read(void *state, const struct framed *got, struct arena *a,
+                         struct chunk_sink *sink, struct err *e)
 {
+    struct span event = got->name;
+    struct span data = got->data;
     struct state *s = state;
 
     s->feed.sink = sink;

@@ -423,9 +423,12 @@ static const struct field body_fields[] = {
     END,
 };
 
-bool bedrock_request_read(struct span body, struct span model, bool stream,
-                          struct arena *a, struct request *r, struct err *e)
+bool bedrock_request_read(const struct inbound *in, struct arena *a,
+                          struct request *r, struct err *e)
 {
+    struct span body = in->body;
+    struct span model = in->model;
+    bool stream = in->stream;
     struct reader rd = {.a = a, .e = e};
     struct json top;
     struct body b;

@@ -30,17 +30,27 @@ struct target {
  * table row (codec/quirks.c): which names it uses, what it refuses. */
 struct quirks;
 
+/* A request as it came in.  model: from the path where the dialect has it
+ * there (Gemini, Bedrock), else empty; stream: likewise. */
+struct inbound {
+    struct span body, model;
+    bool stream;
+};
+
+/* What the framing made of the bytes: one event of a stream. */
+struct framed {
+    struct span name, data;
+};
+
 enum framing { FRAMING_SSE, FRAMING_AWS, FRAMING_NONE };
 
 struct codec {
     const char *name;
     enum framing framing; /* of its streams */
 
-    /* A client's (or a recorded) request.  model: from the path where the
-     * dialect has it there (Gemini, Bedrock), else empty; stream: likewise.
-     */
-    bool (*request_read)(struct span body, struct span model, bool stream,
-                         struct arena *a, struct request *r, struct err *e);
+    /* A client's (or a recorded) request. */
+    bool (*request_read)(const struct inbound *in, struct arena *a,
+                         struct request *r, struct err *e);
     /* The body for the target.  What cannot be carried goes into l. */
     bool (*request_write)(const struct request *r, const struct target *t,
                           struct losses *l, struct buf *out, struct err *e);
@@ -53,9 +63,8 @@ struct codec {
      * in the state may point into it.  An event is what the framing made of
      * the bytes. */
     size_t reader_size;
-    bool (*stream_read)(void *state, struct span event, struct span data,
-                        struct arena *a, struct chunk_sink *sink,
-                        struct err *e);
+    bool (*stream_read)(void *state, const struct framed *got, struct arena *a,
+                        struct chunk_sink *sink, struct err *e);
     /* The bytes have ended: gives END, or ERROR when it was cut. */
     bool (*stream_end)(void *state, struct chunk_sink *sink, struct err *e);
 

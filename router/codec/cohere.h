@@ -14,17 +14,16 @@
 
 enum { COHERE_READER_SIZE = 2048, COHERE_WRITER_SIZE = 256 };
 
-MUST_USE bool cohere_request_read(struct span body, struct span model,
-                                  bool stream, struct arena *a,
+MUST_USE bool cohere_request_read(const struct inbound *in, struct arena *a,
                                   struct request *r, struct err *e);
 MUST_USE bool cohere_request_write(const struct request *r,
                                    const struct target *t, struct losses *l,
                                    struct buf *out, struct err *e);
 MUST_USE bool cohere_answer_read(struct span body, int status, struct arena *a,
                                  struct chunk_sink *sink, struct err *e);
-MUST_USE bool cohere_stream_read(void *state, struct span event,
-                                 struct span data, struct arena *a,
-                                 struct chunk_sink *sink, struct err *e);
+MUST_USE bool cohere_stream_read(void *state, const struct framed *got,
+                                 struct arena *a, struct chunk_sink *sink,
+                                 struct err *e);
 MUST_USE bool cohere_stream_end(void *state, struct chunk_sink *sink,
                                 struct err *e);
 void cohere_stream_write(void *state, const struct request *asked,

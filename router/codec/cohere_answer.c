@@ -349,9 +349,11 @@ static bool read_event(struct state *s, struct span event, struct span data,
     return true; /* citation-end, debug, and what may come */
 }
 
-bool cohere_stream_read(void *state, struct span event, struct span data,
-                        struct arena *a, struct chunk_sink *sink, struct err *e)
+bool cohere_stream_read(void *state, const struct framed *got, struct arena *a,
+                        struct chunk_sink *sink, struct err *e)
 {
+    struct span event = got->name;
+    struct span data = got->data;
     struct state *s = state;
 
     s->feed.sink = sink;

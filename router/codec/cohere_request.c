@@ -453,9 +453,12 @@ static const struct field fields[] = {
 };
 #undef AT
 
-bool cohere_request_read(struct span body, struct span model, bool stream,
-                         struct arena *a, struct request *r, struct err *e)
+bool cohere_request_read(const struct inbound *in, struct arena *a,
+                         struct request *r, struct err *e)
 {
+    struct span body = in->body;
+    struct span model = in->model;
+    bool stream = in->stream;
     struct reader rd = {.a = a, .e = e};
     struct json top;
 

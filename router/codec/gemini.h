@@ -54,8 +54,7 @@ void gemini_schema_write(struct span schema, const struct schema_target *t,
 MUST_USE bool gemini_schema_read(struct span written, struct arena *a,
                                  struct span *schema);
 
-MUST_USE bool gemini_request_read(struct span body, struct span model,
-                                  bool stream, struct arena *a,
+MUST_USE bool gemini_request_read(const struct inbound *in, struct arena *a,
                                   struct request *r, struct err *e);
 MUST_USE bool gemini_request_write(const struct request *r,
                                    const struct target *t, struct losses *l,
@@ -83,9 +82,9 @@ void gemini_write_thinking(struct gemini_out *w, const struct params *p,
 /* Reading answers; a stream's state is struct feed. */
 MUST_USE bool gemini_answer_read(struct span body, int status, struct arena *a,
                                  struct chunk_sink *sink, struct err *e);
-MUST_USE bool gemini_stream_read(void *state, struct span event,
-                                 struct span data, struct arena *a,
-                                 struct chunk_sink *sink, struct err *e);
+MUST_USE bool gemini_stream_read(void *state, const struct framed *got,
+                                 struct arena *a, struct chunk_sink *sink,
+                                 struct err *e);
 MUST_USE bool gemini_stream_end(void *state, struct chunk_sink *sink,
                                 struct err *e);
 

@@ -453,14 +453,14 @@ bool gemini_answer_read(struct span body, int status, struct arena *a,
                    "answer: wanted memory below its cap, found none left");
 }
 
-bool gemini_stream_read(void *state, struct span event, struct span data,
-                        struct arena *a, struct chunk_sink *sink, struct err *e)
+bool gemini_stream_read(void *state, const struct framed *got, struct arena *a,
+                        struct chunk_sink *sink, struct err *e)
 {
+    struct span data = got->data;
     struct feed *f = state;
     struct reading r = {f, a, false};
     struct json v;
 
-    (void)event;
     f->sink = sink;
     if (span_is(span_trim(data), "[DONE]") || data.len == 0)
         return true;

@@ -480,9 +480,12 @@ static bool read_requests(struct reader *rd, const struct json *list,
     return gemini_read_contents(rd, &none, &one, r);
 }
 
-bool gemini_request_read(struct span body, struct span model, bool stream,
-                         struct arena *a, struct request *r, struct err *e)
+bool gemini_request_read(const struct inbound *in, struct arena *a,
+                         struct request *r, struct err *e)
 {
+    struct span body = in->body;
+    struct span model = in->model;
+    bool stream = in->stream;
     struct reader rd = {.a = a, .e = e};
     struct json top, inner, requests;
     bool ok;

@@ -2,11 +2,11 @@
 /* OpenAI chat completions: the codec's row. */
 #include "router/codec/openai_chat.h"
 
-static bool request_read(struct span body, struct span model, bool stream,
-                         struct arena *a, struct request *r, struct err *e)
+static bool request_read(const struct inbound *in, struct arena *a,
+                         struct request *r, struct err *e)
 {
-    (void)model;
-    (void)stream;
+    struct span body = in->body;
+
     return request_from_openai(body, a, r, e);
 }
 

@@ -48,8 +48,8 @@ struct chat_writer {
 
 bool chat_answer_read(struct span body, int status, struct arena *a,
                       struct chunk_sink *sink, struct err *e);
-bool chat_stream_read(void *state, struct span event, struct span data,
-                      struct arena *a, struct chunk_sink *sink, struct err *e);
+bool chat_stream_read(void *state, const struct framed *got, struct arena *a,
+                      struct chunk_sink *sink, struct err *e);
 bool chat_stream_end(void *state, struct chunk_sink *sink, struct err *e);
 
 void chat_stream_write(void *state, const struct request *asked,

@@ -570,9 +570,11 @@ bool chat_answer_read(struct span body, int status, struct arena *a,
                  &s->feed, e);
 }
 
-bool chat_stream_read(void *state, struct span event, struct span data,
-                      struct arena *a, struct chunk_sink *sink, struct err *e)
+bool chat_stream_read(void *state, const struct framed *got, struct arena *a,
+                      struct chunk_sink *sink, struct err *e)
 {
+    struct span event = got->name;
+    struct span data = got->data;
     struct chat_reader *s = state;
     struct reading rd = {s, &s->feed, a, false};
     struct span text = span_trim(data);

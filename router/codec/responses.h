@@ -39,14 +39,14 @@ struct responses_input {
 bool responses_input_read(struct reader *rd, const struct responses_input *b,
                           struct request *r);
 
-bool responses_request_read(struct span body, struct span model, bool stream,
-                            struct arena *a, struct request *r, struct err *e);
+bool responses_request_read(const struct inbound *in, struct arena *a,
+                            struct request *r, struct err *e);
 bool responses_request_write(const struct request *r, const struct target *t,
                              struct losses *l, struct buf *out, struct err *e);
 
 bool responses_answer_read(struct span body, int status, struct arena *a,
                            struct chunk_sink *sink, struct err *e);
-bool responses_stream_read(void *state, struct span event, struct span data,
+bool responses_stream_read(void *state, const struct framed *got,
                            struct arena *a, struct chunk_sink *sink,
                            struct err *e);
 bool responses_stream_end(void *state, struct chunk_sink *sink, struct err *e);

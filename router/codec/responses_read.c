@@ -568,10 +568,12 @@ bool responses_answer_read(struct span body, int status, struct arena *a,
                  rd.feed, e);
 }
 
-bool responses_stream_read(void *state, struct span event, struct span data,
+bool responses_stream_read(void *state, const struct framed *got,
                            struct arena *a, struct chunk_sink *sink,
                            struct err *e)
 {
+    struct span event = got->name;
+    struct span data = got->data;
     struct responses_reader *s = state;
     struct reading rd = {s, &s->feed, a};
     struct span text = span_trim(data);

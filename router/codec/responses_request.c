@@ -257,15 +257,14 @@ static bool read_members(struct reader *rd, const struct json *top,
     return b->n_models || reader_wrong(rd, "model", "a string", JSON_NONE);
 }
 
-bool responses_request_read(struct span body, struct span model, bool stream,
-                            struct arena *a, struct request *r, struct err *e)
+bool responses_request_read(const struct inbound *in, struct arena *a,
+                            struct request *r, struct err *e)
 {
+    struct span body = in->body;
     struct reader rd = {.a = a, .e = e};
     struct json top;
     struct body b;
 
-    (void)model;
-    (void)stream;
     memset(&b, 0, sizeof b);
     b.params = params_unsaid();
     *r = (struct request){.body = body, .params = b.params};

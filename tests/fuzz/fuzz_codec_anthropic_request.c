@@ -49,8 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err e = {ERR_NONE, ""};
 
     arena_init(&memory, (size_t)1 << 24);
-    if (anthropic_request_read(body, (struct span){NULL, 0}, false, &memory, &r,
-                               &e)) {
+    if (anthropic_request_read(
+            &(struct inbound){body, (struct span){NULL, 0}, false}, &memory, &r,
+            &e)) {
         write_all(&r, true);
         write_all(&r, false);
     } else {

@@ -22,11 +22,13 @@ static void try_request(struct span body)
 
     arena_init(&a, (size_t)1 << 22);
     buf_init(&out, (size_t)1 << 22);
-    if (codec->request_read(body, SPAN("m"), false, &a, &r, &e)) {
+    if (codec->request_read(&(struct inbound){body, SPAN("m"), false}, &a, &r,
+                            &e)) {
         check_that(codec->request_write(&r, &t, &l, &out, &e), "%s", e.msg);
         check_that(json_parse(buf_view(&out), &v, &e), "%s", e.msg);
-        check_that(codec->request_read(buf_view(&out), SPAN("m"), false, &a,
-                                       &again, &e) ||
+        check_that(codec->request_read(
+                       &(struct inbound){buf_view(&out), SPAN("m"), false}, &a,
+                       &again, &e) ||
                        e.kind == ERR_MEMORY,
                    "%s", e.msg);
         t.same_dialect = true;

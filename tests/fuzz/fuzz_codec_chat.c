@@ -20,7 +20,8 @@ static void request(const struct codec *in, const struct codec *out,
     arena_init(&a, (size_t)16 << 20);
     buf_init(&b, (size_t)16 << 20);
     t.quirks = quirks_at(body.len % 13);
-    if (in->request_read(body, SPAN(""), false, &a, &r, &e) &&
+    if (in->request_read(&(struct inbound){body, SPAN(""), false}, &a, &r,
+                         &e) &&
         out->request_write(&r, &t, &l, &b, &e))
         check_that(json_parse(buf_view(&b), &v, &e), "%s: %s", e.msg,
                    buf_cstr(&b));

@@ -27,11 +27,13 @@ static void fuzz_request(struct span body, bool same)
         t.model = SPAN("gemini-3-pro");
     arena_init(&a, CAP);
     buf_init(&out, CAP);
-    if (!codec_gemini.request_read(body, SPAN("m"), false, &a, &r, &e)) {
+    if (!codec_gemini.request_read(&(struct inbound){body, SPAN("m"), false},
+                                   &a, &r, &e)) {
         check_that(e.kind != ERR_NONE && e.msg[0], "an error without words");
     } else if (codec_gemini.request_write(&r, &t, &l, &out, &e)) {
-        check_that(codec_gemini.request_read(buf_view(&out), SPAN("m"), false,
-                                             &a, &back, &e) ||
+        check_that(codec_gemini.request_read(
+                       &(struct inbound){buf_view(&out), SPAN("m"), false}, &a,
+                       &back, &e) ||
                        e.kind == ERR_MEMORY,
                    "%s: %.*s", e.msg, SPAN_ARGS(buf_view(&out)));
     }

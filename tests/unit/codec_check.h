@@ -175,8 +175,8 @@ CHECK_HELPER bool check_event(void *ctx, const struct sse_event *ev)
     struct arena a;
 
     arena_init(&a, (size_t)64 << 20);
-    s->ok =
-        s->codec->stream_read(s->state, ev->name, ev->data, &a, s->sink, s->e);
+    s->ok = s->codec->stream_read(
+        s->state, &(struct framed){ev->name, ev->data}, &a, s->sink, s->e);
     arena_free(&a);
     return s->ok;
 }

@@ -41,7 +41,8 @@ CHECK_HELPER void loop_request(const struct codec *codec,
 
     arena_init(&a, LOOP_MEMORY);
     buf_init(&out, LOOP_MEMORY);
-    check_that(codec->request_read(rec->asked, SPAN(""), false, &a, &r, &e),
+    check_that(codec->request_read(
+                   &(struct inbound){rec->asked, SPAN(""), false}, &a, &r, &e),
                "%.*s: %s", SPAN_ARGS(rec->name), e.msg);
     t.model = r.model;
     t.stream = r.params.stream;

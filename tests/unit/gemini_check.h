@@ -57,8 +57,9 @@ CHECK_HELPER struct request *read_ok(const char *body)
     struct err e = {ERR_NONE, ""};
 
     assert_non_null(r);
-    if (!codec_gemini.request_read(span_of(body), SPAN("gemini-2.5-flash"),
-                                   false, &memory, r, &e))
+    if (!codec_gemini.request_read(
+            &(struct inbound){span_of(body), SPAN("gemini-2.5-flash"), false},
+            &memory, r, &e))
         fail_msg("%s", e.msg);
     return r;
 }

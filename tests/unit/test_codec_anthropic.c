@@ -36,8 +36,9 @@ static int end(void **state)
 
 static bool read_request(struct span body)
 {
-    return codec_anthropic.request_read(body, (struct span){NULL, 0}, false,
-                                        &memory, &r, &e);
+    return codec_anthropic.request_read(
+        &(struct inbound){body, (struct span){NULL, 0}, false}, &memory, &r,
+        &e);
 }
 
 /* ---- recordings ---- */

@@ -200,7 +200,8 @@ static bool check_request(const struct recording *x,
     from = codec_find(dialect);
     t.of = catalogue_find(models, t.model);
     if (!from || !from->request_read || !is_chat(x->path) ||
-        !from->request_read(x->asked, SPAN("m"), x->streamed, &memory, &r, &e))
+        !from->request_read(&(struct inbound){x->asked, SPAN("m"), x->streamed},
+                            &memory, &r, &e))
         return false;
     buf_init(&out, (size_t)1 << 28);
     check_that(anthropic_request_write(&r, &t, &l, &out, &e), "%.*s: %s",

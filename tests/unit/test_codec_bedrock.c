@@ -68,9 +68,10 @@ static void check_request(const struct recording *rec)
 
     arena_init(&a, (size_t)64 << 20);
     buf_init(&out, (size_t)64 << 20);
-    if (!codec_bedrock.request_read(rec->asked, t.model,
-                                    span_has(rec->path, SPAN("-stream")), &a,
-                                    &r, &e))
+    if (!codec_bedrock.request_read(
+            &(struct inbound){rec->asked, t.model,
+                              span_has(rec->path, SPAN("-stream"))},
+            &a, &r, &e))
         fail_msg("%.*s: %s", SPAN_ARGS(rec->name), e.msg);
     assert_true(r.n_messages > 0);
     assert_true(codec_bedrock.request_write(&r, &t, &l, &out, &e));
@@ -80,8 +81,8 @@ static void check_request(const struct recording *rec)
     buf_reset(&out);
     t.same_dialect = false;
     assert_true(codec_bedrock.request_write(&r, &t, &l, &out, &e));
-    if (!codec_bedrock.request_read(buf_view(&out), t.model, false, &a, &again,
-                                    &e))
+    if (!codec_bedrock.request_read(
+            &(struct inbound){buf_view(&out), t.model, false}, &a, &again, &e))
         fail_msg("%.*s: %s", SPAN_ARGS(rec->name), e.msg);
     check_same_talk(&r, &again);
     buf_free(&out);

@@ -13,7 +13,8 @@ static struct request read_request(const char *body, struct arena *a)
     struct request r;
     struct err e;
 
-    if (!codec_bedrock.request_read(span_of(body), SPAN("m"), false, a, &r, &e))
+    if (!codec_bedrock.request_read(
+            &(struct inbound){span_of(body), SPAN("m"), false}, a, &r, &e))
         fail_msg("%s: %s", body, e.msg);
     return r;
 }
@@ -260,8 +261,9 @@ static void wrong_types_are_named_with_their_place(void **state)
         struct err e = {ERR_NONE, ""};
 
         arena_init(&a, 1 << 20);
-        assert_false(codec_bedrock.request_read(span_of(wrong[i].body),
-                                                SPAN("m"), false, &a, &r, &e));
+        assert_false(codec_bedrock.request_read(
+            &(struct inbound){span_of(wrong[i].body), SPAN("m"), false}, &a, &r,
+            &e));
         assert_string_equal(e.msg, wrong[i].message);
         arena_free(&a);
     }

@@ -228,8 +228,9 @@ static const struct request *asked_for(const struct recording *x,
                                        const struct codec *from,
                                        struct request *r)
 {
-    if (!from->request_read(x->asked, SPAN("model"), x->streamed, &memory, r,
-                            &e))
+    if (!from->request_read(
+            &(struct inbound){x->asked, SPAN("model"), x->streamed}, &memory, r,
+            &e))
         *r =
             (struct request){.params = params_unsaid(), .model = SPAN("model")};
     r->params.stream_usage = true; /* else its dialect leaves it out */

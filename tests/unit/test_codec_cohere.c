@@ -76,7 +76,8 @@ static void check_request(const struct recording *rec)
 
     arena_init(&a, (size_t)64 << 20);
     buf_init(&out, (size_t)64 << 20);
-    if (!codec_cohere.request_read(rec->asked, SPAN(""), false, &a, &r, &e))
+    if (!codec_cohere.request_read(
+            &(struct inbound){rec->asked, SPAN(""), false}, &a, &r, &e))
         fail_msg("%.*s: %s", SPAN_ARGS(rec->name), e.msg);
     assert_true(r.n_messages > 0 && r.model.len);
     t.model = r.model;
@@ -87,8 +88,8 @@ static void check_request(const struct recording *rec)
     buf_reset(&out);
     t.same_dialect = false;
     assert_true(codec_cohere.request_write(&r, &t, &l, &out, &e));
-    if (!codec_cohere.request_read(buf_view(&out), SPAN(""), false, &a, &again,
-                                   &e))
+    if (!codec_cohere.request_read(
+            &(struct inbound){buf_view(&out), SPAN(""), false}, &a, &again, &e))
         fail_msg("%.*s: %s", SPAN_ARGS(rec->name), e.msg);
     check_same_talk(&r, &again);
     buf_free(&out);
@@ -431,8 +432,9 @@ static void wrong_types_are_named_with_their_place(void **state)
         struct err e = {ERR_NONE, ""};
 
         arena_init(&a, 1 << 20);
-        assert_false(codec_cohere.request_read(span_of(wrong[i].body), SPAN(""),
-                                               false, &a, &r, &e));
+        assert_false(codec_cohere.request_read(
+            &(struct inbound){span_of(wrong[i].body), SPAN(""), false}, &a, &r,
+            &e));
         assert_string_equal(e.msg, wrong[i].message);
         arena_free(&a);
     }

@@ -36,7 +36,8 @@ static void same_request(const struct recording *rec)
     struct err e = {ERR_NONE, ""};
 
     check_that(
-        codec_gemini.request_read(rec->asked, model, stream, &memory, &r, &e),
+        codec_gemini.request_read(&(struct inbound){rec->asked, model, stream},
+                                  &memory, &r, &e),
         "%.*s: %s", SPAN_ARGS(rec->name), e.msg);
     assert_true(span_eq(r.model, model));
     out = written(&r, &t);
@@ -61,12 +62,12 @@ static void crossed_request(const struct recording *rec)
     struct err e = {ERR_NONE, ""};
     size_t calls[2] = {0, 0}, results[2] = {0, 0}, declared = 0;
 
-    assert_true(
-        codec_gemini.request_read(rec->asked, model, stream, &memory, &r, &e));
+    assert_true(codec_gemini.request_read(
+        &(struct inbound){rec->asked, model, stream}, &memory, &r, &e));
     out = written(&r, &t);
-    check_that(
-        codec_gemini.request_read(out, model, stream, &memory, &back, &e),
-        "%.*s: %s", SPAN_ARGS(rec->name), e.msg);
+    check_that(codec_gemini.request_read(&(struct inbound){out, model, stream},
+                                         &memory, &back, &e),
+               "%.*s: %s", SPAN_ARGS(rec->name), e.msg);
     for (int k = 0; k < 2; k++) {
         struct request *of = k ? &back : &r;
 

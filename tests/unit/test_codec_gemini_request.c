@@ -219,7 +219,8 @@ static void errors_name_the_field(void **state)
         struct err e = {ERR_NONE, ""};
 
         assert_false(codec_gemini.request_read(
-            span_of(cases[i].body), SPAN("m"), false, &memory, &r, &e));
+            &(struct inbound){span_of(cases[i].body), SPAN("m"), false},
+            &memory, &r, &e));
         check_that(!strncmp(e.msg, cases[i].says, strlen(cases[i].says)),
                    "%s: %s", cases[i].body, e.msg);
     }

@@ -286,7 +286,8 @@ static const char *written(const struct codec *from, const struct codec *to,
     memset(&lost, 0, sizeof lost);
     if (!t.model.len)
         t.model = SPAN("up");
-    if (!from->request_read(span_of(body), SPAN(""), false, &memory, &r, &e) ||
+    if (!from->request_read(&(struct inbound){span_of(body), SPAN(""), false},
+                            &memory, &r, &e) ||
         !to->request_write(&r, &t, &lost, &out, &e))
         return e.msg;
     return buf_cstr(&out);

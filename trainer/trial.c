@@ -168,7 +168,13 @@ static bool path_add(struct trial *t, struct course *r, const struct guesses *g,
     return true;
 }
 
-/* Places by score within the fold; equal scores share the middle place. */
+/*
+ * The score by which requests go to the strong arm first.  Folds of single
+ * groups are alike, so a request's place is its rank within its fold (equal
+ * scores share the middle one), and small offsets between the folds' fits do
+ * not count.  Folds of whole tasks are not alike: one may need the strong arm
+ * more than another, and the guessed gain says so; it stays as it is.
+ */
 static bool ranks_set(const struct trial *t, const struct guesses *g,
                       double *rank, struct err *e)
 {
@@ -176,15 +182,19 @@ static bool ranks_set(const struct trial *t, const struct guesses *g,
     double *score = malloc((g->n + 1) * sizeof *score);
     bool ok = order && score;
     for (size_t i = 0; ok && i < g->n; i++)
-        score[i] = g->quality[i * g->n_arms + t->strong] -
-                   g->quality[i * g->n_arms + t->weak];
+        rank[i] = score[i] = g->quality[i * g->n_arms + t->strong] -
+                             g->quality[i * g->n_arms + t->weak];
     if (ok)
         metrics_order(score, g->n, order);
-    for (size_t i = 0, j; ok && i < g->n; i = j) {
+    /* Who says the same of a whole fold says nothing: no offset of the fold's
+     * training rows is to look like knowledge. */
+    bool mute = ok && g->n && score[order[0]] == score[order[g->n - 1]];
+    for (size_t i = 0, j; ok && (mute || !t->by_task) && i < g->n; i = j) {
         for (j = i; j < g->n && score[order[j]] == score[order[i]]; j++)
             ;
         for (size_t k = i; k < j; k++)
-            rank[order[k]] = 1 - (double)(i + j) / (2 * (double)g->n);
+            rank[order[k]] =
+                t->by_task ? 0 : 1 - (double)(i + j) / (2 * (double)g->n);
     }
     free(order);
     free(score);
@@ -344,6 +354,7 @@ bool trial_run(struct trial *t, const struct contest *c,
     struct layout l = {0};
     struct bout b = {0};
     *t = (struct trial){.c = c,
+                        .by_task = o->by_task,
                         .folds = c->train == c->test ? o->folds : 1,
                         .row = malloc((c->test->n + 1) * sizeof *t->row)};
     bool ok = options_check(c, o, e) && (t->row || no_memory(e)) &&

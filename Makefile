@@ -166,6 +166,16 @@ fuzz:
 docs: weir
 	@docs/update.sh
 
+# Training 100,000 prompts x 4 arms: time and memory.
+bench-train: weir
+	@mkdir -p build/bench-train
+	python3 bench/train_rows.py datasets/sample.jsonl 100000 \
+	  > build/bench-train/rows.jsonl
+	/usr/bin/time -f '%e s, %U s of CPU, %M kB in the largest process' \
+	  ./weir train --data build/bench-train/rows.jsonl \
+	  --out build/bench-train/rows.weir
+.PHONY: bench-train
+
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 

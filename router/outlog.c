@@ -13,7 +13,7 @@ static const struct outlog_options DEFAULTS = {
     .queue_bytes = 32 << 20,
     .spill_bytes = 256 << 20,
     .flush_ms = 200,
-    .batch_rows = 512,
+    .batch_rows = 128,
     .busy_ms = 500,
     .retry_ms = 1000,
 };

@@ -129,9 +129,11 @@ deps:
 	@tests/lint/deps.sh
 
 check:
+	@tests/lint/deps.sh check
 	@tests/run.sh
 
 lint:
+	@tests/lint/deps.sh check
 	@tests/lint/run.sh
 
 # ---- benchmarks; each prints its figures and what they were wanted to be ----

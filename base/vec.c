@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { HEAD = 16, REAL = 4 };
+enum { HEAD = 16, REAL = 4, TERM_MOST = 5 + REAL };
 
 void vec_clear(struct vec *v)
 {
@@ -81,14 +81,24 @@ static unsigned char *put_terms(unsigned char *p, const struct term *t,
     return p;
 }
 
+size_t vec_pack_most(const struct vec *v)
+{
+    return HEAD + (size_t)TERM_MOST * (v->n_words + v->n_marks) +
+           (size_t)REAL * v->n_dense;
+}
+
 size_t vec_pack(const struct vec *v, void *dst, size_t size)
 {
-    size_t need = HEAD + terms_size(v->words, v->n_words) +
-                  terms_size(v->marks, v->n_marks) + (size_t)v->n_dense * REAL;
     unsigned char *p = dst;
 
-    if (need > size)
-        return need;
+    if (size < vec_pack_most(v)) {
+        size_t need = HEAD + terms_size(v->words, v->n_words) +
+                      terms_size(v->marks, v->n_marks) +
+                      (size_t)v->n_dense * REAL;
+
+        if (need > size)
+            return need;
+    }
     put_u32(p, v->version);
     put_u32(p + 4, v->n_words);
     put_u32(p + 8, v->n_marks);
@@ -97,7 +107,7 @@ size_t vec_pack(const struct vec *v, void *dst, size_t size)
     p = put_terms(p, v->marks, v->n_marks);
     for (uint32_t i = 0; i < v->n_dense; i++)
         put_f32(p + (size_t)REAL * i, v->dense[i]);
-    return need;
+    return (size_t)(p - (unsigned char *)dst) + (size_t)REAL * v->n_dense;
 }
 
 /* Where reading has come to. */

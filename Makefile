@@ -158,6 +158,10 @@ bench-load: weir
 bench-memory: weir
 	@tests/lint/deps.sh bench && bench/memory.sh
 
+.PHONY: profile
+profile: weir
+	@tests/lint/deps.sh bench && bench/profile.sh
+
 # Seconds for each fuzzer: make fuzz SECONDS=60
 SECONDS ?= 30
 fuzz:

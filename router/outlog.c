@@ -2,11 +2,14 @@
 #include "router/outlog_queue.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+
+enum { TRIM_ABOVE = 1 << 20 }; /* bytes in the queue */
 
 static const struct outlog_options DEFAULTS = {
     .queue_rows = 8192,
@@ -211,6 +214,20 @@ static void wait_for_work(struct outlog *log)
     pthread_cond_timedwait(&log->work, &log->lock, &t);
 }
 
+/*
+ * Rows that waited while the disk was slow leave holes in the heap, which
+ * malloc keeps: given back when the queue is short again.  The lock is held.
+ */
+static bool may_trim(struct outlog *log)
+{
+    if (log->bytes > log->peak)
+        log->peak = log->bytes;
+    if (log->peak < TRIM_ABOVE || log->bytes > TRIM_ABOVE / 4)
+        return false;
+    log->peak = log->bytes;
+    return true;
+}
+
 /* At most a batch from the head of the queue; the lock is held. */
 static struct outlog_item *take_batch(struct outlog *log)
 {
@@ -236,6 +253,7 @@ static void *writer(void *arg)
 {
     struct outlog *log = arg;
     bool stop = false, more = true; /* more of the spill to take up */
+    bool trim;
 
     while (!stop) {
         struct outlog_item *list = NULL;
@@ -243,12 +261,15 @@ static void *writer(void *arg)
         pthread_mutex_lock(&log->lock);
         if (!more)
             wait_for_work(log);
+        trim = may_trim(log);
         if (due(log))
             list = take_batch(log);
         stop = log->stop && !list;
         pthread_mutex_unlock(&log->lock);
         if (list)
             handle(log, list);
+        if (trim)
+            malloc_trim(0);
         more = take_up(log);
     }
     return NULL;

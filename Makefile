@@ -7,6 +7,8 @@
 #   make bench-routing the bars of routing quality
 #   make default-classifier  models/default.weir from the labelled sets
 #   make unit T=name   one unit test program, e.g. T=json
+#   make install       PREFIX=/usr/local, DESTDIR
+#   make bench         every benchmark (bench-*), some minutes
 
 VARIANT ?= release
 B := build/$(VARIANT)
@@ -181,6 +183,21 @@ bench-train: weir
 	  ./weir train --data build/bench-train/rows.jsonl \
 	  --out build/bench-train/rows.weir
 .PHONY: bench-train
+
+# DESTDIR and PREFIX as usual: the program, its default classifier, manuals.
+PREFIX ?= /usr/local
+install: weir
+	install -Dm755 weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -Dm644 models/default.weir \
+	  $(DESTDIR)$(PREFIX)/share/weir/default.weir
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 \
+	  $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+
+# Every benchmark, one after the other.
+.PHONY: bench
+bench: bench-decision bench-load bench-memory bench-train bench-routing
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

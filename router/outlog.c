@@ -13,7 +13,7 @@ enum { TRIM_ABOVE = 1 << 20 }; /* bytes in the queue */
 
 static const struct outlog_options DEFAULTS = {
     .queue_rows = 8192,
-    .queue_bytes = 32 << 20,
+    .queue_bytes = 4 << 20,
     .spill_bytes = 256 << 20,
     .flush_ms = 200,
     .batch_rows = 128,
@@ -187,11 +187,17 @@ static bool take_up(struct outlog *log)
     return seen == log->o.batch_rows;
 }
 
+/* Rows with whole prompts fill the queue before they are a batch. */
+static bool batch_waits(const struct outlog *log)
+{
+    return log->n >= log->o.batch_rows || log->bytes >= log->o.queue_bytes / 4;
+}
+
 static bool due(const struct outlog *log)
 {
     uint64_t age = (uint64_t)log->o.flush_ms * 1000000;
 
-    return log->stop || log->urgent || log->n >= log->o.batch_rows ||
+    return log->stop || log->urgent || batch_waits(log) ||
            (log->first && clock_ns() - log->since >= age);
 }
 
@@ -294,9 +300,10 @@ static bool make_item(enum outlog_kind kind, const void *row,
 /* False when the queue is full or closed. */
 static bool enqueue(struct outlog *log, struct outlog_item *it, bool urgent)
 {
-    bool ok;
+    bool ok, waited;
 
     pthread_mutex_lock(&log->lock);
+    waited = batch_waits(log);
     ok = !log->stop && log->n < log->o.queue_rows &&
          log->bytes + it->size <= log->o.queue_bytes;
     if (ok) {
@@ -310,7 +317,7 @@ static bool enqueue(struct outlog *log, struct outlog_item *it, bool urgent)
         if (urgent && !log->urgent) {
             log->urgent = true;
             pthread_cond_signal(&log->work);
-        } else if (log->n == 1 || log->n == log->o.batch_rows) {
+        } else if (log->n == 1 || (!waited && batch_waits(log))) {
             pthread_cond_signal(&log->work);
         }
     }

@@ -69,7 +69,7 @@ struct outlog_label {
 
 struct outlog_options {
     size_t queue_rows;   /* 0: 8192 */
-    size_t queue_bytes;  /* 0: 32 MiB */
+    size_t queue_bytes;  /* 0: 4 MiB; beyond it rows go to the spill */
     size_t spill_bytes;  /* 0: 256 MiB; beyond it rows are lost */
     unsigned flush_ms;   /* 0: 200; the age of the oldest unwritten row */
     unsigned batch_rows; /* 0: 128; written at once when so many wait */

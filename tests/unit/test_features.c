@@ -325,7 +325,7 @@ static void identities_tell_conversations_apart(void **state)
     assert_int_not_equal(a.session_hash, facts.session_hash);
 }
 
-static void the_stem_is_of_letters_and_digits_only(void **state)
+static void the_stem_is_of_letters_digits_and_arithmetic(void **state)
 {
     uint64_t stem;
 
@@ -336,6 +336,12 @@ static void the_stem_is_of_letters_and_digits_only(void **state)
     assert_int_equal(stem, facts.stem_hash);
     extract_text("What is 2+3?", &one);
     assert_int_not_equal(stem, facts.stem_hash);
+    extract_text("What is 2-2?", &one);
+    assert_int_not_equal(stem, facts.stem_hash);
+    extract_text("A well-known **fact**, and/or not", &one);
+    stem = facts.stem_hash;
+    extract_text("# A well known fact and or not", &one);
+    assert_int_equal(stem, facts.stem_hash);
 }
 
 static void media_and_formats_are_facts(void **state)
@@ -487,7 +493,7 @@ int main(void)
         cmocka_unit_test(agents_are_told_by_marks),
         cmocka_unit_test(hints_are_marks_only_where_given),
         cmocka_unit_test(identities_tell_conversations_apart),
-        cmocka_unit_test(the_stem_is_of_letters_and_digits_only),
+        cmocka_unit_test(the_stem_is_of_letters_digits_and_arithmetic),
         cmocka_unit_test(media_and_formats_are_facts),
         cmocka_unit_test(nothing_of_an_earlier_request_is_left),
         cmocka_unit_test(every_dense_feature_has_a_name_of_its_own),

@@ -142,9 +142,11 @@ static void identify(struct view *v)
     v->session_hash = h;
 }
 
-static bool is_operand(const struct token *t)
+static bool is_operand(const struct words *w, const struct token *t)
 {
-    return t->kind == TOKEN_NUMBER || (t->kind != TOKEN_SIGN && t->len == 1);
+    if (t->kind == TOKEN_SIGN)
+        return w->fold[t->at] == '(' || w->fold[t->at] == ')';
+    return t->kind == TOKEN_NUMBER || t->len == 1;
 }
 
 /* In 5 - 3 and x > 2 the sign is the question; in well-known it is not. */
@@ -153,8 +155,8 @@ static bool is_operator(const struct words *w, uint32_t i)
     const struct token *t = &w->tokens[i];
 
     return t->len == 1 && strchr("+-*/=<>^", w->fold[t->at]) &&
-           ((i > 0 && is_operand(t - 1)) ||
-            (i + 1 < w->n_tokens && is_operand(t + 1)));
+           ((i > 0 && is_operand(w, t - 1)) ||
+            (i + 1 < w->n_tokens && is_operand(w, t + 1)));
 }
 
 /* Letters, digits and signs of arithmetic of the last user message; of a

@@ -34,7 +34,7 @@ struct facts {
     uint64_t session_hash; /* system prompt + first user message */
     uint64_t stem_hash;    /* last user message, normalised: letters and
                               digits folded, of signs only those of arithmetic
-                              beside a number or a single letter */
+                              beside a number, a letter or a bracket */
 };
 
 /*

@@ -7,6 +7,8 @@
 #   make bench-routing the bars of routing quality
 #   make default-classifier  models/default.weir from the labelled sets
 #   make unit T=name   one unit test program, e.g. T=json
+#   make install       PREFIX=/usr/local, DESTDIR
+#   make bench         every benchmark (bench-*), some minutes
 
 VARIANT ?= release
 B := build/$(VARIANT)
@@ -129,9 +131,11 @@ deps:
 	@tests/lint/deps.sh
 
 check:
+	@tests/lint/deps.sh check
 	@tests/run.sh
 
 lint:
+	@tests/lint/deps.sh check
 	@tests/lint/run.sh
 
 # ---- benchmarks; each prints its figures and what they were wanted to be ----
@@ -156,6 +160,10 @@ bench-load: weir
 bench-memory: weir
 	@tests/lint/deps.sh bench && bench/memory.sh
 
+.PHONY: profile
+profile: weir
+	@tests/lint/deps.sh bench && bench/profile.sh
+
 # Seconds for each fuzzer: make fuzz SECONDS=60
 SECONDS ?= 30
 fuzz:
@@ -165,6 +173,31 @@ fuzz:
 # The references that are made from the program's own tables.
 docs: weir
 	@docs/update.sh
+
+# Training 100,000 prompts x 4 arms: time and memory.
+bench-train: weir
+	@mkdir -p build/bench-train
+	python3 bench/train_rows.py datasets/sample.jsonl 100000 \
+	  > build/bench-train/rows.jsonl
+	/usr/bin/time -f '%e s, %U s of CPU, %M kB in the largest process' \
+	  ./weir train --data build/bench-train/rows.jsonl \
+	  --out build/bench-train/rows.weir
+.PHONY: bench-train
+
+# DESTDIR and PREFIX as usual: the program, its default classifier, manuals.
+PREFIX ?= /usr/local
+install: weir
+	install -Dm755 weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -Dm644 models/default.weir \
+	  $(DESTDIR)$(PREFIX)/share/weir/default.weir
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 \
+	  $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+
+# Every benchmark, one after the other.
+.PHONY: bench
+bench: bench-decision bench-load bench-memory bench-train bench-routing
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -32,12 +32,17 @@ struct vec {
 void vec_clear(struct vec *v);
 
 /*
- * Packed form for the log and for datasets: little-endian, u32 version,
- * n_words, n_marks, n_dense; then words (u32 index, f32 value), marks, dense.
- * vec_pack writes at most `size` bytes and returns the bytes it needs;
+ * Packed form for the log and for datasets: little-endian u32 version,
+ * n_words, n_marks, n_dense; then words, marks and dense (f32 each).  A term
+ * is a varint (LEB128, shortest form) of twice its index's distance from the
+ * one before it (the first: from 0), plus one if its value is 1; any other
+ * value follows as f32.  Most counts are 1: a term takes 4 to 5 bytes.
+ * vec_pack writes at most `size` bytes and returns the bytes it needs, which
+ * are never more than vec_pack_most (known without looking at the terms);
  * vec_unpack fails on anything that is not exactly one packed vector (sizes,
  * order, non-finite values).
  */
+size_t vec_pack_most(const struct vec *v);
 size_t vec_pack(const struct vec *v, void *dst, size_t size);
 MUST_USE bool vec_unpack(struct span bytes, struct vec *v, struct err *e);
 

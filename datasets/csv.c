@@ -178,24 +178,30 @@ static bool undouble(struct csv *c, struct span raw, struct span *out)
     return true;
 }
 
-/* Cuts the next field off *rest, which ends where the record ends. */
-static bool cut_quoted(struct csv *c, struct span *rest, struct span *out)
+/* Cuts the next field off *rest, which ends where the record ends; NULL, or
+ * what is wrong with it. */
+static const char *cut_quoted(struct csv *c, struct span *rest,
+                              struct span *out)
 {
     const char *p = rest->ptr + 1, *end = rest->ptr + rest->len;
     bool doubled = false;
 
     for (;;) {
         p = memchr(p, '"', (size_t)(end - p));
+        if (!p)
+            return "wanted a closing quote, found the record's end";
         if (p + 1 >= end || p[1] != '"')
             break;
         doubled = true;
         p += 2;
     }
+    if (p + 1 < end && p[1] != ',')
+        return "wanted a comma behind a closing quote, found more text";
     *out = (struct span){rest->ptr + 1, (size_t)(p - rest->ptr) - 1};
     rest->ptr = p + 1;
     rest->len = (size_t)(end - rest->ptr);
     span_cut(rest, ',');
-    return !doubled || undouble(c, *out, out);
+    return !doubled || undouble(c, *out, out) ? NULL : "no memory for a field";
 }
 
 static bool split(struct csv *c, struct span rest, struct csv_record *r,
@@ -208,8 +214,10 @@ static bool split(struct csv *c, struct span rest, struct csv_record *r,
         if (r->n == CSV_FIELDS_MAX)
             return bad(c, r->line, "wanted at most 1024 fields, found more", e);
         if (rest.len && rest.ptr[0] == '"') {
-            if (!cut_quoted(c, &rest, f))
-                return bad(c, r->line, "no memory for a field", e);
+            const char *wrong = cut_quoted(c, &rest, f);
+
+            if (wrong)
+                return bad(c, r->line, wrong, e);
         } else {
             *f = span_cut(&rest, ',');
         }

@@ -142,15 +142,32 @@ static void identify(struct view *v)
     v->session_hash = h;
 }
 
-/* Letters and digits of the last user message; of a longer one than is read
- * also its length; of one without text its JSON. */
+static bool is_operand(const struct words *w, const struct token *t)
+{
+    if (t->kind == TOKEN_SIGN)
+        return w->fold[t->at] == '(' || w->fold[t->at] == ')';
+    return t->kind == TOKEN_NUMBER || t->len == 1;
+}
+
+/* In 5 - 3 and x > 2 the sign is the question; in well-known it is not. */
+static bool is_operator(const struct words *w, uint32_t i)
+{
+    const struct token *t = &w->tokens[i];
+
+    return t->len == 1 && strchr("+-*/=<>^", w->fold[t->at]) &&
+           ((i > 0 && is_operand(w, t - 1)) ||
+            (i + 1 < w->n_tokens && is_operand(w, t + 1)));
+}
+
+/* Letters, digits and signs of arithmetic of the last user message; of a
+ * longer one than is read also its length; of one without text its JSON. */
 static uint64_t stem_hash(const struct view *v)
 {
     uint64_t h = v->window->split < v->window->n ? v->window->whole : 0;
     bool any = false;
 
     for (uint32_t i = 0; i < v->words->n_tokens; i++) {
-        if (v->words->tokens[i].kind == TOKEN_SIGN)
+        if (v->words->tokens[i].kind == TOKEN_SIGN && !is_operator(v->words, i))
             continue;
         h = words_chain(h, v->words->tokens[i].hash);
         any = true;

@@ -33,7 +33,8 @@ struct facts {
     uint64_t system_hash;  /* system prompt's identity, 0: none */
     uint64_t session_hash; /* system prompt + first user message */
     uint64_t stem_hash;    /* last user message, normalised: letters and
-                              digits folded, all else dropped */
+                              digits folded, of signs only those of arithmetic
+                              beside a number, a letter or a bracket */
 };
 
 /*

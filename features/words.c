@@ -2,33 +2,12 @@
 #include "features/words.h"
 
 #include "base/utf8.h"
+#include "features/eight.h"
 
 #include <string.h>
 #include <utf8proc.h>
 
-#define ONES 0x0101010101010101ULL
-#define TOPS 0x8080808080808080ULL
-
 /* ---- hashing ---- */
-
-static inline uint64_t load8(const char *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap64(v);
-#endif
-    return v;
-}
-
-static inline void store8(char *p, uint64_t v)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap64(v);
-#endif
-    memcpy(p, &v, 8);
-}
 
 /* fold has 64 bytes behind its end: whole words may be loaded. */
 static inline uint64_t hash(const char *p, size_t n)
@@ -36,8 +15,8 @@ static inline uint64_t hash(const char *p, size_t n)
     uint64_t h = 0x2545f4914f6cdd1dULL + n;
 
     for (; n > 8; n -= 8, p += 8)
-        h = words_stir(h ^ load8(p));
-    h = words_stir(h ^ (load8(p) & ~0ULL >> (64 - 8 * n)));
+        h = words_stir(h ^ eight_load(p));
+    h = words_stir(h ^ (eight_load(p) & ~0ULL >> (64 - 8 * n)));
     return words_stir(h);
 }
 
@@ -129,18 +108,6 @@ static const char *within_fold(const struct words *w, const char *p,
     return (size_t)(end - p) < room ? end : p + room;
 }
 
-/* A byte's top bit for each byte of x (all below 0x80) in [from, to]. */
-static inline uint64_t between(uint64_t x, unsigned char from, unsigned char to)
-{
-    return (x + ONES * (0x80U - from)) & ~(x + ONES * (0x7fU - to)) & TOPS;
-}
-
-/* How many bytes of x have their top bit, of none but top bits. */
-static inline unsigned tops(uint64_t x)
-{
-    return (unsigned)((x >> 7) * ONES >> 56);
-}
-
 /*
  * Eight bytes of text at a time: which are letters or digits, up to the first
  * that is not; folded to lower case and stored whole (what is behind the run
@@ -149,17 +116,18 @@ static inline unsigned tops(uint64_t x)
 static inline unsigned fold8(const char *p, char *out, uint32_t *upper,
                              uint32_t *digits)
 {
-    uint64_t raw = load8(p), x = raw & ~TOPS;
-    uint64_t capital = between(x, 'A', 'Z');
-    uint64_t digit = between(x, '0', '9');
-    uint64_t other = ~(capital | digit | between(x, 'a', 'z')) & TOPS;
+    uint64_t raw = eight_load(p), x = raw & ~EIGHT_TOPS;
+    uint64_t capital = eight_between(x, 'A', 'Z');
+    uint64_t digit = eight_between(x, '0', '9');
+    uint64_t other =
+        ~(capital | digit | eight_between(x, 'a', 'z')) & EIGHT_TOPS;
     uint64_t run;
 
-    other |= raw & TOPS;
+    other |= raw & EIGHT_TOPS;
     run = other ? (other & -other) - 1 : ~0ULL; /* the bits before it */
-    store8(out, x | capital >> 2);
-    *upper += tops(capital & run);
-    *digits += tops(digit & run);
+    eight_store(out, x | capital >> 2);
+    *upper += eight_count(capital & run);
+    *digits += eight_count(digit & run);
     return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
 }
 

@@ -45,6 +45,17 @@ failed:
     return NULL;
 }
 
+/*
+ * The check has read every page; of them a decision uses few: those of its
+ * terms' rows.  Resident from here on is what is asked for, page by page.
+ * Advice: whether it is taken changes nothing but memory.
+ */
+static void forget_pages(void *bytes, size_t size)
+{
+    (void)madvise(bytes, size, MADV_DONTNEED);
+    (void)madvise(bytes, size, MADV_RANDOM);
+}
+
 struct classifier *classifier_open(const char *path, uint32_t features_version,
                                    struct err *e)
 {
@@ -66,6 +77,8 @@ struct classifier *classifier_open(const char *path, uint32_t features_version,
             err_sys(e, "%s", path);
         else if (!(c = decode(bytes, size, size, features_version, e)))
             err_wrap(e, "%s", path);
+        else
+            forget_pages(bytes, size);
     }
     close(fd);
     return c;

@@ -159,7 +159,7 @@ static bool keep_judgement(struct chat *c)
     *c->decision = j->decision;
     if (prompts == PROMPTS_NONE || !c->worker->router->log)
         return true;
-    n = vec_pack(&j->vec, NULL, 0);
+    n = vec_pack_most(&j->vec);
     bytes = arena_alloc(c->arena, n);
     if (!bytes)
         return false;

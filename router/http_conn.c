@@ -2,6 +2,7 @@
 #include "router/http_conn.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -220,6 +221,16 @@ static bool skip_blank(struct evbuffer *in)
     return n == 0 || (n == 1 && two[0] == '\r');
 }
 
+static void refuse_size(struct conn *c, int status, const char *what,
+                        size_t most, size_t found)
+{
+    char why[120];
+
+    snprintf(why, sizeof why, "%s: wanted at most %zu bytes, found %zu", what,
+             most, found);
+    http_refuse(c, status, why);
+}
+
 static bool read_head(struct conn *c, size_t n)
 {
     struct evbuffer *in = bufferevent_get_input(c->bev);
@@ -236,7 +247,8 @@ static bool read_head(struct conn *c, size_t n)
         return false;
     }
     if (!x->head.chunked && x->head.length > c->server->limits.body_bytes) {
-        http_refuse(c, 413, "the body is too large");
+        refuse_size(c, 413, "the body", c->server->limits.body_bytes,
+                    x->head.length);
         return false;
     }
     x->no_body = span_is(x->head.method, "HEAD");
@@ -278,7 +290,7 @@ static bool step_head(struct conn *c)
         return false;
     }
     if ((end ? (size_t)end : n) > c->server->limits.header_bytes) {
-        http_refuse(c, 431, "the headers are too large");
+        refuse_size(c, 431, "the headers", c->server->limits.header_bytes, n);
         return false;
     }
     if (end == 0 || !read_head(c, (size_t)end))
@@ -344,7 +356,8 @@ static bool take_chunks(struct conn *c)
         }
         buf_span(&x->body, data);
         if (x->body.failed) {
-            http_refuse(c, 413, "the body is too large");
+            refuse_size(c, 413, "the body", c->server->limits.body_bytes,
+                        x->body.len + data.len);
             return false;
         }
         evbuffer_drain(in, (size_t)used);

@@ -2,18 +2,21 @@
 #include "router/outlog_queue.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 
+enum { TRIM_ABOVE = 1 << 20 }; /* bytes in the queue */
+
 static const struct outlog_options DEFAULTS = {
     .queue_rows = 8192,
-    .queue_bytes = 32 << 20,
+    .queue_bytes = 4 << 20,
     .spill_bytes = 256 << 20,
     .flush_ms = 200,
-    .batch_rows = 512,
+    .batch_rows = 128,
     .busy_ms = 500,
     .retry_ms = 1000,
 };
@@ -184,11 +187,17 @@ static bool take_up(struct outlog *log)
     return seen == log->o.batch_rows;
 }
 
+/* Rows with whole prompts fill the queue before they are a batch. */
+static bool batch_waits(const struct outlog *log)
+{
+    return log->n >= log->o.batch_rows || log->bytes >= log->o.queue_bytes / 4;
+}
+
 static bool due(const struct outlog *log)
 {
     uint64_t age = (uint64_t)log->o.flush_ms * 1000000;
 
-    return log->stop || log->urgent || log->n >= log->o.batch_rows ||
+    return log->stop || log->urgent || batch_waits(log) ||
            (log->first && clock_ns() - log->since >= age);
 }
 
@@ -209,6 +218,20 @@ static void wait_for_work(struct outlog *log)
     t.tv_sec = (time_t)(until / 1000000000);
     t.tv_nsec = (long)(until % 1000000000);
     pthread_cond_timedwait(&log->work, &log->lock, &t);
+}
+
+/*
+ * Rows that waited while the disk was slow leave holes in the heap, which
+ * malloc keeps: given back when the queue is short again.  The lock is held.
+ */
+static bool may_trim(struct outlog *log)
+{
+    if (log->bytes > log->peak)
+        log->peak = log->bytes;
+    if (log->peak < TRIM_ABOVE || log->bytes > TRIM_ABOVE / 4)
+        return false;
+    log->peak = log->bytes;
+    return true;
 }
 
 /* At most a batch from the head of the queue; the lock is held. */
@@ -236,6 +259,7 @@ static void *writer(void *arg)
 {
     struct outlog *log = arg;
     bool stop = false, more = true; /* more of the spill to take up */
+    bool trim;
 
     while (!stop) {
         struct outlog_item *list = NULL;
@@ -243,12 +267,15 @@ static void *writer(void *arg)
         pthread_mutex_lock(&log->lock);
         if (!more)
             wait_for_work(log);
+        trim = may_trim(log);
         if (due(log))
             list = take_batch(log);
         stop = log->stop && !list;
         pthread_mutex_unlock(&log->lock);
         if (list)
             handle(log, list);
+        if (trim)
+            malloc_trim(0);
         more = take_up(log);
     }
     return NULL;
@@ -273,9 +300,10 @@ static bool make_item(enum outlog_kind kind, const void *row,
 /* False when the queue is full or closed. */
 static bool enqueue(struct outlog *log, struct outlog_item *it, bool urgent)
 {
-    bool ok;
+    bool ok, waited;
 
     pthread_mutex_lock(&log->lock);
+    waited = batch_waits(log);
     ok = !log->stop && log->n < log->o.queue_rows &&
          log->bytes + it->size <= log->o.queue_bytes;
     if (ok) {
@@ -289,7 +317,7 @@ static bool enqueue(struct outlog *log, struct outlog_item *it, bool urgent)
         if (urgent && !log->urgent) {
             log->urgent = true;
             pthread_cond_signal(&log->work);
-        } else if (log->n == 1 || log->n == log->o.batch_rows) {
+        } else if (log->n == 1 || (!waited && batch_waits(log))) {
             pthread_cond_signal(&log->work);
         }
     }

@@ -132,15 +132,23 @@ static bool prepare_all(struct outlog_db *db, struct err *e)
            prepare(db, "SELECT 1 FROM requests WHERE id=?1", &db->find, e);
 }
 
-/* 16 kB pages: a row with its features lies in one leaf instead of in
- * overflow pages of its own. */
+/*
+ * 16 kB pages: a row with its features lies in one leaf instead of in
+ * overflow pages of its own.  The cache holds what one batch writes.  Some
+ * builds of SQLite wipe what they free by default: with rows that are only
+ * ever added, that wipes whole pages to be written over at once.  Checkpoints
+ * are small (4 MiB), as rows wait in memory until one has reached the disk.
+ */
 static bool set_up(struct outlog_db *db, unsigned busy_ms, bool *fatal,
                    struct err *e)
 {
     sqlite3_busy_timeout(db->h, (int)busy_ms);
     return run(db, "PRAGMA page_size=16384", e) &&
+           run(db, "PRAGMA cache_size=-1024", e) &&
+           run(db, "PRAGMA secure_delete=OFF", e) &&
            run(db, "PRAGMA journal_mode=WAL", e) &&
            run(db, "PRAGMA synchronous=NORMAL", e) &&
+           run(db, "PRAGMA wal_autocheckpoint=256", e) &&
            run(db, "PRAGMA journal_size_limit=16777216", e) &&
            make_schema(db, fatal, e) && prepare_all(db, e);
 }

@@ -33,6 +33,7 @@ struct outlog {
     pthread_cond_t done;  /* handled has grown */
     struct outlog_item *first, *last;
     size_t n, bytes;          /* in the queue */
+    size_t peak;              /* of bytes, since memory was given back */
     uint64_t pushed, handled; /* ever */
     uint64_t since;           /* ns, monotonic: first of the queue came */
     bool urgent, stop;

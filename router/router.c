@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/resident.h"
 #include "router/http.h"
 #include "router/reload.h"
 #include "router/worker.h"
@@ -174,8 +175,10 @@ struct router *router_new(const char *config, struct err *e)
     r->config = config;
     r->started_ms = clock_utc_ms();
     pthread_mutex_init(&r->lock, NULL);
-    if (open_all(r, e))
+    if (open_all(r, e)) {
+        resident_trim();
         return r;
+    }
     router_free(r);
     return NULL;
 }
@@ -217,6 +220,7 @@ bool router_reload(struct router *r, struct err *e)
                    note_restart, NULL);
     log_setup((enum log_level)set->log.level, (enum log_form)set->log.form);
     swap(r, next);
+    resident_trim();
     log_event(LOG_INFO, "reloaded", "config=%s", r->config);
     return true;
 }

@@ -144,7 +144,8 @@ struct upstream_call *call_new(struct upstream *u, struct err *e)
     buf_init(&c->url, URL_MAX);
     buf_init(&c->lines, LINES_MAX);
     c->easy = curl_easy_init();
-    if (c->easy && set_constants(c))
+    c->parsed = curl_url();
+    if (c->easy && c->parsed && set_constants(c))
         return c;
     err_set(e, ERR_MEMORY, "libcurl gives no handle");
     call_free(c);
@@ -156,6 +157,7 @@ void call_free(struct upstream_call *c)
     if (!c)
         return;
     curl_easy_cleanup(c->easy);
+    curl_url_cleanup(c->parsed);
     buf_free(&c->head);
     buf_free(&c->url);
     buf_free(&c->lines);
@@ -252,10 +254,13 @@ static bool set_headers(struct upstream_call *c,
     return link_lines(c, count_lines(&c->lines), e);
 }
 
+/* Parsed here once: libcurl would parse a text, and write it anew, with
+ * every call. */
 static bool set_url(struct upstream_call *c, const char *url, struct err *e)
 {
     bool tls = span_starts(span_of(url), "https:");
     CURLcode bad = CURLE_OK;
+    CURLUcode wrong;
 
     if (c->url.len && span_is(buf_view(&c->url), url))
         return true;
@@ -264,7 +269,13 @@ static bool set_url(struct upstream_call *c, const char *url, struct err *e)
     if (c->url.failed || c->url.len == 0)
         return err_set(e, ERR_LIMIT, "upstream URL: wanted 1 to %d bytes",
                        URL_MAX);
-    bad |= curl_easy_setopt(c->easy, CURLOPT_URL, url);
+    wrong = curl_url_set(c->parsed, CURLUPART_URL, url, CURLU_PATH_AS_IS);
+    if (wrong != CURLUE_OK) {
+        buf_reset(&c->url);
+        return err_set(e, ERR_INPUT, "upstream URL: %s",
+                       curl_url_strerror(wrong));
+    }
+    bad |= curl_easy_setopt(c->easy, CURLOPT_CURLU, c->parsed);
     bad |= curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION,
                             tls ? (long)CURL_HTTP_VERSION_2TLS
                                 : (long)CURL_HTTP_VERSION_1_1);

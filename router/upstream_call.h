@@ -48,6 +48,7 @@ struct upstream_call {
 
     /* What the easy handle is set to, so that only changes are set again. */
     struct buf url;            /* (owned) */
+    CURLU *parsed;             /* (owned) the same for libcurl */
     struct buf lines;          /* (owned) header lines, NUL after each */
     struct curl_slist *nodes;  /* (owned) [n_nodes] */
     size_t n_nodes, cap_nodes; /* nodes used, allocated */

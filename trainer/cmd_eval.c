@@ -149,8 +149,8 @@ static bool run(const struct options *o, struct buf *out, struct err *e)
     progress_end(&bar);
     if (ok) {
         s.contest.folds = 5;
-        s.contest.fit = (struct fit_options){
-            .bits = 18, .folds = 5, .threads = (unsigned)o->threads};
+        s.contest.fit =
+            (struct fit_options){.folds = 5, .threads = (unsigned)o->threads};
         progress_start(&bar, "evaluating");
         ok = evaluate(&s.contest, &how, &v, e);
         progress_end(&bar);

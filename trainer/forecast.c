@@ -48,23 +48,32 @@ static double arm_cost(const struct table *t, uint32_t arm, uint32_t row,
     return (double)t->est_input[row] * in + tokens * out;
 }
 
+/* One row's guesses, [n_arms] each. */
+struct cells {
+    double *quality, *cost;
+};
+
+static struct cells cells_at(const struct guesses *g, size_t i)
+{
+    return (struct cells){g->quality + i * g->n_arms, g->cost + i * g->n_arms};
+}
+
 static void guess_row(const struct contest *c, const struct table *t,
-                      uint32_t row, const struct prediction *p, double *quality,
-                      double *cost)
+                      uint32_t row, const struct prediction *p, struct cells at)
 {
     for (uint32_t a = 0; a < c->n_arms; a++) {
         const struct contender *k = &c->arm[a];
         double member[PLAN_MEMBERS_MAX];
-        quality[a] = (double)p->quality[k->arm];
+        at.quality[a] = (double)p->quality[k->arm];
         if (!k->is_plan) {
-            cost[a] = arm_cost(t, k->arm, row, (double)p->tokens[k->arm]);
+            at.cost[a] = arm_cost(t, k->arm, row, (double)p->tokens[k->arm]);
             continue;
         }
         for (unsigned m = 0; m < k->plan.n_members; m++) {
-            uint32_t at = k->plan.member[m];
-            member[m] = arm_cost(t, at, row, (double)p->tokens[at]);
+            uint32_t arm = k->plan.member[m];
+            member[m] = arm_cost(t, arm, row, (double)p->tokens[arm]);
         }
-        cost[a] =
+        at.cost[a] =
             plan_cost(&k->plan, member, (double)p->quality[k->plan.escalates]);
     }
 }
@@ -103,13 +112,11 @@ bool forecast_learned(const struct contest *c, const struct fold *f,
         return false;
     for (size_t i = 0; i < f->n_train; i++) {
         fit_oof(fit, i, &p);
-        guess_row(c, c->train, f->train[i], &p, cal->quality + i * c->n_arms,
-                  cal->cost + i * c->n_arms);
+        guess_row(c, c->train, f->train[i], &p, cells_at(cal, i));
     }
     for (size_t i = 0; i < f->n_test; i++) {
         fit_predict(fit, c->test, f->test[i], &p);
-        guess_row(c, c->test, f->test[i], &p, test->quality + i * c->n_arms,
-                  test->cost + i * c->n_arms);
+        guess_row(c, c->test, f->test[i], &p, cells_at(test, i));
     }
     guesses_scale(c, f, cal, test);
     fit_free(fit);

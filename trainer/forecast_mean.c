@@ -59,6 +59,15 @@ static uint32_t task_cell(const struct means *m, const char *name)
     return m->n_cells - 1;
 }
 
+static void means_free(struct means *m)
+{
+    free(m->score);
+    free(m->cost);
+    free(m->count);
+    free(m->task);
+    *m = (struct means){0};
+}
+
 static bool means_init(struct means *m, const struct contest *c, enum kind kind,
                        struct err *e)
 {
@@ -72,19 +81,13 @@ static bool means_init(struct means *m, const struct contest *c, enum kind kind,
                         .cost = calloc(n, sizeof *m->cost),
                         .count = calloc(cells, sizeof *m->count),
                         .task = calloc(c->test->n_tasks + 1, sizeof *m->task)};
-    if (!m->score || !m->cost || !m->count || !m->task)
+    if (!m->score || !m->cost || !m->count || !m->task) {
+        means_free(m);
         return err_set(e, ERR_MEMORY, "no memory for a baseline");
+    }
     for (uint32_t i = 0; i < c->test->n_tasks; i++)
         m->task[i] = kind == BY_TASK ? task_cell(m, c->test->tasks[i]) : 0;
     return true;
-}
-
-static void means_free(struct means *m)
-{
-    free(m->score);
-    free(m->cost);
-    free(m->count);
-    free(m->task);
 }
 
 static int by_value(const void *a, const void *b)
@@ -183,15 +186,15 @@ static bool calibrate(struct means *m, const struct fold *f,
     return ok;
 }
 
-static bool run(enum kind kind, const struct contest *c, const struct fold *f,
-                struct guesses *cal, struct guesses *test, struct err *e)
+/* m is initialised; it is released here. */
+static bool run(struct means *m, const struct fold *f, struct guesses *cal,
+                struct guesses *test, struct err *e)
 {
-    struct means m;
-    bool ok = means_init(&m, c, kind, e) && calibrate(&m, f, cal, e) &&
-              means_learn(&m, f->train, f->n_train, e);
+    bool ok = m->count && calibrate(m, f, cal, e) &&
+              means_learn(m, f->train, f->n_train, e);
     for (size_t i = 0; ok && i < f->n_test; i++)
-        means_guess(&m, c->test, f->test[i], test, i);
-    means_free(&m);
+        means_guess(m, m->c->test, f->test[i], test, i);
+    means_free(m);
     return ok;
 }
 
@@ -199,13 +202,17 @@ bool forecast_task_mean(const struct contest *c, const struct fold *f,
                         struct guesses *cal, struct guesses *test,
                         struct err *e)
 {
-    return run(BY_TASK, c, f, cal, test, e);
+    struct means m;
+    bool ok = means_init(&m, c, BY_TASK, e);
+    return run(&m, f, cal, test, e) && ok;
 }
 
 bool forecast_length(const struct contest *c, const struct fold *f,
                      struct guesses *cal, struct guesses *test, struct err *e)
 {
-    return run(BY_LENGTH, c, f, cal, test, e);
+    struct means m;
+    bool ok = means_init(&m, c, BY_LENGTH, e);
+    return run(&m, f, cal, test, e) && ok;
 }
 
 /*
@@ -231,7 +238,9 @@ static void randomise(struct guesses *g, uint64_t seed)
 bool forecast_random(const struct contest *c, const struct fold *f,
                      struct guesses *cal, struct guesses *test, struct err *e)
 {
-    if (!run(ALL_ALIKE, c, f, cal, test, e))
+    struct means m;
+    bool ok = means_init(&m, c, ALL_ALIKE, e);
+    if (!run(&m, f, cal, test, e) || !ok)
         return false;
     randomise(cal, rng_mix(f->seed, 1));
     randomise(test, rng_mix(f->seed, 2));

@@ -9,11 +9,8 @@
 #include "trainer/bootstrap.h"
 #include "trainer/metrics.h"
 
-enum { DRAWS = 500, DRAWS_MANY = 200, MANY = 30000 };
+enum { DRAWS = 500, DRAWS_MANY = 200, MANY = 30000, PRICE_ROWS = 20000 };
 
-/* Prices in units of 1 / mean cost of the reference, after 0. */
-#define PRICE_FIRST 1e-3
-#define PRICE_LAST 30.
 /* Largest share of the capital that may be lost on one row. */
 #define BET_MOST .75
 
@@ -124,33 +121,73 @@ static bool arrange(struct trial_rows *t, struct err *e)
     return true;
 }
 
-static double mean_spent(const struct guarantee_rows *r, uint32_t arm)
+static int by_value(const void *a, const void *b)
 {
-    double sum = 0;
+    double x = *(const double *)a, y = *(const double *)b;
 
-    for (size_t i = 0; i < r->n; i++)
-        sum += r->spent[i * r->n_arms + arm];
-    return r->n ? sum / (double)r->n : 0;
+    return x < y ? -1 : x > y;
+}
+
+/* The prices at which a row's dearer arm gives way to a cheaper one. */
+static size_t switches(const struct trial_rows *t, size_t i, double *to)
+{
+    size_t at = i * t->r->n_arms, n = 0;
+    const double *cost = t->r->cost + at;
+    const float *quality = t->r->quality + at;
+    uint32_t ref = t->ask->reference;
+
+    for (uint32_t a = 0; a < t->r->n_arms; a++) {
+        double gain = (double)(quality[ref] - quality[a]);
+        if ((t->ask->arms >> a & 1) && cost[a] < cost[ref] && gain > 0)
+            to[n++] = gain / (cost[ref] - cost[a]);
+    }
+    return n;
+}
+
+/*
+ * 0, then quantiles of the prices at which rows change their arm, so that
+ * each step moves about as many requests.  They follow from predictions
+ * alone, never from scores, and so are fixed before anything is tested.
+ */
+static bool prices_set(const struct trial_rows *t,
+                       double price[GUARANTEE_PRICES], struct err *e)
+{
+    size_t step = t->r->n / PRICE_ROWS + 1, n = 0;
+    double *all = malloc((t->r->n / step + 1) * t->r->n_arms * sizeof *all);
+
+    if (!all)
+        return err_set(e, ERR_MEMORY, "no memory for prices");
+    for (size_t i = 0; i < t->r->n; i += step)
+        n += switches(t, i, all + n);
+    qsort(all, n, sizeof *all, by_value);
+    price[0] = 0;
+    for (size_t k = 1; k < GUARANTEE_PRICES; k++)
+        price[k] = n ? all[(n - 1) * k / (GUARANTEE_PRICES - 1)] : 0;
+    free(all);
+    return true;
 }
 
 /* Prices upwards while the promise can be shown to hold. */
-static void climb(struct trial_rows *t, struct guarantee_level *out)
+static bool climb(struct trial_rows *t, struct guarantee_level *out,
+                  struct err *e)
 {
-    double unit = mean_spent(t->r, t->ask->reference);
-    double delta = 1 - t->ask->confidence;
-    double step = pow(PRICE_LAST / PRICE_FIRST, 1. / (GUARANTEE_PRICES - 2));
+    double price[GUARANTEE_PRICES], delta = 1 - t->ask->confidence;
 
-    if (!(unit > 0) || t->groups < GUARANTEE_MIN)
-        return;
+    if (t->groups < GUARANTEE_MIN)
+        return true;
+    if (!prices_set(t, price, e))
+        return false;
     for (int k = 0; k < GUARANTEE_PRICES; k++) {
-        double price = k ? PRICE_FIRST * pow(step, k - 1) / unit : 0;
-        choose_all(t, price);
+        if (k && price[k] <= price[k - 1])
+            continue;
+        choose_all(t, price[k]);
         losses(t);
         if (guarantee_p(t->loss, t->groups, t->ask->quality, delta) > delta)
-            return;
+            break;
         out->valid = true;
-        out->price = price;
+        out->price = price[k];
     }
+    return true;
 }
 
 /* One draw of the bootstrap: saving and quality by the reference's. */
@@ -255,8 +292,7 @@ bool guarantee_find(const struct guarantee_rows *r,
         .n = r->n, .measured = 1, .measured_lo = 1, .measured_hi = 1};
     ok = arrange(&t, e);
     out->groups = t.groups;
-    if (ok)
-        climb(&t, out);
+    ok = ok && climb(&t, out, e);
     if (ok && out->valid)
         ok = measure(&t, out, e);
     if (ok && !out->valid)

@@ -10,6 +10,8 @@
 #define NO_TASK_SCORE (-3.f)
 #define MEAN_WEIGHT 4. /* labels that the mean of all arms counts as */
 
+enum { PANEL = 16 }; /* heads: their weights fill a cache line */
+
 /* How each kind of head is trained. */
 static const struct recipe {
     enum solve_kind kind;
@@ -235,23 +237,66 @@ static bool scarce(const struct heads_data *d, struct head at, const float *y)
     return known < HEADS_MIN_LABELS;
 }
 
-/* Writes a head's weights into its slot of every row. */
-static void place(struct heads *h, uint32_t k, const double *w)
-{
-    uint32_t marks_from = 1;
+/*
+ * Weights of consecutive heads on their way into the rows.  A row holds all
+ * heads side by side, so writing one head touches a cache line for each of
+ * its weights; a panel of heads touches it once for all of them.
+ */
+struct panel {
+    uint32_t columns, first, n; /* heads first ... first + n - 1 */
+    float *w;                   /* (owned) [PANEL * columns] */
+    double *factor;             /* (owned) [columns] */
+};
 
+static void panel_free(struct panel *p)
+{
+    free(p->w);
+    free(p->factor);
+}
+
+static bool panel_init(struct panel *p, const struct heads *h, struct err *e)
+{
+    uint32_t columns = vocabulary_columns(&h->v), marks_from = 1;
+
+    *p = (struct panel){.columns = columns,
+                        .w = malloc((size_t)columns * PANEL * sizeof *p->w),
+                        .factor = malloc((columns + 1) * sizeof *p->factor)};
+    if (!p->w || !p->factor)
+        return err_set(e, ERR_MEMORY, "no memory for the heads' weights");
     while (marks_from < h->v.n_rows && h->v.idf[marks_from] > 0)
         marks_from++;
-    for (uint32_t c = 1; c < vocabulary_columns(&h->v); c++) {
-        double f = vocabulary_factor(&h->v, c, c >= marks_from);
-        h->rows[(size_t)c * h->width + 1 + k] = (float)(w[c] * f);
+    for (uint32_t c = 1; c < columns; c++)
+        p->factor[c] = vocabulary_factor(&h->v, c, c >= marks_from);
+    return true;
+}
+
+static void panel_write(struct panel *p, struct heads *h)
+{
+    for (uint32_t c = 1; c < p->columns; c++) {
+        float *to = h->rows + (size_t)c * h->width + 1 + p->first;
+        for (uint32_t k = 0; k < p->n; k++)
+            to[k] = p->w[(size_t)k * p->columns + c];
     }
-    h->bias[1 + k] = (float)w[vocabulary_columns(&h->v)];
+    p->first += p->n;
+    p->n = 0;
+}
+
+/* The next head's weights; NULL: none but its intercept. */
+static void panel_add(struct panel *p, struct heads *h, const double *w)
+{
+    float *to = p->w + (size_t)p->n * p->columns;
+
+    for (uint32_t c = 1; c < p->columns; c++)
+        to[c] = w ? (float)(w[c] * p->factor[c]) : 0;
+    if (++p->n == PANEL)
+        panel_write(p, h);
 }
 
 static bool train_one(struct heads *h, const struct heads_data *d,
-                      const struct solve_data *x, uint32_t k, struct err *e)
+                      const struct solve_data *x, struct panel *p,
+                      struct err *e)
 {
+    uint32_t k = p->first + p->n;
     struct head at = head_at(h, k);
     const struct recipe *r = &recipes[at.group];
     float *y = malloc((d->n_rows + 1) * sizeof *y);
@@ -274,10 +319,10 @@ static bool train_one(struct heads *h, const struct heads_data *d,
         if (!scarce(d, at, y))
             ok = solve_run(x, &task, w, &poor, e);
     }
-    if (ok && poor)
-        h->bias[1 + k] = constant(d, at, y);
-    else if (ok)
-        place(h, k, w);
+    if (ok)
+        h->bias[1 + k] = poor ? constant(d, at, y) : (float)w[p->columns];
+    if (ok)
+        panel_add(p, h, poor ? NULL : w);
     free(y);
     free(w);
     return ok;
@@ -288,12 +333,16 @@ bool heads_train(struct heads *h, const struct heads_data *d,
 {
     struct solve_data *x =
         vocabulary_design(&h->v, d->t, d->rows, d->n_rows, e);
-    bool ok = x != NULL;
+    struct panel p = {0};
+    bool ok = x && panel_init(&p, h, e);
 
     for (uint32_t k = 0; ok && k < h->n; k++) {
-        ok = train_one(h, d, x, k, e);
+        ok = train_one(h, d, x, &p, e);
         workers_step(board);
     }
+    if (ok)
+        panel_write(&p, h);
+    panel_free(&p);
     solve_data_free(x);
     return ok;
 }

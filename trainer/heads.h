@@ -20,10 +20,8 @@ enum {
     HEADS_DIFFICULTY_ROWS = 200, /* fewer: no difficulty head */
     HEADS_TASK_ROWS = 20000,     /* task and token heads learn from about */
     HEADS_TOKENS_ROWS = 30000,
-    HEADS_EASE_ROWS = 20000, /* difficulty head: its targets are soft */
-    HEADS_MANY = 40000,
-    /* rows from which a looser end of training does */ /* so many rows at most
-                                                         */
+    HEADS_EASE_ROWS = 10000, /* difficulty head: its targets are soft */
+    HEADS_MANY = 40000,      /* rows from which a looser end of training does */
 };
 
 /* Which of the table's tasks have a head: the most frequent ones. */

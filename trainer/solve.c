@@ -22,6 +22,8 @@ struct solve_data {
     uint32_t columns;
     struct feature_node **row;  /* [n] into nodes */
     struct feature_node *nodes; /* (owned) */
+    uint32_t *place; /* (owned) [columns + 1] liblinear's column, from
+                        1; NULL: column + 1 */
 };
 
 /* What liblinear is given: rows that may be the same vector. */
@@ -29,7 +31,7 @@ struct sample {
     size_t n;
     struct feature_node **x;
     double *y;
-    bool soft; /* each row stands SOLVE_COPIES times */
+    unsigned copies; /* each row stands so many times */
 };
 
 struct solve_data *solve_data_new(size_t rows, size_t values, uint32_t columns,
@@ -58,6 +60,7 @@ void solve_data_free(struct solve_data *d)
         return;
     free(d->row);
     free(d->nodes);
+    free(d->place);
     free(d);
 }
 
@@ -73,6 +76,48 @@ void solve_data_add(struct solve_data *d, const struct solve_value *v, size_t n)
     to[n + 1] = (struct feature_node){-1, 0};
     d->row[d->n++] = to;
     d->used += n + 2;
+}
+
+struct frequency {
+    uint32_t column, rows;
+};
+
+static int by_frequency(const void *a, const void *b)
+{
+    const struct frequency *x = a, *y = b;
+
+    if (x->rows != y->rows)
+        return x->rows > y->rows ? -1 : 1;
+    return x->column < y->column ? -1 : x->column > y->column;
+}
+
+static void place_columns(struct solve_data *d, struct frequency *f)
+{
+    for (uint32_t c = 0; c <= d->columns; c++)
+        f[c] = (struct frequency){c, 0};
+    for (size_t i = 0; i < d->used; i++)
+        if (d->nodes[i].index > 0)
+            f[d->nodes[i].index - 1].rows++;
+    qsort(f, d->columns + 1, sizeof *f, by_frequency);
+    for (uint32_t c = 0; c <= d->columns; c++)
+        d->place[f[c].column] = c + 1;
+    for (size_t i = 0; i < d->used; i++)
+        if (d->nodes[i].index > 0)
+            d->nodes[i].index = (int)d->place[d->nodes[i].index - 1];
+}
+
+bool solve_data_pack(struct solve_data *d, struct err *e)
+{
+    struct frequency *f = malloc(((size_t)d->columns + 1) * sizeof *f);
+
+    d->place = malloc(((size_t)d->columns + 1) * sizeof *d->place);
+    if (!f || !d->place) {
+        free(f);
+        return err_set(e, ERR_MEMORY, "no memory for %u columns", d->columns);
+    }
+    place_columns(d, f);
+    free(f);
+    return true;
 }
 
 size_t solve_data_rows(const struct solve_data *d)
@@ -94,13 +139,34 @@ static bool wanted(const struct solve_task *t, size_t row, size_t n_rows)
     return rng_mix(t->seed, row) % n_rows < t->max_rows;
 }
 
+/* The least number of copies that can say the score: 1 for 0 and 1, 2 where
+ * halves occur, ... SOLVE_COPIES for whatever needs more. */
+static unsigned copies_for(double y)
+{
+    unsigned n = 1;
+
+    while (n < SOLVE_COPIES && fabs(y * n - round(y * n)) > 1e-4)
+        n++;
+    return n;
+}
+
+static unsigned common(unsigned a, unsigned b)
+{
+    unsigned n = a;
+
+    while (n % b)
+        n += a;
+    return n < SOLVE_COPIES ? n : SOLVE_COPIES;
+}
+
 /* y of one copy of a soft row: y * copies of them are 1, the fraction left
  * over is decided by the row's own hash. */
-static double copy_label(const struct solve_task *t, size_t row, unsigned copy)
+static double copy_label(const struct solve_task *t, size_t row, unsigned copy,
+                         unsigned copies)
 {
-    double up = (double)t->y[row] * SOLVE_COPIES;
+    double up = (double)t->y[row] * copies, whole = floor(up + 1e-4);
     double chance = (double)(rng_mix(t->seed ^ 0x50f7, row) >> 11) * 0x1p-53;
-    double ones = floor(up) + (chance < up - floor(up) ? 1 : 0);
+    double ones = whole + (chance < up - whole ? 1 : 0);
 
     return copy < ones ? 1 : -1;
 }
@@ -108,14 +174,12 @@ static double copy_label(const struct solve_task *t, size_t row, unsigned copy)
 static void sample_add(struct sample *s, const struct solve_data *d,
                        const struct solve_task *t, size_t row)
 {
-    unsigned copies = s->soft ? SOLVE_COPIES : 1;
-
-    for (unsigned c = 0; c < copies; c++) {
+    for (unsigned c = 0; c < s->copies; c++) {
         s->x[s->n] = d->row[row];
         if (t->kind == SOLVE_SVR)
             s->y[s->n] = (double)t->y[row];
-        else if (s->soft)
-            s->y[s->n] = copy_label(t, row, c);
+        else if (s->copies > 1)
+            s->y[s->n] = copy_label(t, row, c, s->copies);
         else
             s->y[s->n] = t->y[row] > .5f ? 1 : -1;
         s->n++;
@@ -132,9 +196,9 @@ static bool sample_take(struct sample *s, const struct solve_data *d,
             continue;
         n++;
         if (t->kind == SOLVE_LOGISTIC && t->y[i] > 0 && t->y[i] < 1)
-            s->soft = true;
+            s->copies = common(s->copies, copies_for((double)t->y[i]));
     }
-    n = (s->soft ? SOLVE_COPIES : 1) * n + 1;
+    n = s->copies * n + 1;
     s->x = malloc(n * sizeof(*s->x));
     s->y = malloc(n * sizeof(*s->y));
     if (!s->x || !s->y)
@@ -170,7 +234,7 @@ static bool call(const struct solve_data *d, const struct solve_task *t,
     double sign;
 
     how.solver_type = solver[t->kind];
-    how.C = s->soft ? t->C / SOLVE_COPIES : t->C;
+    how.C = t->C / s->copies;
     how.eps = t->eps;
     how.p = SVR_EPSILON;
     wrong = check_parameter(&p, &how);
@@ -184,7 +248,7 @@ static bool call(const struct solve_data *d, const struct solve_task *t,
     /* Positive means the class of the first row. */
     sign = t->kind != SOLVE_SVR && m->label[0] < 0 ? -1 : 1;
     for (uint32_t i = 0; i <= d->columns; i++)
-        w[i] = sign * m->w[i];
+        w[i] = sign * m->w[d->place ? d->place[i] - 1 : i];
     free_and_destroy_model(&m);
     return true;
 }
@@ -192,7 +256,7 @@ static bool call(const struct solve_data *d, const struct solve_task *t,
 bool solve_run(const struct solve_data *d, const struct solve_task *t,
                double *w, bool *degenerate, struct err *e)
 {
-    struct sample s = {0};
+    struct sample s = {.copies = 1};
     bool ok = sample_take(&s, d, t, e);
 
     memset(w, 0, (d->columns + 1) * sizeof *w);

@@ -6,8 +6,9 @@
  *
  * liblinear 2.3 knows no weights of single rows.  A target between 0 and 1
  * of a logistic model is meant as a weighted pair (adequate with weight y,
- * not adequate with 1 - y); the pair becomes SOLVE_COPIES unweighted rows
- * that share one vector, y rounded up or down at random so that its mean is
+ * not adequate with 1 - y); the pair becomes up to SOLVE_COPIES unweighted
+ * rows that share one vector, as many as all targets together need; where
+ * that is not enough, y is rounded up or down at random so that its mean is
  * kept.
  */
 #ifndef WEIR_TRAINER_SOLVE_H
@@ -40,6 +41,9 @@ void solve_data_free(struct solve_data *d); /* NULL: no-op */
 /* Appends a row: columns ascending, none twice. */
 void solve_data_add(struct solve_data *d, const struct solve_value *v,
                     size_t n);
+/* After the last row: puts the frequent columns side by side, so that most of
+ * what a solver touches stays in the cache.  Callers see no difference. */
+MUST_USE bool solve_data_pack(struct solve_data *d, struct err *e);
 size_t solve_data_rows(const struct solve_data *d);
 
 struct solve_task {

@@ -96,10 +96,10 @@ static bool rows_unseen(const struct contest *c, uint32_t *rows, size_t *n,
 }
 
 /* The rows of fold k, and of them as many to learn from as were asked for. */
-static bool fold_rows(const struct contest *c, const struct evaluate_options *o,
-                      struct layout *l, unsigned k, struct fold *f,
-                      struct err *e)
+static bool fold_rows(struct layout *l, const struct evaluate_options *o,
+                      unsigned k, struct fold *f, struct err *e)
 {
+    const struct contest *c = &l->contest;
     struct rng rng;
     struct outcomes all = {c, c->test, l->test};
     size_t n_test = 0;
@@ -146,14 +146,57 @@ static bool step_add(struct course *r, struct step s, struct err *e)
     return true;
 }
 
-/* The path of row i of the guesses (row `at` of the trial) along the knob. */
-static bool path_add(struct trial *t, struct course *r, const struct guesses *g,
-                     const struct knobs *k, size_t i, size_t at, struct err *e)
+/*
+ * The score by which requests go to the strong arm first.  Folds of single
+ * groups are alike, so a request's place is its rank within its fold (equal
+ * scores share the middle one), and small offsets between the folds' fits do
+ * not count.  Folds of whole tasks are not alike: one may need the strong arm
+ * more than another, and the guessed gain says so; it stays as it is.
+ */
+static bool ranks_set(const struct trial *t, const struct guesses *g,
+                      double *rank, struct err *e)
 {
+    uint32_t *order = malloc((g->n + 1) * sizeof *order);
+    double *score = malloc((g->n + 1) * sizeof *score);
+    bool ok = order && score;
+    for (size_t i = 0; ok && i < g->n; i++)
+        rank[i] = score[i] = g->quality[i * g->n_arms + t->strong] -
+                             g->quality[i * g->n_arms + t->weak];
+    if (ok)
+        metrics_order(score, g->n, order);
+    /* Who says the same of a whole fold says nothing: no offset of the fold's
+     * training rows is to look like knowledge. */
+    bool mute = ok && g->n && score[order[0]] == score[order[g->n - 1]];
+    for (size_t i = 0, j; ok && (mute || !t->by_task) && i < g->n; i = j) {
+        for (j = i; j < g->n && score[order[j]] == score[order[i]]; j++)
+            ;
+        for (size_t k = i; k < j; k++)
+            rank[order[k]] =
+                t->by_task ? 0 : 1 - (double)(i + j) / (2 * (double)g->n);
+    }
+    free(order);
+    free(score);
+    return ok || no_memory(e);
+}
+
+/* One fold at work; its rows begin at `at` in the trial. */
+struct bout {
+    const struct contest *c;
+    struct fold f;
+    size_t at;
+    struct guesses cal, test; /* (owned) of one router after the other */
+    struct knobs knobs;       /* of that router */
+};
+
+/* The path of the bout's row i along the knob. */
+static bool path_add(struct trial *t, struct course *r, const struct bout *b,
+                     size_t i, struct err *e)
+{
+    size_t at = b->at + i;
     float score = 0, cost = 0;
     uint32_t before = UINT32_MAX;
     for (unsigned j = 0; j < POLICY_KNOBS; j++) {
-        uint32_t arm = policy_choose(g, i, k->price[j]);
+        uint32_t arm = policy_choose(&b->test, i, b->knobs.price[j]);
         if (arm == before)
             continue;
         float s = (float)t->score[arm * t->n + at];
@@ -168,59 +211,28 @@ static bool path_add(struct trial *t, struct course *r, const struct guesses *g,
     return true;
 }
 
-/* Places by score within the fold; equal scores share the middle place. */
-static bool ranks_set(const struct trial *t, const struct guesses *g,
-                      double *rank, struct err *e)
-{
-    uint32_t *order = malloc((g->n + 1) * sizeof *order);
-    double *score = malloc((g->n + 1) * sizeof *score);
-    bool ok = order && score;
-    for (size_t i = 0; ok && i < g->n; i++)
-        score[i] = g->quality[i * g->n_arms + t->strong] -
-                   g->quality[i * g->n_arms + t->weak];
-    if (ok)
-        metrics_order(score, g->n, order);
-    for (size_t i = 0, j; ok && i < g->n; i = j) {
-        for (j = i; j < g->n && score[order[j]] == score[order[i]]; j++)
-            ;
-        for (size_t k = i; k < j; k++)
-            rank[order[k]] = 1 - (double)(i + j) / (2 * (double)g->n);
-    }
-    free(order);
-    free(score);
-    return ok || no_memory(e);
-}
-
-/* One fold at work; its rows begin at `at` in the trial. */
-struct bout {
-    const struct contest *c;
-    struct fold f;
-    size_t at;
-    struct guesses cal, test; /* (owned) of one router after the other */
-};
-
 /* What the router does with the rows, the knob set for each target. */
 static bool choices_set(struct trial *t, unsigned router, struct bout *b,
                         struct err *e)
 {
     struct course *r = &t->course[router];
     struct outcomes seen = {b->c, b->c->train, b->f.train};
-    struct knobs k;
-    if (!policy_knobs(&b->cal, &k, e))
+    if (!policy_knobs(&b->cal, &b->knobs, e))
         return false;
     for (unsigned target = 0; target < EVAL_TARGETS; target++) {
         int knob = 0; /* the oracle needs no calibration */
         if (forecasters[router].is_router)
-            knob = policy_calibrate(&b->cal, &seen, &k, t->reference,
+            knob = policy_calibrate(&b->cal, &seen, &b->knobs, t->reference,
                                     eval_targets[target]);
         uint8_t *choice = r->choice + target * t->n + b->at;
         for (size_t i = 0; i < b->f.n_test; i++)
             choice[i] =
                 (uint8_t)(knob < 0 ? t->reference
-                                   : policy_choose(&b->test, i, k.price[knob]));
+                                   : policy_choose(&b->test, i,
+                                                   b->knobs.price[knob]));
     }
     for (size_t i = 0; i < b->f.n_test; i++) {
-        if (!path_add(t, r, &b->test, &k, i, b->at + i, e))
+        if (!path_add(t, r, b, i, e))
             return false;
     }
     return true;
@@ -273,7 +285,7 @@ static bool rows_collect(struct trial *t, struct layout *l,
     const struct contest *c = t->c;
     struct fold f;
     for (unsigned k = 0; k < t->folds; k++) {
-        if (!fold_rows(&l->contest, o, l, k, &f, e))
+        if (!fold_rows(l, o, k, &f, e))
             return false;
         memcpy(t->row + t->n, f.test, f.n_test * sizeof *t->row);
         t->n += f.n_test;
@@ -344,6 +356,7 @@ bool trial_run(struct trial *t, const struct contest *c,
     struct layout l = {0};
     struct bout b = {0};
     *t = (struct trial){.c = c,
+                        .by_task = o->by_task,
                         .folds = c->train == c->test ? o->folds : 1,
                         .row = malloc((c->test->n + 1) * sizeof *t->row)};
     bool ok = options_check(c, o, e) && (t->row || no_memory(e)) &&
@@ -354,8 +367,7 @@ bool trial_run(struct trial *t, const struct contest *c,
     b.c = &l.contest;
     for (unsigned k = 0; ok && k < t->folds; k++) {
         b.at += b.f.n_test;
-        ok = fold_rows(&l.contest, o, &l, k, &b.f, e) &&
-             bout_run(t, &b, k, o, e);
+        ok = fold_rows(&l, o, k, &b.f, e) && bout_run(t, &b, k, o, e);
     }
     layout_free(&l);
     if (!ok)

@@ -35,6 +35,7 @@ struct trial {
     double *cost;     /* (owned) [n_arms * n] */
     uint32_t reference, weak, strong;
     unsigned folds;
+    bool by_task;                      /* folds of whole tasks */
     struct course course[ROUTERS_MAX]; /* as forecasters[] */
 };
 

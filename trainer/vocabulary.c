@@ -222,5 +222,9 @@ struct solve_data *vocabulary_design(const struct vocabulary *v,
         solve_data_add(d, row, n);
     }
     free(row);
+    if (d && !solve_data_pack(d, e)) {
+        solve_data_free(d);
+        return NULL;
+    }
     return d;
 }

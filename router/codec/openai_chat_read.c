@@ -573,11 +573,9 @@ bool chat_answer_read(struct span body, int status, struct arena *a,
 bool chat_stream_read(void *state, const struct framed *got, struct arena *a,
                       struct chunk_sink *sink, struct err *e)
 {
-    struct span event = got->name;
-    struct span data = got->data;
     struct chat_reader *s = state;
     struct reading rd = {s, &s->feed, a, false};
-    struct span text = span_trim(data);
+    struct span text = span_trim(got->data);
     struct json top;
 
     s->feed.sink = sink;
@@ -587,7 +585,7 @@ bool chat_stream_read(void *state, const struct framed *got, struct arena *a,
         return check(flush_pending(&rd) && feed_end(&s->feed), &s->feed, e);
     if (!json_parse(text, &top, e) || top.type != JSON_OBJECT)
         return check(no_json(&s->feed), &s->feed, e);
-    if (span_is(event, "error"))
+    if (span_is(got->name, "error"))
         return check(feed_error_body(&s->feed, 200, &top, a), &s->feed, e);
     return check(read_top(&rd, 200, &top), &s->feed, e);
 }

@@ -24,27 +24,40 @@
 #define PLAN "verify(gemini-1.5-flash,llama-3.1-70b-instruct,gpt-4o-2024-05-13)"
 #define POOL_FILES "mmlu-pro", "zeroeval-math", "zeroeval-crux"
 
-enum { SEED = 1, RESAMPLES = 1000, FILES_MAX = 3 };
+enum { SEED = 1, RESAMPLES = 1000, FILES_MAX = 3, SEEDS = 4 };
 
-enum run_id { MMLU, FEW, SUBJECTS, GSM8K, TO_MMLU, TO_GSM8K, THREE, PLANS };
+enum run_id {
+    MMLU,
+    MERGED,
+    FEW,
+    SUBJECTS,
+    GSM8K,
+    TO_MMLU,
+    TO_GSM8K,
+    THREE,
+    PLANS
+};
 
 static const struct run {
     const char *data[FILES_MAX], *train, *arms;
     size_t labels;
     bool by_task;
+    bool repeats;   /* repeated questions stay, as in RouteLLM's evaluation */
+    unsigned seeds; /* as many deals of the folds, 0: one; figures are means */
 } runs[] = {
-    [MMLU] = {{"routellm-mmlu"}, NULL, PAIR, 0, false},
-    [FEW] = {{"routellm-mmlu"}, NULL, PAIR, 1500, false},
-    [SUBJECTS] = {{"routellm-mmlu"}, NULL, PAIR, 0, true},
-    [GSM8K] = {{"routellm-gsm8k"}, NULL, PAIR, 0, false},
-    [TO_MMLU] = {{"routellm-mmlu"}, "mmlu-pro", PAIR, 0, false},
-    [TO_GSM8K] = {{"routellm-gsm8k"}, "mmlu-pro", PAIR, 0, false},
-    [THREE] = {{POOL_FILES}, NULL, POOL, 0, false},
-    [PLANS] = {{POOL_FILES}, NULL, POOL "," PLAN, 0, false},
+    [MMLU] = {{"routellm-mmlu"}, NULL, PAIR, 0, false, true, SEEDS},
+    [MERGED] = {{"routellm-mmlu"}, NULL, PAIR, 0, false, false, 0},
+    [FEW] = {{"routellm-mmlu"}, NULL, PAIR, 1500, false, false, 0},
+    [SUBJECTS] = {{"routellm-mmlu"}, NULL, PAIR, 0, true, false, 0},
+    [GSM8K] = {{"routellm-gsm8k"}, NULL, PAIR, 0, false, false, 0},
+    [TO_MMLU] = {{"routellm-mmlu"}, "mmlu-pro", PAIR, 0, false, false, 0},
+    [TO_GSM8K] = {{"routellm-gsm8k"}, "mmlu-pro", PAIR, 0, false, false, 0},
+    [THREE] = {{POOL_FILES}, NULL, POOL, 0, false, false, 0},
+    [PLANS] = {{POOL_FILES}, NULL, POOL "," PLAN, 0, false, false, 0},
 };
 enum { RUNS = sizeof runs / sizeof runs[0] };
 
-enum figure_id { APGR, CPT50, CPT80, SAVING95, SAVING98, SAVING100 };
+enum figure_id { APGR, CPT50, CPT80, SAVING95, SAVING98, SAVING100, FIGURES };
 
 static const struct {
     const char *name;
@@ -64,9 +77,9 @@ static const struct bar {
     enum figure_id figure;
     double value;
 } bars[] = {
-    {"routellm-mmlu, 5 folds", MMLU, APGR, .70},
-    {"routellm-mmlu, 5 folds", MMLU, CPT50, .25},
-    {"routellm-mmlu, 5 folds", MMLU, CPT80, .55},
+    {"routellm-mmlu, 5 folds, as published", MMLU, APGR, .70},
+    {"routellm-mmlu, 5 folds, as published", MMLU, CPT50, .25},
+    {"routellm-mmlu, 5 folds, as published", MMLU, CPT80, .55},
     {"routellm-mmlu, 1,500 labels", FEW, APGR, .64},
     {"routellm-mmlu, 1,500 labels", FEW, CPT50, .315},
     {"routellm-mmlu, 1,500 labels", FEW, CPT80, .65},
@@ -82,10 +95,11 @@ static const struct bar {
 };
 enum { BARS = sizeof bars / sizeof bars[0] };
 
-/* What is kept of a run. */
+/* What is kept of a run: means over its seeds, of the intervals' ends too. */
 struct result {
     size_t n;
-    struct eval_router learned, task_mean;
+    struct figure learned[FIGURES], task_mean[FIGURES];
+    double least[FIGURES], most[FIGURES]; /* learned, of all seeds */
 };
 
 static struct figure figure_of(const struct eval_router *r, enum figure_id f)
@@ -100,6 +114,7 @@ static struct figure figure_of(const struct eval_router *r, enum figure_id f)
     case SAVING95:
     case SAVING98:
     case SAVING100:
+    case FIGURES:
         break;
     }
     return r->at[f - SAVING95].saving;
@@ -121,7 +136,11 @@ static void command_print(const char *dir, const struct run *r)
     printf(" --arms '%s' --prices %s/prices.csv", r->arms, dir);
     if (r->labels)
         printf(" --labels %zu", r->labels);
-    printf("%s\n", r->by_task ? " --group task" : "");
+    printf("%s%s", r->by_task ? " --group task" : "",
+           r->repeats ? " --keep-duplicates" : "");
+    if (r->seeds)
+        printf(" --seed N, N = 1 ... %u", r->seeds);
+    printf("\n");
 }
 
 static void show(void *ctx, double done)
@@ -140,6 +159,7 @@ static bool run_load(const char *dir, const struct run *r,
                                 .train = &learn,
                                 .n_train = r->train != NULL,
                                 .arms = r->arms,
+                                .keep_duplicates = r->repeats,
                                 .prices = prices};
     for (; c.n_data < FILES_MAX && r->data[c.n_data]; c.n_data++)
         files[c.n_data] = path_of(dir, r->data[c.n_data], data[c.n_data]);
@@ -163,25 +183,57 @@ static struct evaluate_options options_of(const struct run *r,
                                      .ctx = bar};
 }
 
+static void figure_add(struct figure *sum, struct figure x, double share)
+{
+    sum->value += share * x.value;
+    sum->lo += share * x.lo;
+    sum->hi += share * x.hi;
+}
+
+/* routers: the learned one, then the task mean. */
+static void result_add(struct result *r, const struct evaluation *v,
+                       unsigned seeds)
+{
+    r->n = v->n;
+    for (enum figure_id f = 0; f < FIGURES; f++) {
+        struct figure x = figure_of(&v->routers[0], f);
+        figure_add(&r->learned[f], x, 1. / seeds);
+        figure_add(&r->task_mean[f], figure_of(&v->routers[1], f), 1. / seeds);
+        r->least[f] = fmin(r->least[f], x.value);
+        r->most[f] = fmax(r->most[f], x.value);
+    }
+}
+
+static bool run_seed(const struct contest *c, const struct run *r,
+                     unsigned seed, struct result *out, struct err *e)
+{
+    struct progress bar;
+    struct evaluate_options o = options_of(r, &bar);
+    struct evaluation v = {0};
+    o.seed = SEED + seed;
+    progress_start(&bar, r->data[0]);
+    bool ok = evaluate(c, &o, &v, e);
+    progress_end(&bar);
+    if (ok)
+        result_add(out, &v, r->seeds ? r->seeds : 1);
+    evaluation_free(&v);
+    return ok;
+}
+
 static bool run_one(const char *dir, const struct run *r,
                     const struct pricebook *prices, struct result *out,
                     struct err *e)
 {
-    struct progress bar;
-    struct evaluate_options o = options_of(r, &bar);
     struct contest_set s = {0};
-    struct evaluation v = {0};
-    if (!run_load(dir, r, prices, &s, e))
-        return false;
-    progress_start(&bar, r->data[0]);
-    bool ok = evaluate(&s.contest, &o, &v, e);
-    progress_end(&bar);
-    if (ok) {
-        out->n = v.n;
-        out->learned = v.routers[0];
-        out->task_mean = v.routers[1];
+    unsigned seeds = r->seeds ? r->seeds : 1;
+    bool ok = run_load(dir, r, prices, &s, e);
+    *out = (struct result){0};
+    for (int f = 0; f < FIGURES; f++) {
+        out->least[f] = INFINITY;
+        out->most[f] = -INFINITY;
     }
-    evaluation_free(&v);
+    for (unsigned k = 0; ok && k < seeds; k++)
+        ok = run_seed(&s.contest, r, k, out, e);
     contest_free(&s);
     return ok;
 }
@@ -207,11 +259,11 @@ static bool run_promises(const char *dir, const struct pricebook *prices,
 
 static bool bar_print(const struct bar *b, const struct result *r)
 {
-    struct figure f = figure_of(&r->learned, b->figure);
-    struct figure task = figure_of(&r->task_mean, b->figure);
+    struct figure f = r->learned[b->figure];
+    struct figure task = r->task_mean[b->figure];
     bool at_most = figures[b->figure].at_most;
     bool pass = at_most ? f.value <= b->value : f.value >= b->value;
-    printf("%-34s %-15s %s %5.3f  %5.3f [%5.3f, %5.3f]  %6.3f  %6zu  ", b->what,
+    printf("%-38s %-15s %s %5.3f  %5.3f [%5.3f, %5.3f]  %6.3f  %6zu  ", b->what,
            figures[b->figure].name, at_most ? "<=" : ">=", b->value, f.value,
            f.lo, f.hi, task.value, r->n);
     if (pass)
@@ -221,16 +273,34 @@ static bool bar_print(const struct bar *b, const struct result *r)
     return pass;
 }
 
+/* The same with repeated questions merged: no bar, but never left out. */
+static void merged_print(const struct result *all, const struct result *merged)
+{
+    printf("\nroutellm-mmlu asks %zu of its questions again, most of them "
+           "under another subject.\nAs published, a question is learned from "
+           "in one fold and judged by in another;\nwith each question once "
+           "the same figures are worse:\n",
+           all->n - merged->n);
+    for (enum figure_id f = APGR; f <= CPT80; f++)
+        printf("  %-10s as published %.3f (seeds %.3f ... %.3f, n %zu)   "
+               "merged %.3f [%.3f, %.3f] (n %zu)\n",
+               figures[f].name, all->learned[f].value, all->least[f],
+               all->most[f], all->n, merged->learned[f].value,
+               merged->learned[f].lo, merged->learned[f].hi, merged->n);
+}
+
 static int report(const struct result *results)
 {
     int failed = 0;
-    printf("\n%-34s %-15s %8s  %22s  %6s  %6s\n", "check", "figure", "bar",
+    printf("\n%-38s %-15s %8s  %22s  %6s  %6s\n", "check", "figure", "bar",
            "reached [95 % interval]", "task", "n");
     for (int i = 0; i < BARS; i++)
         failed += !bar_print(&bars[i], &results[bars[i].run]);
     printf("(task: the same figure of the task-mean router, which is told "
-           "the true task)\n\n%d of %d bars reached\n",
+           "the true task; where a run has seeds, figures and the ends of "
+           "intervals are\nmeans over them)\n\n%d of %d bars reached\n",
            BARS - failed, BARS);
+    merged_print(&results[MMLU], &results[MERGED]);
     return failed;
 }
 

@@ -36,6 +36,7 @@ sdks() {
     mkdir -p "$dir"
     if ! cmp -s tests/e2e/package.json "$dir/package.json" || [ ! -d "$dir/node_modules" ]; then
         cp tests/e2e/package.json "$dir/"
-        (cd "$dir" && npm install --no-package-lock --no-audit --no-fund --silent) || exit 1
+        (cd "$dir" && npm install --no-package-lock --no-audit --no-fund --silent) ||
+            { echo "npm cannot install the official SDKs"; exit 77; }
     fi
 }

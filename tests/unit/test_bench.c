@@ -234,8 +234,8 @@ static void an_answer_is_whole_at_its_last_byte(void **state)
     static const char *const whole[] = {
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.1 204 No Content\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
-        "0\r\n\r\n",
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
+         "0\r\n\r\n"),
     };
 
     (void)state;

@@ -99,6 +99,7 @@ static void says_the_line_of_a_mistake(void **state)
     } cases[] = {
         {"a\nb\"c\n", "2: ", "quote inside a bare"},
         {"a\n\"b\"c\n", "2: ", "behind a closing quote"},
+        {"a\n\"b\"\r\"x,\"\n1\"\n", "2: ", "behind a closing quote"},
         {"a\n\"b\n\n\nc", "2: ", "found the end of the file"},
         {"\"x\ny\"\n\xff\n", "3: ", "UTF-8"},
     };

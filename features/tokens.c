@@ -9,7 +9,8 @@ enum {
     PIECE = 4096, /* bytes decoded at a time */
     PER_MESSAGE = 4 * UNIT,
     PER_TOOL = 8 * UNIT,
-    PER_IMAGE = 765 * UNIT, /* OpenAI's flat figure for a 1024 x 1024 image */
+    PER_ENVELOPE = 20 * UNIT, /* of keys around a tool, in any dialect */
+    PER_IMAGE = 765 * UNIT,   /* OpenAI's flat figure for a 1024 x 1024 image */
     PER_FILE = 1500 * UNIT,
     PER_AUDIO = 400 * UNIT,
     SAMPLE_ALL = 16384, /* bytes read of a conversation's texts together */
@@ -252,6 +253,17 @@ static uint64_t part_tokens(const struct part *p, size_t sample)
     }
 }
 
+/* The same whatever the dialect writes around name, text and schema. */
+static uint64_t tool_tokens(const struct tool *t, size_t sample)
+{
+    if (t->builtin || t->name.len == 0)
+        return PER_TOOL + tokens_sample((struct text){t->raw, true}, sample);
+    return PER_TOOL + PER_ENVELOPE +
+           tokens_sample((struct text){t->name, false}, sample) +
+           tokens_sample(t->description, sample) +
+           tokens_sample((struct text){t->schema, true}, sample);
+}
+
 uint32_t tokens_request(const struct request *r)
 {
     size_t n = r->n_messages + r->n_tools + 1, sample = SAMPLE_ALL / n;
@@ -265,8 +277,7 @@ uint32_t tokens_request(const struct request *r)
             sum += part_tokens(&r->messages[i].parts[k], sample);
     }
     for (size_t i = 0; i < r->n_tools; i++)
-        sum += PER_TOOL +
-               tokens_sample((struct text){r->tools[i].raw, true}, sample);
+        sum += tool_tokens(&r->tools[i], sample);
     sum += tokens_sample((struct text){r->params.schema, false}, sample);
     sum = (sum + UNIT - 1) / UNIT;
     return sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;

@@ -77,6 +77,17 @@ static void gather_message(struct view *v, const struct message *m)
         gather_part(v, &m->parts[i], m->role);
 }
 
+/* Bytes of the keys around a tool as chat completions write it. */
+enum { TOOL_KEYS = 73 };
+
+/* The same whatever the dialect writes around name, text and schema. */
+static size_t tool_bytes(const struct tool *t)
+{
+    if (t->builtin || t->name.len == 0)
+        return t->raw.len;
+    return TOOL_KEYS + t->name.len + t->description.raw.len + t->schema.len;
+}
+
 void view_gather(struct view *v, const struct request *r)
 {
     memset(v, 0, sizeof *v);
@@ -84,7 +95,7 @@ void view_gather(struct view *v, const struct request *r)
     for (size_t i = 0; i < r->n_messages; i++)
         gather_message(v, &r->messages[i]);
     for (size_t i = 0; i < r->n_tools; i++)
-        v->bytes_tools += r->tools[i].raw.len;
+        v->bytes_tools += tool_bytes(&r->tools[i]);
     if (v->result)
         v->bytes_result = v->result->text.raw.len;
 }

@@ -212,8 +212,9 @@ static bool content_frame(const struct request *r, const struct mock_reply *m,
                           struct mock_cursor *c, struct buf *out)
 {
     size_t i = c->frame++;
-    struct span piece =
-        mock_piece((struct span){m->text.ptr + c->at, m->text.len - c->at});
+    struct span left = {m->text.len ? m->text.ptr + c->at : NULL,
+                        m->text.len - c->at};
+    struct span piece = mock_piece(left);
     bool call = i > 0 && i - 1 < (size_t)m->n_calls * 3;
     bool text = i > 0 && m->n_calls == 0 && piece.len > 0;
 

@@ -13,8 +13,9 @@ size_t text_next(struct text *t, char *dst, size_t size)
     if (t->escaped)
         return json_unescape_some(&t->raw, dst, size);
     n = utf8_cut(t->raw, size);
-    if (n)
-        memcpy(dst, t->raw.ptr, n);
+    if (n == 0)
+        return 0;
+    memcpy(dst, t->raw.ptr, n);
     t->raw.ptr += n;
     t->raw.len -= n;
     return n;

@@ -191,7 +191,7 @@ static const char *add_ascii(struct sum *s, const char *p, const char *end)
 static uint64_t estimate(struct span text)
 {
     struct sum s = {0};
-    const char *p = text.ptr, *end = p + text.len;
+    const char *p = text.len ? text.ptr : "", *end = p + text.len;
     uint32_t before = 0;
 
     while (p < end) {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the providers' own API references (platform.openai.com/docs,
- * learn.microsoft.com/azure/ai-foundry, api-docs.deepseek.com,
- * docs.mistral.ai/api, docs.x.ai, console.groq.com/docs/openai,
- * docs.together.ai, docs.perplexity.ai, openrouter.ai/docs, docs.vllm.ai,
- * docs.ollama.com/openai, docs.gpustack.ai), held against recorded traffic
- * by test_codec_openai.
+ * OpenAI, Azure, DeepSeek, Mistral, xAI's Responses, Perplexity, OpenRouter,
+ * Ollama and GPUStack are held against recorded traffic.  The rows of Groq,
+ * Together, vLLM and xAI's chat are not: no recording backs them, and their
+ * API references still have to be gone through.
  */
 #include "router/codec/quirks.h"
 

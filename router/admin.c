@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/version.h"
-#include "router/ask.h"
-#include "router/explain.h"
+#include "router/chat/ask.h"
+#include "router/route/explain.h"
 
 enum { ADMIN_BODY_MAX = 8 << 20 };
 

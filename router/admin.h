@@ -4,7 +4,7 @@
 #ifndef WEIR_ROUTER_ADMIN_H
 #define WEIR_ROUTER_ADMIN_H
 
-#include "router/http.h"
+#include "router/http/http.h"
 
 struct worker;
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/args.h"
-#include "router/reference.h"
+#include "router/settings/reference.h"
 #include "router/snapshot.h"
 
 enum { OUT_MAX = 16 << 20 };

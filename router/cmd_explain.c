@@ -7,7 +7,7 @@
 
 #include "base/args.h"
 #include "router/codec/dialect.h"
-#include "router/explain.h"
+#include "router/route/explain.h"
 
 enum { BODY_MAX = 64 << 20, OUT_MAX = 16 << 20 };
 

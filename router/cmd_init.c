@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/args.h"
-#include "router/settings.h"
+#include "router/settings/settings.h"
 
 static bool write_sample(const char *path, bool force, struct err *e)
 {

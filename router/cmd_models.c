@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "models/catalogue_import.h"
 #include "models/catalogue_write.h"
-#include "router/settings.h"
+#include "router/settings/settings.h"
 
 enum { LIST_MAX = 64 << 20, UPDATE_MAX = 128 << 20, PROVIDERS_MAX = 64 };
 

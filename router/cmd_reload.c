@@ -12,8 +12,8 @@
 #include "base/args.h"
 #include "base/buf.h"
 #include "base/json.h"
-#include "router/settings.h"
-#include "router/upstream.h"
+#include "router/settings/settings.h"
+#include "router/upstream/upstream.h"
 
 enum { REPLY_MAX = 65536, REPLY_MS = 30000 };
 

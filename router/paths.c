@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "router/admin.h"
-#include "router/chat.h"
-#include "router/count.h"
-#include "router/listing.h"
+#include "router/chat/chat.h"
+#include "router/chat/count.h"
+#include "router/chat/listing.h"
 #include "router/problem.h"
 #include "router/router.h"
 

@@ -4,7 +4,7 @@
 #define WEIR_ROUTER_PATHS_H
 
 #include "router/codec/dialect.h"
-#include "router/http.h"
+#include "router/http/http.h"
 
 struct worker;
 

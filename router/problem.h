@@ -4,7 +4,7 @@
 #define WEIR_ROUTER_PROBLEM_H
 
 #include "router/codec/dialect.h"
-#include "router/http.h"
+#include "router/http/http.h"
 
 enum problem_kind {
     PROBLEM_BAD_REQUEST, /* 400 */

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/resident.h"
-#include "router/http.h"
+#include "router/http/http.h"
 #include "router/reload.h"
 #include "router/worker.h"
 

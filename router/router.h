@@ -20,10 +20,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "router/judge.h"
 #include "router/metrics.h"
-#include "router/outlog.h"
+#include "router/outlog/outlog.h"
 #include "router/request_id.h"
+#include "router/route/judge.h"
 
 struct event;
 struct event_base;

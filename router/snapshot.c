@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "router/levels.h"
+#include "router/route/levels.h"
 
 /* A name that a client may write and the route it means. */
 struct name {

@@ -7,8 +7,8 @@
 #ifndef WEIR_ROUTER_SNAPSHOT_H
 #define WEIR_ROUTER_SNAPSHOT_H
 
-#include "router/budget.h"
-#include "router/decide.h"
+#include "router/route/budget.h"
+#include "router/route/decide.h"
 
 struct snapshot;
 

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "router/chat.h"
-#include "router/http.h"
+#include "router/chat/chat.h"
+#include "router/http/http.h"
 #include "router/paths.h"
 #include "router/reload.h"
-#include "router/upstream.h"
+#include "router/upstream/upstream.h"
 
 enum { SPARE_BYTES_MAX = 256 << 10, DRAIN_LOOK_MS = 20 };
 

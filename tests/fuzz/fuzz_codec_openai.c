@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "router/codec/dialect.h"
-#include "router/frames.h"
-#include "router/sse.h"
+#include "router/http/frames.h"
+#include "router/http/sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a configuration: settings or a message with a place; what is
  * taken can be shown. */
-#include "router/settings.h"
+#include "router/settings/settings.h"
 
 #include <stdlib.h>
 #include <string.h>

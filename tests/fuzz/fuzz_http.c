@@ -2,7 +2,7 @@
 /* Requests: what our parser takes, http_parser takes too and frames alike
  * (the other way round it is more liberal); chunked bodies are the same
  * however they are cut. */
-#include "router/http_parse.h"
+#include "router/http/http_parse.h"
 
 #include <stdlib.h>
 #include <string.h>

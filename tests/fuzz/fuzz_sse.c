@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes cut anywhere give the same events as the whole, and what the
  * writer makes of an event's data reads back as that data. */
-#include "router/sse.h"
+#include "router/http/sse.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "base/base64.h"
 #include "base/utf8.h"
 #include "router/codec/codec.h"
-#include "router/sse.h"
+#include "router/http/sse.h"
 
 #include <stdio.h>
 #include <stdlib.h>

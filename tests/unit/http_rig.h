@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_HTTP_RIG_H
 #define TESTS_UNIT_HTTP_RIG_H
 
-#include "router/http.h"
+#include "router/http/http.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

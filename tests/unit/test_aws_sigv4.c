@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "router/aws_sigv4.h"
+#include "router/upstream/aws_sigv4.h"
 
 #include "base/clock.h"
 

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "router/frames.h"
-#include "router/sse.h"
+#include "router/http/frames.h"
+#include "router/http/sse.h"
 
 #define RECORDINGS "../shared/recordings/providers.jsonl.gz"
 

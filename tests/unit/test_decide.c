@@ -4,7 +4,7 @@
  * tests/golden/decisions.txt, which changes only with intent:
  * WEIR_GOLDEN=write build/asan/test_decide writes it anew.
  */
-#include "router/decide.h"
+#include "router/route/decide.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "router/budget.h"
+#include "router/route/budget.h"
 #include "router/snapshot.h"
 
 #define GOLDEN "tests/golden/decisions.txt"

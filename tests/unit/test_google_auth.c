@@ -7,7 +7,7 @@
 
 #include "base/base64.h"
 #include "base/json.h"
-#include "router/google_auth.h"
+#include "router/upstream/google_auth.h"
 
 #define ERR_STATE OPENSSL_ERR_STATE /* the library has one, too */
 #include <openssl/evp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "router/outlog.h"
+#include "router/outlog/outlog.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
-#include "router/outlog_db.h"
+#include "router/outlog/outlog_db.h"
 
 struct fixture {
     char dir[64], path[96], spill[112];

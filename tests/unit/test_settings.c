@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "router/settings.h"
+#include "router/settings/settings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "router/reference.h"
+#include "router/settings/reference.h"
 #include "router/snapshot.h"
 
 #define HEAD                                                                   \

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "router/explain.h"
+#include "router/route/explain.h"
 #include "tests/unit/weights_sample.h"
 
 /* clang-format off */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "router/sse.h"
+#include "router/http/sse.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

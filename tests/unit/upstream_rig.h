@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_UPSTREAM_RIG_H
 #define TESTS_UNIT_UPSTREAM_RIG_H
 
-#include "router/upstream.h"
+#include "router/upstream/upstream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "router/http.h"
+#include "router/http/http.h"
 
 /*
  * The provider is http.c in the same loop where its manners suffice, and a

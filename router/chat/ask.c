@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/chat/ask.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static bool fail(struct ask *a, enum problem_kind kind)
+{
+    a->error = problem_code(kind);
+    return false;
+}
+
+static struct span exchange_header(const void *ctx, const char *lower_name)
+{
+    const struct http_exchange *x = ctx;
+
+    return http_header(x, lower_name);
+}
+
+/* "messages[3].role: wanted ..." names the parameter before the colon. */
+static const char *param_of(const char *message, struct arena *arena)
+{
+    size_t n = strcspn(message, ": ");
+
+    if (message[n] != ':' || n == 0 || span_starts(span_of(message), "JSON"))
+        return NULL;
+    return arena_strdup(arena, (struct span){message, n});
+}
+
+static bool bad_request(struct ask *a, struct arena *arena, const struct err *e)
+{
+    if (e->kind == ERR_MEMORY) {
+        problem_set(&a->problem, PROBLEM_MEMORY, arena, "%s", e->msg);
+        return fail(a, PROBLEM_MEMORY);
+    }
+    problem_set(&a->problem, PROBLEM_BAD_REQUEST, arena, "%s", e->msg);
+    a->problem.param = param_of(e->msg, arena);
+    return fail(a, PROBLEM_BAD_REQUEST);
+}
+
+static bool no_model(struct ask *a, const struct snapshot *s,
+                     struct arena *arena)
+{
+    struct span asked = a->request.model;
+    struct buf names;
+
+    buf_init(&names, 600);
+    for (size_t i = 0; i < snapshot_routes(s) && names.len < 400; i++)
+        buf_printf(&names, "%s%s", i ? ", " : "",
+                   snapshot_route_at(s, i)->set->item.name);
+    problem_set(&a->problem, PROBLEM_NO_MODEL, arena,
+                "no route or model is called \"%.*s\"; there are: %s",
+                (int)(asked.len < 200 ? asked.len : 200), asked.ptr,
+                buf_cstr(&names));
+    a->problem.param = "model";
+    buf_free(&names);
+    return fail(a, PROBLEM_NO_MODEL);
+}
+
+static bool decode(struct ask *a, struct span body, struct arena *arena,
+                   struct err *e)
+{
+    const struct dialect_ops *d = a->dialect;
+    const struct codec *c;
+    struct span name = a->place.name;
+
+    if (d->decode)
+        return d->decode(body, arena, &a->request, e);
+    c = codec_find(d->codec);
+    if (!c)
+        return err_set(e, ERR_INPUT, "this version does not serve %s", d->name);
+    return c->request_read(&(struct inbound){body, name, a->place.stream},
+                           arena, &a->request, e);
+}
+
+static bool read_body(struct ask *a, struct http_exchange *x)
+{
+    struct span body = a->body.len ? a->body : http_request(x)->body;
+    struct arena *arena = http_arena(x);
+    struct err e = {0};
+
+    if (body.len == 0) {
+        err_set(&e, ERR_INPUT, "wanted a JSON body, found none");
+        return bad_request(a, arena, &e);
+    }
+    if (!decode(a, body, arena, &e)) {
+        a->request.body = (struct span){NULL, 0};
+        return bad_request(a, arena, &e);
+    }
+    if (!wish_read(&a->wish, exchange_header, x, &e))
+        return bad_request(a, arena, &e);
+    a->request.task = a->wish.task;
+    return true;
+}
+
+bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
+              struct http_exchange *x, uint64_t seed)
+{
+    struct brief brief = {
+        .seed = seed, .header = exchange_header, .header_ctx = x};
+    struct budget *budget;
+    uint64_t from;
+
+    *a = (struct ask){.place = a->place,
+                      .body = a->body,
+                      .dialect =
+                          a->place.dialect ? a->place.dialect : &dialect_openai,
+                      .wish = wish_none()};
+    if (!read_body(a, x))
+        return false;
+    a->route = snapshot_route(s, a->request.model);
+    if (!a->route)
+        return no_model(a, s, http_arena(x));
+    brief.wish = a->wish;
+    budget = snapshot_budget(s, a->route);
+    brief.price = budget ? budget_price(budget) : 0;
+    from = clock_ns();
+    judge_decide(w->judge, s, a->route, &a->request, &brief);
+    a->decision_ns = clock_ns() - from;
+    a->judged = true;
+    return true;
+}
+
+/* Every arm's reason, "nano: cannot see images; ..." */
+static void all_drops(const struct route *r, const struct decision *d,
+                      struct buf *out)
+{
+    char why[160];
+
+    for (unsigned i = 0; i < d->n && out->len < 600; i++) {
+        drop_text(&d->arms[i].drop, why, sizeof why);
+        buf_printf(out, "%s%s: %s", i ? "; " : "", r->set->arms[i].name, why);
+    }
+}
+
+static bool all_too_small(const struct decision *d)
+{
+    bool context = false;
+
+    for (unsigned i = 0; i < d->n; i++) {
+        if (d->arms[i].drop.kind == DROP_CONTEXT)
+            context = true;
+        else if (d->arms[i].drop.kind != DROP_NOT_ASKED)
+            return false;
+    }
+    return context;
+}
+
+bool ask_has_arm(struct ask *a, const struct decision *d, struct arena *arena)
+{
+    enum problem_kind kind =
+        all_too_small(d) ? PROBLEM_CONTEXT : PROBLEM_NO_ARM;
+    struct buf why;
+
+    if (d->chosen >= 0)
+        return true;
+    buf_init(&why, 1000);
+    all_drops(a->route, d, &why);
+    problem_set(&a->problem, kind, arena, "no arm of %s can serve this: %s",
+                a->route->set->item.name, buf_cstr(&why));
+    buf_free(&why);
+    return fail(a, kind);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A client's request read and judged: what chat and explain begin with. */
+#ifndef WEIR_ROUTER_CHAT_ASK_H
+#define WEIR_ROUTER_CHAT_ASK_H
+
+#include "router/paths.h"
+#include "router/problem.h"
+#include "router/router.h"
+
+struct ask {
+    struct place place; /* set before ask_read; dialect NULL: OpenAI */
+    struct span body;   /* likewise; empty: the exchange's */
+    const struct dialect_ops *dialect;
+    struct request request;    /* .body is empty until it was read */
+    const struct route *route; /* NULL until it was found */
+    struct wish wish;
+    bool judged; /* the worker's judge holds the decision */
+    uint64_t decision_ns;
+    struct problem problem; /* why it failed */
+    const char *error;      /* the problem's word for the log */
+};
+
+/* False with a->problem. */
+MUST_USE bool ask_read(struct ask *a, struct worker *w,
+                       const struct snapshot *s, struct http_exchange *x,
+                       uint64_t seed);
+/* After ask_read: false with a->problem when every arm was dropped. */
+MUST_USE bool ask_has_arm(struct ask *a, const struct decision *d,
+                          struct arena *arena);
+
+#endif

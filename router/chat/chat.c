@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/chat/chat.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "router/chat/chat_parts.h"
+
+const struct model_settings *chat_model(const struct chat *c)
+{
+    return c->ask.route->set->arms[c->arm].model;
+}
+
+const struct limit_settings *chat_limits(const struct chat *c)
+{
+    return &snapshot_settings(c->snapshot)->limits;
+}
+
+void chat_set(struct chat *c, enum chat_state next)
+{
+    static const uint8_t may[CHAT_STATES] = {
+        [CHAT_DECIDING] = 1 << CHAT_CALLING | 1 << CHAT_ENDED,
+        [CHAT_CALLING] = 1 << CHAT_CALLING | 1 << CHAT_READING |
+                         1 << CHAT_STREAMING | 1 << CHAT_ENDED,
+        [CHAT_READING] = 1 << CHAT_CALLING | 1 << CHAT_ENDED,
+        [CHAT_STREAMING] = 1 << CHAT_CLOSING | 1 << CHAT_ENDED,
+        [CHAT_CLOSING] = 1 << CHAT_ENDED,
+    };
+
+    if (!(may[c->state] >> next & 1))
+        log_event(LOG_ERROR, "chat state", "id=%s from=%d to=%d", c->id,
+                  (int)c->state, (int)next);
+    c->state = next;
+}
+
+static void log_end(const struct chat *c, int status)
+{
+    if (!log_wants(LOG_INFO))
+        return;
+    log_event(LOG_INFO, "request",
+              "id=%s route=%s arm=%s status=%d attempts=%u ms=%.1f error=%s",
+              c->id, c->ask.route ? c->ask.route->set->item.name : "-",
+              c->arm >= 0 ? c->ask.route->set->arms[c->arm].name : "-", status,
+              c->attempts, (double)(clock_ns() - c->start_ns) / 1e6,
+              c->error ? c->error : "-");
+}
+
+void chat_record(struct chat *c, int status)
+{
+    chat_count_cost(c);
+    chat_write_row(c, status);
+    chat_count_metrics(c, status);
+    log_end(c, status);
+}
+
+void chat_end(struct chat *c, int status)
+{
+    struct upstream_call *call = c->call;
+    bool recorded = c->state == CHAT_CLOSING;
+
+    chat_set(c, CHAT_ENDED);
+    c->call = NULL;
+    upstream_cancel(call);
+    if (!recorded)
+        chat_record(c, status);
+    chat_wait_end(c);
+    if (c->sse_ready)
+        sse_free(&c->sse);
+    chat_relay_free(c);
+    worker_give_back(c->worker, &c->text);
+    snapshot_unref(c->snapshot);
+    c->snapshot = NULL;
+}
+
+void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
+{
+    bool begun = c->head_sent;
+    const struct dialect_ops *dialect = c->ask.dialect;
+    struct http_exchange *x = c->x;
+    struct buf tail;
+
+    c->error = error;
+    buf_init(&tail, 16384);
+    if (!begun)
+        chat_headers(c, false);
+    else if (c->to && c->writer)
+        chat_relay_error(c, p, &tail);
+    else
+        dialect->write_stream_error(p, &tail);
+    chat_end(c, begun ? 200 : p->status);
+    worker_give_back(c->worker, &c->body);
+    if (!begun) {
+        problem_reply(x, dialect, p);
+        return;
+    }
+    http_write(x, buf_view(&tail));
+    buf_free(&tail);
+    http_end(x);
+}
+
+void chat_fail(struct chat *c, enum problem_kind kind, const char *fmt, ...)
+{
+    struct problem p;
+    char text[600];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    problem_set(&p, kind, c->arena, "%s", text);
+    chat_fail_with(c, &p, problem_code(kind));
+}
+
+/* ---- the client ---- */
+
+static void on_gone(void *ctx)
+{
+    struct chat *c = ctx;
+
+    if (c->state == CHAT_ENDED)
+        return;
+    if (c->state != CHAT_CLOSING)
+        c->error = "client_gone";
+    chat_end(c, STATUS_CLIENT_GONE);
+    worker_give_back(c->worker, &c->body);
+}
+
+static void on_full(void *ctx)
+{
+    struct chat *c = ctx;
+
+    if (c->call)
+        upstream_pause(c->call);
+}
+
+static void on_drain(void *ctx)
+{
+    struct chat *c = ctx;
+
+    if (c->call)
+        upstream_resume(c->call);
+}
+
+/* ---- the beginning ---- */
+
+/* What of the judge's work must outlive its next use. */
+static bool keep_judgement(struct chat *c)
+{
+    const struct judge *j = c->worker->judge;
+    unsigned prompts = snapshot_settings(c->snapshot)->log.prompts;
+    size_t n;
+    char *bytes;
+
+    c->facts = j->facts;
+    c->decision = arena_alloc(c->arena, sizeof *c->decision);
+    if (!c->decision)
+        return false;
+    *c->decision = j->decision;
+    if (prompts == PROMPTS_NONE || !c->worker->router->log)
+        return true;
+    n = vec_pack_most(&j->vec);
+    bytes = arena_alloc(c->arena, n);
+    if (!bytes)
+        return false;
+    c->features = (struct span){bytes, vec_pack(&j->vec, bytes, n)};
+    return true;
+}
+
+static void begin(struct chat *c)
+{
+    uint64_t seed = span_hash((struct span){c->id, REQUEST_ID_LEN}, 0);
+
+    if (!ask_read(&c->ask, c->worker, c->snapshot, c->x, seed)) {
+        chat_fail_with(c, &c->ask.problem, c->ask.error);
+        return;
+    }
+    if (!keep_judgement(c)) {
+        chat_fail(c, PROBLEM_MEMORY, "the request needs too much memory");
+        return;
+    }
+    if (!ask_has_arm(&c->ask, c->decision, c->arena)) {
+        chat_fail_with(c, &c->ask.problem, c->ask.error);
+        return;
+    }
+    c->strip_usage =
+        c->ask.request.params.stream && !c->ask.request.params.stream_usage;
+    c->arm = c->decision->chosen;
+    c->sent_ns = c->start_ns;
+    if (c->ask.request.params.stream)
+        chat_wait(c);
+    chat_attempt(c);
+}
+
+void chat_start(struct worker *w, struct http_exchange *x,
+                const struct place *at)
+{
+    struct chat *c = arena_zalloc(http_arena(x), 1, sizeof *c);
+    struct problem p;
+
+    if (!c) {
+        problem_set(&p, PROBLEM_MEMORY, http_arena(x), "out of memory");
+        problem_reply(x, at->dialect, &p);
+        return;
+    }
+    c->ask.place = *at;
+    c->worker = w;
+    c->x = x;
+    c->arena = http_arena(x);
+    c->arm = -1;
+    c->start_ns = clock_ns();
+    c->time_ms = clock_utc_ms();
+    request_id_make(&w->ids, c->time_ms, c->id);
+    c->snapshot = worker_snapshot(w);
+    c->body = worker_buf(w, chat_limits(c)->answer_bytes);
+    if (snapshot_settings(c->snapshot)->log.prompts == PROMPTS_FULL)
+        c->text = worker_buf(w, chat_limits(c)->answer_bytes);
+    http_watch(x, (struct http_watch){c, on_gone, on_full, on_drain});
+    begin(c);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conversations in any dialect: one exchange from its body to its row. */
+#ifndef WEIR_ROUTER_CHAT_CHAT_H
+#define WEIR_ROUTER_CHAT_CHAT_H
+
+#include "router/paths.h"
+
+struct worker;
+
+void chat_start(struct worker *w, struct http_exchange *x,
+                const struct place *at);
+/* A chat request that was refused before it was whole has its row too. */
+void chat_refused(struct worker *w, const struct dialect_ops *dialect,
+                  int status, const char *why);
+
+/* Pings to streams of the worker that have waited for long. */
+void chat_ping(struct worker *w);
+
+#endif

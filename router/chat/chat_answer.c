@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole answers, and the headers that say what was done. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "router/chat/chat_parts.h"
+#include "router/codec/tap.h"
+#include "router/digits.h"
+
+static void set_number(struct http_exchange *x, const char *name, double v,
+                       unsigned decimals)
+{
+    char text[DIGITS_MAX];
+
+    if (!isnan(v))
+        http_set(x, name, (struct span){text, digits_put(text, v, decimals)});
+}
+
+static void decision_headers(struct chat *c, bool with_cost)
+{
+    const struct verdict *v = &c->decision->arms[c->arm];
+    const char *arm = c->ask.route->set->arms[c->arm].name;
+    char text[DIGITS_MAX];
+
+    http_set(c->x, "x-weir-arm", span_of(arm));
+    http_set(c->x, "x-weir-model", span_of(chat_model(c)->upstream));
+    set_number(c->x, "x-weir-quality", (double)v->quality, 4);
+    if (with_cost)
+        http_set(c->x, "x-weir-cost-usd",
+                 (struct span){text, digits_usd(text, c->cost_pico)});
+    else
+        set_number(c->x, "x-weir-expected-cost-usd", v->cost, 9);
+}
+
+static void warn_losses(struct chat *c)
+{
+    struct buf text;
+
+    buf_init(&text, 4096);
+    lossy_header(c->losses, &text);
+    http_set(c->x, "x-weir-warnings", buf_view(&text));
+    buf_free(&text);
+}
+
+void chat_headers(struct chat *c, bool with_cost)
+{
+    struct span id = {c->id, REQUEST_ID_LEN};
+
+    http_set(c->x, "x-request-id", id);
+    http_set(c->x, "x-weir-request-id", id);
+    if (c->ask.judged)
+        set_number(c->x, "x-weir-decision-us", (double)c->ask.decision_ns / 1e3,
+                   1);
+    if (c->arm >= 0 && c->decision)
+        decision_headers(c, with_cost);
+    if (c->losses && c->losses->n && c->ask.route &&
+        c->ask.route->set->unsupported == UNSUPPORTED_WARN)
+        warn_losses(c);
+    for (unsigned i = 0; i < c->n_forward; i++)
+        http_set(c->x, c->forward[i].name, c->forward[i].value);
+}
+
+void chat_reply(struct chat *c, int status, struct buf b)
+{
+    struct http_exchange *x = c->x;
+    struct worker *w = c->worker;
+
+    c->first_ns = clock_ns();
+    chat_count_cost(c);
+    chat_headers(c, status < 400);
+    chat_end(c, status);
+    http_reply(x, status, "application/json", buf_view(&b));
+    worker_give_back(w, &b);
+    worker_give_back(w, &c->body);
+}
+
+/* The bytes go out as they came; the row is written before them. */
+static void reply(struct chat *c, int status)
+{
+    struct buf body = c->body;
+
+    c->body = (struct buf){.max = 0};
+    chat_reply(c, status, body);
+}
+
+static void hide(const struct chat *c, char *at, size_t len)
+{
+    const struct provider_settings *p = chat_model(c)->at;
+    const char *const keys[] = {p->api_key, p->secret_key, p->session_token};
+
+    for (unsigned i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        size_t n = keys[i] ? strlen(keys[i]) : 0;
+        char *found = at;
+
+        while (n >= 8 && found &&
+               (found = memmem(found, len - (size_t)(found - at), keys[i], n)))
+            memset(found, '*', n);
+    }
+}
+
+void chat_hide_key_in(const struct chat *c, struct buf *b)
+{
+    if (b->ptr)
+        hide(c, b->ptr, b->len);
+}
+
+void chat_hide_key(const struct chat *c, char *text)
+{
+    hide(c, text, strlen(text));
+}
+
+static bool tap(void *ctx, const struct chunk *k)
+{
+    tap_chunk(ctx, k);
+    return true;
+}
+
+/* What the body says of itself. */
+static bool look(struct chat *c, struct err *e)
+{
+    struct chunk_sink sink = {&c->answer, tap};
+    bool ok;
+
+    if (!c->from)
+        return c->ask.dialect->read(buf_view(&c->body), &c->answer, e);
+    ok = c->from->answer_read(buf_view(&c->body), c->upstream_status,
+                              &c->worker->work, &sink, e);
+    arena_reset(&c->worker->work);
+    return ok;
+}
+
+static void pass_error(struct chat *c)
+{
+    struct problem p;
+    char error[16];
+
+    chat_hide_key_in(c, &c->body);
+    if (!c->head_sent && c->ask.dialect->is_error(buf_view(&c->body))) {
+        struct err ignored;
+
+        if (!look(c, &ignored))
+            c->answer.error[0] = '\0';
+        c->error = c->answer.error[0] ? c->answer.error : "upstream_error";
+        reply(c, c->upstream_status);
+        return;
+    }
+    snprintf(error, sizeof error, "%d", c->upstream_status);
+    problem_set(&p, PROBLEM_REFUSED, c->arena,
+                "provider %s answered %s without a usable error",
+                chat_model(c)->provider, error);
+    if (c->upstream_status >= 400)
+        p.status = c->upstream_status;
+    chat_fail_with(c, &p, problem_code(PROBLEM_REFUSED));
+}
+
+void chat_answer_whole(struct chat *c)
+{
+    struct err e = {0};
+
+    if (c->body.failed) {
+        chat_fail(c, PROBLEM_INVALID, "provider %s: the answer is too large",
+                  chat_model(c)->provider);
+        return;
+    }
+    if (c->to) {
+        chat_relay_whole(c);
+        return;
+    }
+    if (c->upstream_status < 200 || c->upstream_status > 299) {
+        pass_error(c);
+        return;
+    }
+    if (!look(c, &e)) {
+        chat_fail(c, PROBLEM_INVALID, "provider %s: not a chat completion: %s",
+                  chat_model(c)->provider, e.msg);
+        return;
+    }
+    if (c->answer.is_error || c->ask.request.params.stream) {
+        chat_hide_key_in(c, &c->body);
+        chat_fail(c, PROBLEM_INVALID, "provider %s: %s",
+                  chat_model(c)->provider,
+                  c->answer.is_error ? "an error with status 200"
+                                     : "a whole answer to a stream's request");
+        return;
+    }
+    reply(c, c->upstream_status);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One chat exchange, for the chat_*.c files only.
+ *
+ *            read, judged          head: not a stream
+ *   DECIDING ------------> CALLING --------------------> READING --+
+ *      |                    ^  |  \                         |      |
+ *      |          next arm  |  |   \ first event            |      |
+ *      |                    +--|----\-----------------------+      |
+ *      |                       |     v                             |
+ *      |                       |   STREAMING                       |
+ *      v                       v      v                            v
+ *    ENDED <-------------------+------+----------------------------+
+ *                                      |     ^
+ *                             end mark +-> CLOSING
+ *
+ * chat_set() alone changes the state.  The row is written once, whatever
+ * happened, on the way to ENDED or CLOSING; the last bytes go out behind it.
+ * CLOSING: the client has its end mark and the provider's connection is
+ * given the time to end its answer, so that it can be used again.  The chat
+ * lives in the exchange's arena: after ENDED it must not be touched.
+ */
+#ifndef WEIR_ROUTER_CHAT_CHAT_PARTS_H
+#define WEIR_ROUTER_CHAT_CHAT_PARTS_H
+
+#include "router/chat/ask.h"
+#include "router/codec/aws_stream.h"
+#include "router/http/sse.h"
+#include "router/upstream/upstream.h"
+
+enum chat_state {
+    CHAT_DECIDING,
+    CHAT_CALLING,
+    CHAT_READING,
+    CHAT_STREAMING,
+    CHAT_CLOSING,
+    CHAT_ENDED,
+    CHAT_STATES,
+};
+
+enum { FORWARD_MAX = 24, STATUS_CLIENT_GONE = 499 };
+
+struct forwarded {
+    const char *name;
+    struct span value; /* (arena) */
+};
+
+struct chat {
+    struct worker *worker;     /* (borrowed) */
+    struct http_exchange *x;   /* (borrowed) */
+    struct snapshot *snapshot; /* (owned reference) until ENDED */
+    struct arena *arena;       /* (borrowed: exchange) */
+    enum chat_state state;
+    char id[REQUEST_ID_LEN + 1];
+    uint64_t start_ns, first_ns; /* monotonic; first_ns 0: nothing sent */
+    int64_t time_ms;             /* UTC */
+
+    struct ask ask;
+    struct facts facts;
+    struct decision *decision; /* (arena) NULL until judged */
+    struct span features;      /* (arena) packed, or empty */
+
+    int arm;                    /* that is being tried or answered, -1: none */
+    uint32_t tried;             /* bit mask of arms */
+    unsigned attempts;          /* calls started */
+    struct upstream_call *call; /* running, or NULL */
+    int upstream_status;        /* of the present call, 0: none yet */
+    bool is_stream;             /* the present answer is an event stream */
+    struct forwarded forward[FORWARD_MAX]; /* of the present answer */
+    unsigned n_forward;
+
+    /* How the present answer is read and written; both NULL: OpenAI chat as
+     * it came.  from alone: as it came, looked at by its codec. */
+    const struct codec *from, *to;
+    void *reader, *writer; /* (arena) state of the stream, or NULL */
+    struct losses *losses; /* (arena) of the present attempt, or NULL */
+    struct buf out;        /* (worker's spare) what an event becomes */
+    struct span mark;      /* (borrowed) the frame that ends the stream */
+    char *refusal;         /* (arena) error before anything was sent */
+    int refused;           /* its status; 0: none */
+    bool head_sent;        /* of a stream: status and headers are out */
+    uint64_t sent_ns;      /* monotonic, of the last bytes to the client */
+    struct chat *next_waiting, *prev_waiting; /* in the worker's list */
+    bool waiting;
+    bool ending; /* the provider's bytes have ended */
+
+    struct buf body; /* (worker's spare) whole answers, event pieces */
+    struct buf text; /* (worker's spare) the answer's text, log.prompts full */
+    struct sse sse;  /* (owned) while the answer is a stream */
+    struct aws_stream aws; /* (owned) likewise, of such a framing */
+    bool aws_ready;
+    bool sse_ready, stop; /* stop: nothing more is taken from the stream */
+    bool whole_event;     /* the frame being looked at goes to the client */
+    struct answer answer;
+    bool strip_usage;  /* the client did not ask for the usage chunk */
+    int64_t cost_pico; /* once ENDED */
+    bool estimated;    /* usage was not told */
+    const char *error; /* word for the row, or NULL */
+};
+
+const struct model_settings *chat_model(const struct chat *c);
+const struct limit_settings *chat_limits(const struct chat *c);
+
+/* The one place where the state changes. */
+void chat_set(struct chat *c, enum chat_state next);
+/* Cost, row, metrics, log line. */
+void chat_record(struct chat *c, int status);
+/* ENDED; records unless that was done; releases what the chat holds except
+ * c->body, which the caller may still send. */
+void chat_end(struct chat *c, int status);
+/* The client gets this problem, in the form its answer is in. */
+void chat_fail(struct chat *c, enum problem_kind kind, const char *fmt, ...)
+    PRINTF(3, 4);
+void chat_fail_with(struct chat *c, const struct problem *p, const char *error);
+
+/* Calls the provider of c->arm; a failure goes to chat_retry. */
+void chat_attempt(struct chat *c);
+/* Another arm where one is left, else the problem. */
+void chat_retry(struct chat *c, enum problem_kind kind, const char *why);
+bool chat_may_retry(const struct chat *c);
+
+/* The body for the provider of c->arm, in the arena; sets how its answer will
+ * be read.  c->refused: the route's policy rejects what would be lost. */
+MUST_USE bool chat_make_body(struct chat *c, struct span *body, struct err *e);
+enum { SENT_HEADERS_MAX = 24 };
+/* Where it goes and with which headers; what they hold lives in the arena. */
+MUST_USE bool chat_make_head(struct chat *c, struct upstream_request *r,
+                             struct upstream_header *h, struct err *e);
+
+/* The head goes out, once. */
+void chat_open_stream(struct chat *c);
+void chat_write(struct chat *c, struct span bytes);
+/* Row, then the last bytes that the client sees; CLOSING. */
+void chat_mark(struct chat *c, struct span bytes);
+/* A provider must not hand its key back to the client in an error. */
+void chat_hide_key(const struct chat *c, char *text);
+void chat_hide_key_in(const struct chat *c, struct buf *b);
+
+/* chat_relay.c: answers in another dialect. */
+void chat_relay_bytes(struct chat *c, struct span bytes);
+/* The bytes have ended well; false: the stream was cut. */
+bool chat_relay_end(struct chat *c);
+void chat_relay_whole(struct chat *c);
+/* Takes a chunk of the provider's; ctx is the chat. */
+bool chat_take(void *ctx, const struct chunk *k);
+/* The error p as the end of a stream that has begun. */
+void chat_relay_error(struct chat *c, const struct problem *p, struct buf *out);
+/* A stream's state for the present attempt. */
+MUST_USE bool chat_relay_begin(struct chat *c);
+void chat_relay_free(struct chat *c);
+
+/* Streams that wait get a ping now and then. */
+void chat_wait(struct chat *c);
+void chat_wait_end(struct chat *c);
+
+/* The whole answer b with its headers; the row goes before it.  b is given
+ * back to the worker. */
+void chat_reply(struct chat *c, int status, struct buf b);
+/* The present call ended well or with a status: a whole answer. */
+void chat_answer_whole(struct chat *c);
+/* x-weir-* and forwarded headers of the answer. */
+void chat_headers(struct chat *c, bool with_cost);
+
+/* Events as they come, and how the call ended. */
+void chat_stream_bytes(struct chat *c, struct span bytes);
+void chat_stream_ended(struct chat *c, const struct upstream_result *r);
+
+/* c->answer.usage (estimated where the provider told none) and c->cost_pico
+ * of what was received so far. */
+void chat_count_cost(struct chat *c);
+void chat_write_row(struct chat *c, int status);
+void chat_count_metrics(struct chat *c, int status);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers in another dialect than the client's: the provider's bytes become
+ * chunks by its codec's reader, and each chunk the client's bytes by its
+ * codec's writer, at once.  What is kept is the two states and an incomplete
+ * event.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "router/chat/chat_parts.h"
+#include "router/codec/tap.h"
+
+bool chat_relay_begin(struct chat *c)
+{
+    if (!c->ask.request.params.stream)
+        return true;
+    chat_relay_free(c);
+    c->reader = arena_zalloc(c->arena, 1, c->from->reader_size);
+    c->writer = c->to ? arena_zalloc(c->arena, 1, c->to->writer_size) : NULL;
+    if (c->sse_ready)
+        sse_reset(&c->sse);
+    return c->reader && (c->writer || !c->to);
+}
+
+void chat_relay_free(struct chat *c)
+{
+    if (c->writer && c->to && c->to->stream_free)
+        c->to->stream_free(c->writer);
+    c->writer = NULL;
+    if (c->aws_ready)
+        aws_stream_free(&c->aws);
+    c->aws_ready = false;
+    worker_give_back(c->worker, &c->out);
+}
+
+/* ---- chunks ---- */
+
+/* An error before the client has seen anything: another arm may be asked. */
+static void refuse(struct chat *c, const struct chunk *k)
+{
+    c->refused = k->status >= 400 ? k->status : 502;
+    c->refusal = arena_strdup(c->arena, k->text);
+}
+
+bool chat_take(void *ctx, const struct chunk *k)
+{
+    struct chat *c = ctx;
+
+    if (k->kind == CHUNK_ERROR && c->ending)
+        return true; /* cut: the end of the call says why */
+    tap_chunk(&c->answer, k);
+    if (k->kind == CHUNK_ERROR && c->to && c->state == CHAT_CALLING)
+        refuse(c, k);
+    else if (c->to)
+        c->to->stream_write(c->writer, &c->ask.request, k, c->losses, &c->out);
+    return !c->out.failed;
+}
+
+static void read_event(struct chat *c, struct span name, struct span data)
+{
+    struct chunk_sink sink = {c, chat_take};
+    struct err e = {0};
+
+    if (!c->from->stream_read(c->reader, &(struct framed){name, data},
+                              &c->worker->work, &sink, &e) &&
+        !c->answer.is_error)
+        c->error = "upstream_invalid";
+    arena_reset(&c->worker->work);
+    c->stop = c->answer.done || c->answer.is_error || c->error;
+}
+
+static bool on_sse(void *ctx, const struct sse_event *ev)
+{
+    struct chat *c = ctx;
+
+    if (ev->data.len)
+        read_event(c, ev->name, ev->data);
+    return !c->stop;
+}
+
+static bool on_aws(void *ctx, const struct aws_event *ev)
+{
+    struct chat *c = ctx;
+
+    read_event(c, ev->name, ev->data);
+    return !c->stop;
+}
+
+static bool feed(struct chat *c, struct span bytes)
+{
+    size_t max = chat_limits(c)->answer_bytes;
+    struct err e = {0};
+
+    if (c->from->framing == FRAMING_AWS) {
+        if (!c->aws_ready)
+            aws_stream_init(&c->aws, max, on_aws, c);
+        c->aws_ready = true;
+        return aws_stream_feed(&c->aws, bytes, &e);
+    }
+    if (!c->sse_ready)
+        sse_init(&c->sse, max, on_sse, c);
+    c->sse_ready = true;
+    return sse_feed(&c->sse, bytes, &e);
+}
+
+/* ---- what comes of them ---- */
+
+static bool is_transient(int status)
+{
+    return status == 408 || status == 429 || status >= 500;
+}
+
+static void refused(struct chat *c)
+{
+    const char *why = c->refusal ? c->refusal : "an error";
+    struct upstream_call *call = c->call;
+    struct problem p;
+
+    if (c->refusal)
+        chat_hide_key(c, c->refusal);
+    if (is_transient(c->refused) && chat_may_retry(c)) {
+        c->call = NULL;
+        upstream_cancel(call);
+        chat_retry(c, PROBLEM_REFUSED, why);
+        return;
+    }
+    problem_of_status(&p, c->refused, c->arena, why);
+    chat_fail_with(c, &p, c->answer.error);
+}
+
+/* The error is in the client's hands; nothing more is wanted. */
+static void end_with(struct chat *c, struct buf out)
+{
+    struct http_exchange *x = c->x;
+    struct worker *w = c->worker;
+
+    chat_hide_key_in(c, &out);
+    c->error = c->answer.error;
+    chat_end(c, 200);
+    worker_give_back(w, &c->body);
+    http_write(x, buf_view(&out));
+    worker_give_back(w, &out);
+    http_end(x);
+}
+
+static void deliver(struct chat *c)
+{
+    struct worker *w = c->worker;
+    struct buf out = c->out;
+
+    c->out = (struct buf){.max = 0};
+    if (c->refused) {
+        worker_give_back(w, &out);
+        refused(c);
+        return;
+    }
+    if (c->answer.is_error) {
+        end_with(c, out);
+        return;
+    }
+    if (c->answer.done)
+        chat_mark(c, buf_view(&out));
+    else if (out.len)
+        chat_write(c, buf_view(&out));
+    worker_give_back(w, &out);
+}
+
+void chat_relay_bytes(struct chat *c, struct span bytes)
+{
+    bool ok;
+
+    c->out = worker_buf(c->worker, chat_limits(c)->answer_bytes);
+    ok = feed(c, bytes) && !c->error && !c->out.failed;
+    if (!ok)
+        c->stop = true;
+    deliver(c);
+    if (!ok && (c->state == CHAT_CALLING || c->state == CHAT_STREAMING) &&
+        c->stop)
+        chat_fail(c, PROBLEM_INVALID, "provider %s: not an event of a chat",
+                  chat_model(c)->provider);
+}
+
+bool chat_relay_end(struct chat *c)
+{
+    struct chunk_sink sink = {c, chat_take};
+    struct err e = {0};
+    bool ok;
+
+    if (!c->reader)
+        return true;
+    if (c->to)
+        c->out = worker_buf(c->worker, chat_limits(c)->answer_bytes);
+    c->ending = true;
+    ok = c->from->stream_end(c->reader, &sink, &e);
+    c->stop = true;
+    if (c->to && ok && c->answer.done)
+        deliver(c);
+    else
+        worker_give_back(c->worker, &c->out);
+    return c->state != CHAT_ENDED;
+}
+
+void chat_relay_error(struct chat *c, const struct problem *p, struct buf *out)
+{
+    struct chunk k = {.kind = CHUNK_ERROR,
+                      .name = span_of(p->code ? p->code : p->kind),
+                      .text = span_of(p->message),
+                      .status = p->status};
+
+    c->to->stream_write(c->writer, &c->ask.request, &k, c->losses, out);
+}
+
+/* ---- whole answers ---- */
+
+struct both {
+    struct chat *c;
+    struct chunk_sink gather;
+};
+
+static bool take_both(void *ctx, const struct chunk *k)
+{
+    struct both *b = ctx;
+
+    tap_chunk(&b->c->answer, k);
+    return b->gather.take(b->gather.ctx, k);
+}
+
+static void whole_error(struct chat *c, const struct gathered *g)
+{
+    char why[256], *told = NULL;
+    struct problem p;
+
+    snprintf(why, sizeof why, "provider %s answered %d without a usable error",
+             chat_model(c)->provider, c->upstream_status);
+    problem_of_status(&p,
+                      c->upstream_status >= 400 ? c->upstream_status
+                      : g->error_status         ? g->error_status
+                                                : 502,
+                      c->arena, why);
+    if (g->error_message.len)
+        told = arena_strdup(c->arena, g->error_message);
+    if (told) {
+        chat_hide_key(c, told);
+        p.message = told;
+    }
+    chat_fail_with(c, &p,
+                   c->answer.error[0] ? c->answer.error : "upstream_error");
+}
+
+static void write_whole(struct chat *c, const struct gathered *g)
+{
+    struct buf out = worker_buf(c->worker, 4 * chat_limits(c)->answer_bytes);
+
+    c->to->answer_write(g, &c->ask.request, c->losses, &out);
+    if (!out.failed) {
+        chat_reply(c, 200, out);
+        return;
+    }
+    worker_give_back(c->worker, &out);
+    chat_fail(c, PROBLEM_MEMORY, "the answer needs too much memory");
+}
+
+void chat_relay_whole(struct chat *c)
+{
+    struct arena *a = &c->worker->work;
+    struct gathered g;
+    struct both both = {c, gather_sink(&g)};
+    struct chunk_sink sink = {&both, take_both};
+    bool bad = c->upstream_status < 200 || c->upstream_status > 299;
+    struct err e = {0};
+
+    gather_init(&g, a);
+    if (!c->from->answer_read(buf_view(&c->body), c->upstream_status, a, &sink,
+                              &e) &&
+        !bad && !g.error_status)
+        chat_fail(c, PROBLEM_INVALID, "provider %s: not an answer: %s",
+                  chat_model(c)->provider, e.msg);
+    else if (bad || g.error_status)
+        whole_error(c, &g);
+    else if (c->ask.request.params.stream)
+        chat_fail(c, PROBLEM_INVALID,
+                  "provider %s: a whole answer to a stream's request",
+                  chat_model(c)->provider);
+    else
+        write_whole(c, &g);
+    arena_reset(a);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a chat cost and its row in the outcome log. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "router/chat/chat.h"
+#include "router/chat/chat_parts.h"
+#include "router/digits.h"
+
+static const char *const policy_names[] = {"cheapest_adequate", "budget",
+                                           "fixed", "rules"};
+
+/* Bytes of text that one output token makes, where nothing was told. */
+enum { BYTES_PER_TOKEN = 4 };
+
+/* Something was received that a provider charges for. */
+static bool was_answered(const struct chat *c)
+{
+    return c->answer.choices > 0 || c->answer.has_usage;
+}
+
+void chat_count_cost(struct chat *c)
+{
+    struct usage *u = &c->answer.usage;
+
+    if (c->arm < 0 || !c->decision || !was_answered(c))
+        return;
+    if (!c->answer.has_usage) {
+        c->estimated = true;
+        if (u->input == 0) /* else the beginning of the stream told it */
+            u->input = c->facts.input_tokens;
+        u->output = (int64_t)((c->answer.text_bytes + BYTES_PER_TOKEN - 1) /
+                              BYTES_PER_TOKEN);
+        u->reasoning = 0;
+    }
+    c->cost_pico = model_cost(&chat_model(c)->model, u);
+}
+
+/* ---- pieces of the row ---- */
+
+static void arms_json(const struct chat *c, struct buf *b)
+{
+    const struct decision *d = c->decision;
+
+    buf_char(b, '[');
+    for (unsigned i = 0; i < d->n; i++) {
+        const struct verdict *v = &d->arms[i];
+
+        buf_str(b, i ? ",{\"arm\":" : "{\"arm\":");
+        buf_json_str(b, span_of(c->ask.route->set->arms[i].name));
+        buf_str(b, ",\"quality\":");
+        buf_digits(b, (double)v->quality, 6);
+        buf_str(b, ",\"tokens\":");
+        buf_digits(b, (double)v->tokens, 1);
+        buf_str(b, ",\"cost_usd\":");
+        buf_digits(b, v->cost, 12);
+        buf_str(b, ",\"propensity\":");
+        buf_digits(b, (double)v->propensity, 6);
+        buf_str(b, ",\"dropped\":");
+        if (v->drop.kind)
+            buf_printf(b, "\"%s\"}", drop_name(v->drop.kind));
+        else
+            buf_str(b, "null}");
+    }
+    buf_char(b, ']');
+}
+
+/* What of the body is neither messages nor tools nor the model's name. */
+static void params_json(const struct request *r, struct buf *b)
+{
+    struct json body = {JSON_OBJECT, false, span_trim(r->body)};
+    struct json_iter it = json_begin(&body);
+    struct json key, value;
+    bool first = true;
+
+    buf_char(b, '{');
+    while (json_next(&it, &key, &value)) {
+        if (json_is(&key, "messages") || json_is(&key, "tools") ||
+            json_is(&key, "model"))
+            continue;
+        buf_str(b, first ? "" : ",");
+        buf_span(b, key.raw);
+        buf_char(b, ':');
+        buf_span(b, value.raw);
+        first = false;
+    }
+    buf_char(b, '}');
+}
+
+static struct span body_member(const struct request *r, const char *key)
+{
+    struct json body = {JSON_OBJECT, false, span_trim(r->body)};
+
+    return json_get(&body, key).raw;
+}
+
+/* Offsets into the worker's scratch, for it may move while it grows. */
+struct pieces {
+    size_t session, arms, params, end;
+};
+
+static struct pieces write_pieces(struct chat *c, struct buf *b, bool full)
+{
+    struct pieces p = {0};
+    struct span given = http_header(c->x, "x-weir-session");
+
+    buf_reset(b);
+    if (given.len)
+        buf_span(b, given);
+    else if (c->facts.session_hash)
+        buf_printf(b, "%016llx", (unsigned long long)c->facts.session_hash);
+    p.arms = b->len;
+    if (c->decision)
+        arms_json(c, b);
+    p.params = b->len;
+    if (full)
+        params_json(&c->ask.request, b);
+    p.end = b->len;
+    return p;
+}
+
+static struct span piece(const struct buf *b, size_t from, size_t to)
+{
+    if (b->failed || from == to)
+        return (struct span){NULL, 0};
+    return (struct span){b->ptr + from, to - from};
+}
+
+static void fill_decision(const struct chat *c, struct outlog_row *row)
+{
+    const struct decision *d = c->decision;
+    const struct classifier *cl = snapshot_classifier(c->snapshot);
+
+    row->task = d->task;
+    row->task_given = d->task_given;
+    row->classifier = span_of(cl ? classifier_id(cl) : NULL);
+    row->policy = span_of(policy_names[c->ask.route->set->policy]);
+    row->quality_target = d->quality_target;
+    row->price = d->price;
+    row->reason = span_of(reason_name(d->reason));
+    row->est_input = c->facts.input_tokens;
+    row->features = c->features;
+    row->decision_us = (int64_t)(c->ask.decision_ns / 1000);
+    if (c->arm < 0)
+        return;
+    row->arm = span_of(c->ask.route->set->arms[c->arm].name);
+    row->model = span_of(chat_model(c)->upstream);
+    row->provider = span_of(chat_model(c)->provider);
+    row->propensity = (double)d->arms[c->arm].propensity;
+    if (c->arm != d->chosen)
+        row->reason = SPAN("failover");
+}
+
+static void fill_usage(const struct chat *c, struct outlog_row *row)
+{
+    const struct usage *u = &c->answer.usage;
+
+    row->cost_pico = c->cost_pico;
+    if (!was_answered(c))
+        return;
+    row->input_tokens = u->input;
+    row->cached_tokens = u->cached;
+    row->cache_write_tokens = u->cache_write + u->cache_write_1h;
+    row->output_tokens = u->output;
+    row->reasoning_tokens = u->reasoning;
+    row->usage_estimated = c->estimated;
+    row->finish = span_of(c->answer.finish[0] ? c->answer.finish : NULL);
+}
+
+static void fill_request(const struct chat *c, struct outlog_row *row)
+{
+    const struct ask *a = &c->ask;
+
+    row->id = (struct span){c->id, REQUEST_ID_LEN};
+    row->time_ms = c->time_ms;
+    row->route =
+        a->route ? span_of(a->route->set->item.name) : a->request.model;
+    row->dialect = span_of(a->dialect->name);
+    row->stream = a->request.params.stream;
+    row->error = span_of(c->error);
+    row->attempts = c->attempts;
+    row->latency_us = (int64_t)((clock_ns() - c->start_ns) / 1000);
+    if (c->first_ns)
+        row->ttft_us = (int64_t)((c->first_ns - c->start_ns) / 1000);
+}
+
+void chat_write_row(struct chat *c, int status)
+{
+    const struct settings *set = snapshot_settings(c->snapshot);
+    struct buf *b = &c->worker->scratch;
+    bool full = set->log.prompts == PROMPTS_FULL && c->ask.request.body.ptr;
+    struct pieces at;
+    struct outlog_row row;
+
+    if (!c->worker->router->log)
+        return;
+    at = write_pieces(c, b, full);
+    outlog_row_init(&row);
+    fill_request(c, &row);
+    row.status = status;
+    row.session = piece(b, 0, at.arms);
+    row.arms = piece(b, at.arms, at.params);
+    if (c->decision)
+        fill_decision(c, &row);
+    fill_usage(c, &row);
+    if (full) {
+        row.messages = body_member(&c->ask.request, "messages");
+        row.tools = body_member(&c->ask.request, "tools");
+        row.params = piece(b, at.params, at.end);
+        row.answer = buf_view(&c->text);
+    }
+    (void)outlog_push(c->worker->router->log, &row);
+}
+
+void chat_refused(struct worker *w, const struct dialect_ops *dialect,
+                  int status, const char *why)
+{
+    struct span labels[3] = {SPAN("none"), SPAN("none"),
+                             metrics_status_class(status)};
+    char id[REQUEST_ID_LEN + 1];
+    struct outlog_row row;
+
+    metrics_count(w->shard, METRIC_REQUESTS, labels, 1);
+    if (!w->router->log)
+        return;
+    outlog_row_init(&row);
+    row.time_ms = clock_utc_ms();
+    request_id_make(&w->ids, row.time_ms, id);
+    row.id = (struct span){id, REQUEST_ID_LEN};
+    row.dialect = span_of(dialect->name);
+    row.status = status;
+    row.error = span_of(why);
+    (void)outlog_push(w->router->log, &row);
+}
+
+static void count_tokens(struct metrics_shard *s, struct span arm,
+                         const char *kind, int64_t n)
+{
+    struct span labels[2] = {arm, span_of(kind)};
+
+    if (n > 0)
+        metrics_count(s, METRIC_TOKENS, labels, (uint64_t)n);
+}
+
+void chat_count_metrics(struct chat *c, int status)
+{
+    struct metrics_shard *s = c->worker->shard;
+    const struct route_settings *set = c->ask.route ? c->ask.route->set : NULL;
+    const struct usage *u = &c->answer.usage;
+    uint64_t now = clock_ns();
+    struct span labels[3];
+    struct budget *budget;
+
+    labels[0] = set ? span_of(set->item.name) : SPAN("none");
+    labels[1] = c->arm >= 0 ? span_of(set->arms[c->arm].name) : SPAN("none");
+    labels[2] = metrics_status_class(status);
+    metrics_count(s, METRIC_REQUESTS, labels, 1);
+    metrics_observe(s, METRIC_REQUEST_SECONDS, labels,
+                    (now - c->start_ns) / 1000);
+    if (c->first_ns)
+        metrics_observe(s, METRIC_TTFT_SECONDS, labels,
+                        (c->first_ns - c->start_ns) / 1000);
+    if (c->ask.judged)
+        metrics_observe(s, METRIC_DECISION_SECONDS, NULL, c->ask.decision_ns);
+    if (!was_answered(c))
+        return;
+    metrics_count(s, METRIC_COST, labels, (uint64_t)c->cost_pico);
+    count_tokens(s, labels[1], "input", u->input);
+    count_tokens(s, labels[1], "cached", u->cached);
+    count_tokens(s, labels[1], "output", u->output);
+    count_tokens(s, labels[1], "reasoning", u->reasoning);
+    budget = snapshot_budget(c->snapshot, c->ask.route);
+    if (budget)
+        budget_spent(budget, (double)c->cost_pico / PICO_PER_USD, set->budget);
+}

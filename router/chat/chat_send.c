@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a provider is sent: the client's own bytes where both speak one
+ * dialect, else the same conversation in the provider's. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "router/chat/chat_parts.h"
+#include "router/codec/anthropic.h"
+#include "router/upstream/aws_sigv4.h"
+
+/* ---- the body ---- */
+
+static bool no_memory(struct err *e)
+{
+    return err_set(e, ERR_MEMORY, "out of memory");
+}
+
+/* A Gemini conversation in which another model called: strict models refuse
+ * calls that come first in their message without a signature. */
+static bool has_unsigned_call(const struct request *r)
+{
+    for (size_t i = 0; i < r->n_messages; i++) {
+        const struct message *m = &r->messages[i];
+
+        for (size_t j = 0; j < m->n_parts; j++) {
+            if (m->parts[j].kind != PART_TOOL_CALL)
+                continue;
+            if (m->parts[j].signature.len == 0)
+                return true;
+            break;
+        }
+    }
+    return false;
+}
+
+/* The provider can take the client's bytes as they are. */
+static bool is_verbatim(const struct chat *c)
+{
+    const struct dialect_ops *d = c->ask.dialect;
+    const struct model_settings *m = chat_model(c);
+
+    if (d == &dialect_responses)
+        return m->responses_url != NULL;
+    if (d != m->at->ops)
+        return false;
+    if (d == &dialect_anthropic)
+        return !anthropic_has_foreign(&c->ask.request);
+    return d != &dialect_gemini || !has_unsigned_call(&c->ask.request);
+}
+
+/* Where the model stands in the path, another member takes its place: the
+ * place, with its key. */
+static struct span model_member(struct span body)
+{
+    struct json top = {JSON_OBJECT, false, span_trim(body)};
+    struct json_iter it = json_begin(&top);
+    struct json key, value;
+
+    while (json_next(&it, &key, &value)) {
+        if (json_is(&key, "model"))
+            return (struct span){
+                key.raw.ptr,
+                (size_t)(value.raw.ptr + value.raw.len - key.raw.ptr)};
+    }
+    return (struct span){NULL, 0};
+}
+
+static bool put_version(struct chat *c, struct span *body, struct err *e)
+{
+    const char *version = chat_model(c)->at->form->body_version;
+    struct span old = version ? model_member(*body) : (struct span){NULL, 0};
+    size_t n = version ? strlen(version) : 0;
+    char *out, *p;
+
+    if (!old.ptr)
+        return true;
+    out = p = arena_alloc(c->arena, body->len + n);
+    if (!out)
+        return no_memory(e);
+    p = (char *)mempcpy(p, body->ptr, (size_t)(old.ptr - body->ptr));
+    p = (char *)mempcpy(p, version, n);
+    p = (char *)mempcpy(p, old.ptr + old.len,
+                        (size_t)(body->ptr + body->len - old.ptr) - old.len);
+    *body = (struct span){out, (size_t)(p - out)};
+    return true;
+}
+
+static struct target target_of(const struct chat *c)
+{
+    const struct model_settings *m = chat_model(c);
+    bool same = !strcmp(m->at->codec->name, c->ask.dialect->codec);
+
+    return (struct target){.model = span_of(m->upstream),
+                           .of = &m->model,
+                           .quirks = m->at->quirks,
+                           .same_dialect = same,
+                           .same_model = same,
+                           .stream = c->ask.request.params.stream,
+                           .ask_usage = m->at->known->stream_usage};
+}
+
+/* A lossy step is never silent. */
+static void tell_losses(struct chat *c, struct err *e)
+{
+    const struct route_settings *set = c->ask.route->set;
+    struct buf text;
+
+    if (c->losses->n == 0)
+        return;
+    buf_init(&text, 4096);
+    lossy_header(c->losses, &text);
+    log_event(LOG_INFO, "not carried", "id=%s arm=%s what=\"%s\"", c->id,
+              set->arms[c->arm].name, buf_cstr(&text));
+    if (set->unsupported == UNSUPPORTED_REJECT) {
+        c->refused = 400;
+        err_set(e, ERR_INPUT, "it cannot take %s", buf_cstr(&text));
+    }
+    buf_free(&text);
+}
+
+/* State that only the provider that made it holds. */
+static bool has_state(const struct chat *c)
+{
+    struct json top = {JSON_OBJECT, false, span_trim(c->ask.request.body)};
+    struct json id;
+
+    if (c->ask.dialect != &dialect_responses)
+        return false;
+    id = json_get(&top, "previous_response_id");
+    return id.type == JSON_STRING;
+}
+
+static bool translate(struct chat *c, struct span *body, struct err *e)
+{
+    const struct target t = target_of(c);
+    struct buf out;
+    bool ok;
+
+    c->from = chat_model(c)->at->codec;
+    c->to = codec_find(c->ask.dialect->codec);
+    if (has_state(c)) {
+        c->refused = 400;
+        return err_set(e, ERR_INPUT,
+                       "previous_response_id: the answers before are not held "
+                       "there; send the whole conversation");
+    }
+    c->losses = arena_zalloc(c->arena, 1, sizeof *c->losses);
+    if (!c->losses)
+        return no_memory(e);
+    out = worker_buf(c->worker, 2 * chat_limits(c)->body_bytes + (1 << 20));
+    ok = c->from->request_write(&c->ask.request, &t, c->losses, &out, e);
+    if (ok && out.failed)
+        ok = no_memory(e);
+    *body = arena_copy(c->arena, buf_view(&out));
+    worker_give_back(c->worker, &out);
+    if (ok && !body->ptr)
+        ok = no_memory(e);
+    if (!ok && e->kind == ERR_INPUT)
+        c->refused = 400;
+    if (ok)
+        tell_losses(c, e);
+    return ok && !c->refused;
+}
+
+bool chat_make_body(struct chat *c, struct span *body, struct err *e)
+{
+    const struct model_settings *m = chat_model(c);
+    const struct dialect_ops *d = c->ask.dialect;
+    struct splice splice = {span_of(m->upstream_json),
+                            m->at->known->stream_usage};
+
+    c->from = c->to = NULL;
+    c->losses = NULL;
+    if (!is_verbatim(c))
+        return translate(c, body, e) && put_version(c, body, e) &&
+               chat_relay_begin(c);
+    if (!d->splice(&c->ask.request, &splice, c->arena, body, e))
+        return false;
+    if (d->read)
+        return true;
+    c->from = codec_find(d->codec);
+    return put_version(c, body, e) && (chat_relay_begin(c) || no_memory(e));
+}
+
+/* ---- the head ---- */
+
+/* A client's header that goes to providers of its own dialect. */
+static size_t forward(const struct chat *c, const char *name,
+                      struct upstream_header *h)
+{
+    struct span v = http_header(c->x, name);
+
+    if (v.len)
+        *h = (struct upstream_header){name, v};
+    return v.len > 0;
+}
+
+static size_t version_headers(const struct chat *c, struct upstream_header *h)
+{
+    const struct provider_settings *p = chat_model(c)->at;
+    bool same = c->ask.dialect == p->ops;
+    const char *name = p->form->version_header;
+    size_t n = 0;
+
+    if (name && same)
+        n += forward(c, name, &h[n]);
+    if (name && n == 0)
+        h[n++] = (struct upstream_header){
+            name, span_of(p->api_version ? p->api_version : p->form->version)};
+    if (same && p->ops == &dialect_anthropic)
+        n += forward(c, "anthropic-beta", &h[n]);
+    if (p->ops == &dialect_openai && c->ask.dialect == &dialect_openai)
+        n += forward(c, "openai-beta", &h[n]);
+    return n;
+}
+
+static size_t plain_headers(const struct chat *c, struct upstream_header *h)
+{
+    const struct provider_settings *p = chat_model(c)->at;
+    bool stream = c->ask.request.params.stream;
+    size_t n = 0;
+
+    h[n++] = (struct upstream_header){"content-type", SPAN("application/json")};
+    h[n++] =
+        (struct upstream_header){"accept", stream ? SPAN("text/event-stream")
+                                                  : SPAN("application/json")};
+    if (p->codec->framing == FRAMING_AWS && stream)
+        h[n - 1].value = SPAN("application/vnd.amazon.eventstream");
+    h[n++] = (struct upstream_header){"user-agent", SPAN("weir/" WEIR_VERSION)};
+    if (p->authorization && !p->secret_key)
+        h[n++] = (struct upstream_header){p->form->auth_header,
+                                          span_of(p->authorization)};
+    return n;
+}
+
+/* AWS keys sign each call. */
+static bool sign(struct chat *c, const struct upstream_request *r,
+                 struct upstream_header *h, size_t *n, struct err *e)
+{
+    const struct provider_settings *p = chat_model(c)->at;
+    struct aws_keys keys = {span_of(p->api_key), span_of(p->secret_key),
+                            span_of(p->session_token)};
+    struct span url = span_of(strstr(r->url, "://") + 3);
+    struct aws_call call = {.method = SPAN("POST"),
+                            .body = r->body,
+                            .region = p->region ? span_of(p->region)
+                                                : SPAN("us-east-1"),
+                            .service = SPAN("bedrock"),
+                            .utc_ms = clock_utc_ms()};
+    struct aws_signed out;
+    struct buf text;
+    bool ok;
+
+    call.host = span_cut(&url, '/');
+    call.path = (struct span){call.host.ptr + call.host.len, url.len + 1};
+    buf_init(&text, 4096);
+    out.authorization = &text;
+    ok = aws_sign(&call, &keys, &out, e);
+    h[(*n)++] = (struct upstream_header){
+        "x-amz-date", arena_copy(c->arena, span_of(out.date))};
+    h[(*n)++] = (struct upstream_header){"authorization",
+                                         arena_copy(c->arena, buf_view(&text))};
+    if (keys.token.len)
+        h[(*n)++] =
+            (struct upstream_header){"x-amz-security-token", keys.token};
+    buf_free(&text);
+    return ok;
+}
+
+static const char *url_of(const struct chat *c)
+{
+    const struct model_settings *m = chat_model(c);
+
+    if (c->ask.dialect == &dialect_responses && !c->to)
+        return m->responses_url;
+    return c->ask.request.params.stream ? m->stream_url : m->url;
+}
+
+bool chat_make_head(struct chat *c, struct upstream_request *r,
+                    struct upstream_header *h, struct err *e)
+{
+    const struct provider_settings *p = chat_model(c)->at;
+    size_t n = plain_headers(c, h);
+
+    r->url = url_of(c);
+    n += version_headers(c, h + n);
+    if (p->secret_key && p->api_key && !sign(c, r, h, &n, e))
+        return false;
+    for (unsigned i = 0; i < p->headers.n && n < SENT_HEADERS_MAX; i++)
+        h[n++] = (struct upstream_header){p->headers.at[i].name,
+                                          span_of(p->headers.at[i].value)};
+    r->headers = h;
+    r->n_headers = n;
+    return true;
+}

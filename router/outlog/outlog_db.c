@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/outlog/outlog_db.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "router/outlog/outlog.h"
+
+enum { SQL_MAX = 16384 };
+
+struct outlog_db {
+    sqlite3 *h;                         /* (owned) */
+    sqlite3_stmt *insert[OUTLOG_KINDS]; /* (owned) */
+    sqlite3_stmt *find;                 /* (owned) */
+};
+
+static bool fail(struct outlog_db *db, const char *what, struct err *e)
+{
+    int code = sqlite3_extended_errcode(db->h);
+
+    return err_set(e, ERR_IO, "%s: %s (SQLite %d)", what, sqlite3_errmsg(db->h),
+                   code);
+}
+
+static bool run(struct outlog_db *db, const char *sql, struct err *e)
+{
+    return sqlite3_exec(db->h, sql, NULL, NULL, NULL) == SQLITE_OK ||
+           fail(db, sql, e);
+}
+
+static bool read_version(struct outlog_db *db, int *version, struct err *e)
+{
+    sqlite3_stmt *st = NULL;
+    bool ok = sqlite3_prepare_v2(db->h, "PRAGMA user_version", -1, &st, NULL) ==
+                  SQLITE_OK &&
+              sqlite3_step(st) == SQLITE_ROW;
+
+    if (ok)
+        *version = sqlite3_column_int(st, 0);
+    else
+        fail(db, "the schema's version", e);
+    sqlite3_finalize(st);
+    return ok;
+}
+
+/* An empty database becomes ours; a log of this version stays as it is. */
+static bool make_schema(struct outlog_db *db, bool *fatal, struct err *e)
+{
+    struct buf sql;
+    int version = 0;
+    bool ok;
+
+    if (!run(db, "BEGIN IMMEDIATE", e) || !read_version(db, &version, e))
+        return false;
+    if (version > OUTLOG_VERSION) {
+        *fatal = true;
+        return err_set(e, ERR_STATE,
+                       "the log has schema version %d, this program knows "
+                       "up to %d: use a newer weir",
+                       version, OUTLOG_VERSION);
+    }
+    if (version == OUTLOG_VERSION)
+        return run(db, "COMMIT", e);
+    buf_init(&sql, SQL_MAX);
+    for (int k = 0; k < OUTLOG_KINDS; k++)
+        table_create(&OUTLOG_TABLES[k], &sql);
+    buf_printf(&sql,
+               "CREATE INDEX requests_time ON requests(time_ms);"
+               "CREATE INDEX labels_request ON labels(request_id);"
+               "PRAGMA user_version=%d; COMMIT;",
+               OUTLOG_VERSION);
+    ok = !sql.failed ? run(db, sql.ptr, e)
+                     : err_set(e, ERR_MEMORY, "no memory for the schema");
+    buf_free(&sql);
+    return ok;
+}
+
+static void columns(const struct table *t, struct buf *sql)
+{
+    for (size_t i = 0; i < t->n; i++)
+        buf_printf(sql, "%s%s", i ? "," : "", t->columns[i].name);
+}
+
+static void marks(const struct table *t, struct buf *sql)
+{
+    for (size_t i = 0; i < t->n; i++)
+        buf_printf(sql, "%s?%zu", i ? "," : "", i + 1);
+}
+
+static void insert_sql(enum outlog_kind kind, struct buf *sql)
+{
+    const struct table *t = &OUTLOG_TABLES[kind];
+
+    buf_printf(sql, "INSERT OR IGNORE INTO %s (", t->name);
+    columns(t, sql);
+    if (kind == OUTLOG_ROW) {
+        buf_str(sql, ") VALUES (");
+        marks(t, sql);
+        buf_str(sql, ")");
+        return;
+    }
+    buf_str(sql, ") SELECT ");
+    marks(t, sql);
+    buf_str(sql, " WHERE NOT EXISTS (SELECT 1 FROM labels WHERE"
+                 " request_id=?1 AND time_ms=?2 AND source=?3 AND score=?4)");
+}
+
+static bool prepare(struct outlog_db *db, const char *sql, sqlite3_stmt **st,
+                    struct err *e)
+{
+    return sqlite3_prepare_v3(db->h, sql, -1, SQLITE_PREPARE_PERSISTENT, st,
+                              NULL) == SQLITE_OK ||
+           fail(db, "the log's tables", e);
+}
+
+static bool prepare_all(struct outlog_db *db, struct err *e)
+{
+    struct buf sql;
+    bool ok = true;
+
+    buf_init(&sql, SQL_MAX);
+    for (unsigned k = 0; k < OUTLOG_KINDS && ok; k++) {
+        buf_reset(&sql);
+        insert_sql((enum outlog_kind)k, &sql);
+        ok = prepare(db, buf_cstr(&sql), &db->insert[k], e);
+    }
+    buf_free(&sql);
+    return ok &&
+           prepare(db, "SELECT 1 FROM requests WHERE id=?1", &db->find, e);
+}
+
+/*
+ * 16 kB pages: a row with its features lies in one leaf instead of in
+ * overflow pages of its own.  The cache holds what one batch writes.  Some
+ * builds of SQLite wipe what they free by default: with rows that are only
+ * ever added, that wipes whole pages to be written over at once.  Checkpoints
+ * are small (4 MiB), as rows wait in memory until one has reached the disk.
+ */
+static bool set_up(struct outlog_db *db, unsigned busy_ms, bool *fatal,
+                   struct err *e)
+{
+    sqlite3_busy_timeout(db->h, (int)busy_ms);
+    return run(db, "PRAGMA page_size=16384", e) &&
+           run(db, "PRAGMA cache_size=-1024", e) &&
+           run(db, "PRAGMA secure_delete=OFF", e) &&
+           run(db, "PRAGMA journal_mode=WAL", e) &&
+           run(db, "PRAGMA synchronous=NORMAL", e) &&
+           run(db, "PRAGMA wal_autocheckpoint=256", e) &&
+           run(db, "PRAGMA journal_size_limit=16777216", e) &&
+           make_schema(db, fatal, e) && prepare_all(db, e);
+}
+
+struct outlog_db *outlog_db_open(const char *path, unsigned busy_ms,
+                                 bool *fatal, struct err *e)
+{
+    static const int flags =
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    struct outlog_db *db = calloc(1, sizeof *db);
+    int rc;
+
+    *fatal = false;
+    if (!db) {
+        err_set(e, ERR_MEMORY, "no memory for the log's database");
+        return NULL;
+    }
+    rc = sqlite3_open_v2(path, &db->h, flags, NULL);
+    if (rc != SQLITE_OK) {
+        *fatal = true;
+        fail(db, "open", e);
+    } else if (set_up(db, busy_ms, fatal, e)) {
+        return db;
+    }
+    rc = sqlite3_errcode(db->h);
+    if (rc == SQLITE_CANTOPEN || rc == SQLITE_READONLY || rc == SQLITE_PERM)
+        *fatal = true;
+    outlog_db_close(db);
+    err_wrap(e, "%s", path);
+    return NULL;
+}
+
+void outlog_db_close(struct outlog_db *db)
+{
+    if (!db)
+        return;
+    for (int k = 0; k < OUTLOG_KINDS; k++)
+        sqlite3_finalize(db->insert[k]);
+    sqlite3_finalize(db->find);
+    sqlite3_close(db->h); /* rolls back what is open */
+    free(db);
+}
+
+bool outlog_db_begin(struct outlog_db *db, struct err *e)
+{
+    return run(db, "BEGIN IMMEDIATE", e);
+}
+
+bool outlog_db_commit(struct outlog_db *db, struct err *e)
+{
+    return run(db, "COMMIT", e);
+}
+
+void outlog_db_rollback(struct outlog_db *db)
+{
+    sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int bind_span(sqlite3_stmt *st, int at, enum column_kind kind,
+                     const struct span *s)
+{
+    if (s->len == 0)
+        return sqlite3_bind_null(st, at);
+    if (kind == COLUMN_BLOB)
+        return sqlite3_bind_blob(st, at, s->ptr, (int)s->len, SQLITE_STATIC);
+    return sqlite3_bind_text(st, at, s->ptr, (int)s->len, SQLITE_STATIC);
+}
+
+static int bind_one(sqlite3_stmt *st, int at, const struct column *c,
+                    const void *row)
+{
+    const void *from = (const char *)row + c->offset;
+
+    switch (c->kind) {
+    case COLUMN_TEXT:
+    case COLUMN_BLOB:
+        return bind_span(st, at, c->kind, from);
+    case COLUMN_INT:
+        if (*(const int64_t *)from < 0)
+            return sqlite3_bind_null(st, at);
+        return sqlite3_bind_int64(st, at, *(const int64_t *)from);
+    case COLUMN_BOOL:
+        return sqlite3_bind_int(st, at, *(const bool *)from);
+    case COLUMN_REAL:
+        return sqlite3_bind_double(st, at, *(const double *)from);
+    }
+    return SQLITE_MISUSE;
+}
+
+static enum db_step step(struct outlog_db *db, sqlite3_stmt *st, struct err *e)
+{
+    int rc = sqlite3_step(st);
+
+    sqlite3_reset(st);
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+        return rc == SQLITE_ROW ? DB_OK : DB_NONE;
+    fail(db, "write", e);
+    return DB_FAIL;
+}
+
+static enum db_step find(struct outlog_db *db, struct span id, struct err *e)
+{
+    bind_span(db->find, 1, COLUMN_TEXT, &id);
+    return step(db, db->find, e);
+}
+
+enum db_step outlog_db_insert(struct outlog_db *db, enum outlog_kind kind,
+                              struct span packed, struct err *e)
+{
+    union {
+        struct outlog_row row;
+        struct outlog_label label;
+    } u;
+    const struct table *t = &OUTLOG_TABLES[kind];
+    enum db_step found;
+    int rc = SQLITE_OK;
+
+    if (!table_unpack(t, packed, &u))
+        return DB_NONE; /* no such row: cannot come from us */
+    if (kind == OUTLOG_LABEL) {
+        found = find(db, u.label.request_id, e);
+        if (found != DB_OK)
+            return found;
+    }
+    for (size_t i = 0; i < t->n && rc == SQLITE_OK; i++)
+        rc = bind_one(db->insert[kind], (int)i + 1, &t->columns[i], &u);
+    if (rc != SQLITE_OK) {
+        fail(db, "bind", e);
+        return DB_FAIL;
+    }
+    return step(db, db->insert[kind], e) == DB_FAIL ? DB_FAIL : DB_OK;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The outcome log's SQLite database: schema, version, prepared statements,
+ * one transaction after another.  One thread at a time.
+ */
+#ifndef WEIR_ROUTER_OUTLOG_OUTLOG_DB_H
+#define WEIR_ROUTER_OUTLOG_OUTLOG_DB_H
+
+#include "base/err.h"
+#include "base/span.h"
+#include "router/outlog/outlog_table.h"
+
+enum { OUTLOG_VERSION = 1 }; /* PRAGMA user_version */
+
+struct outlog_db;
+
+enum db_step {
+    DB_OK,
+    DB_NONE, /* the label's request is not there */
+    DB_FAIL, /* e is filled; roll back and close */
+};
+
+/* *fatal: waiting will not help (no such directory, a newer schema). */
+MUST_USE struct outlog_db *outlog_db_open(const char *path, unsigned busy_ms,
+                                          bool *fatal, struct err *e);
+void outlog_db_close(struct outlog_db *db);
+
+MUST_USE bool outlog_db_begin(struct outlog_db *db, struct err *e);
+MUST_USE bool outlog_db_commit(struct outlog_db *db, struct err *e);
+void outlog_db_rollback(struct outlog_db *db);
+/* A packed row (outlog_table.h).  A row whose id is there already and a
+ * label that is there already change nothing: what is taken up again after
+ * a crash may have been written before it. */
+MUST_USE enum db_step outlog_db_insert(struct outlog_db *db,
+                                       enum outlog_kind kind,
+                                       struct span packed, struct err *e);
+
+#endif

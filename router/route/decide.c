@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/route/decide.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "models/choose.h"
+
+/* Output tokens expected where nothing is predicted. */
+#define TOKENS_GUESS 300.0f
+
+static const struct {
+    const char *name, *text;
+} reasons[REASON_KINDS] = {
+    [REASON_NONE] = {"none", "every arm was dropped"},
+    [REASON_PINNED] = {"pinned", "asked for by name"},
+    [REASON_ONLY] = {"only", "the only arm left"},
+    [REASON_FIXED] = {"fixed", "the route's fixed arm"},
+    [REASON_RULE] = {"rule", "a rule of the route"},
+    [REASON_LEVEL] = {"level",
+                      "best worth at the price that keeps the promise"},
+    [REASON_FLOOR] = {"floor", "the cheapest above the quality floor"},
+    [REASON_BEST] = {"best", "none above the quality floor: the best"},
+    [REASON_BUDGET] = {"budget", "best worth at the budget's price"},
+    [REASON_NO_CLASSIFIER] = {"no_classifier",
+                              "no classifier: the reference arm"},
+    [REASON_UNKNOWN_REFERENCE] =
+        {"unknown_reference",
+         "the classifier does not know the reference arm: that one"},
+    [REASON_NO_LEVEL] = {"no_level",
+                         "the promise is not proven: the reference arm"},
+    [REASON_SUBSTITUTE] = {"substitute",
+                           "the wanted arm was dropped: the best of the rest"},
+    [REASON_EXPLORED] = {"explored", "explored: the neighbour in cost"},
+};
+
+const char *reason_name(enum reason r)
+{
+    return reasons[r].name;
+}
+
+const char *reason_text(enum reason r)
+{
+    return reasons[r].text;
+}
+
+static bool allowed(const struct decision *d, unsigned i)
+{
+    return d->arms[i].drop.kind == DROP_NONE;
+}
+
+static const struct model *model_of(const struct route *r, unsigned i)
+{
+    return &r->set->arms[i].model->model;
+}
+
+/* ---- candidates ---- */
+
+static float expected_tokens(const struct question *q, unsigned i)
+{
+    const struct params *p = &q->request->params;
+    const struct model *m = model_of(q->route, i);
+    int head = q->prediction ? q->route->head[i] : -1;
+    float t = head >= 0 ? q->prediction->tokens[head] : TOKENS_GUESS;
+
+    if (p->max_tokens >= 0 && t > (float)p->max_tokens)
+        t = (float)p->max_tokens;
+    if (m->max_output > 0 && t > (float)m->max_output)
+        t = (float)m->max_output;
+    return t;
+}
+
+static void predict_arm(const struct question *q, unsigned i, struct verdict *v)
+{
+    int head = q->prediction ? q->route->head[i] : -1;
+    double n = q->request->params.n > 1 ? (double)q->request->params.n : 1;
+
+    v->quality = head >= 0 ? q->prediction->quality[head] : NAN;
+    v->tokens = expected_tokens(q, i);
+    v->cost = model_expected_usd(model_of(q->route, i),
+                                 (double)q->facts->input_tokens,
+                                 (double)v->tokens * n);
+}
+
+static bool compares_costs(const struct route *r)
+{
+    return r->set->policy == POLICY_CHEAPEST || r->set->policy == POLICY_BUDGET;
+}
+
+/* An arm's name is in the list "a,b , c". */
+static bool listed(struct span list, const char *name)
+{
+    while (list.ptr) {
+        if (span_is(span_trim(span_cut(&list, ',')), name))
+            return true;
+    }
+    return false;
+}
+
+/* A single arm that the request asks for: its drops of capability are the
+ * caller's own affair. */
+static bool is_pin(const struct question *q)
+{
+    struct span arms = q->wish.arms;
+
+    return q->route->set->pinned ||
+           (arms.len > 0 && !memchr(arms.ptr, ',', arms.len));
+}
+
+static double max_cost(const struct question *q)
+{
+    double route = q->route->set->max_cost;
+
+    return isnan(q->wish.max_cost) ? route : fmin(q->wish.max_cost, route);
+}
+
+static struct drop drop_arm(const struct question *q, unsigned i,
+                            const struct verdict *v)
+{
+    struct drop d = {DROP_NONE, 0, 0};
+    const struct model *m = model_of(q->route, i);
+    double most = max_cost(q);
+
+    if (q->wish.arms.len && !listed(q->wish.arms, q->route->set->arms[i].name))
+        return (struct drop){DROP_NOT_ASKED, 0, 0};
+    if (!is_pin(q))
+        d = drop_by_model(m, q->request, q->facts);
+    if (d.kind != DROP_NONE)
+        return d;
+    if (!m->priced &&
+        (!isnan(most) ||
+         (compares_costs(q->route) && q->route->set->n_arms > 1 && !is_pin(q))))
+        return (struct drop){DROP_UNPRICED, 0, 0};
+    if (v->cost > most)
+        return (struct drop){DROP_COST, v->cost, most};
+    return d;
+}
+
+/* ---- policies ---- */
+
+static int first_allowed(const struct decision *d, unsigned *count)
+{
+    int first = -1;
+
+    *count = 0;
+    for (unsigned i = 0; i < d->n; i++) {
+        if (!allowed(d, i))
+            continue;
+        if (first < 0)
+            first = (int)i;
+        ++*count;
+    }
+    return first;
+}
+
+/* a is the better stand-in: by predicted quality where both have one, else
+ * by tier, then the dearer. */
+static bool better(const struct route *r, const struct decision *d, unsigned a,
+                   unsigned b)
+{
+    const struct verdict *x = &d->arms[a], *y = &d->arms[b];
+
+    if (!isnan(x->quality) && !isnan(y->quality))
+        return x->quality > y->quality;
+    if (model_of(r, a)->tier != model_of(r, b)->tier)
+        return model_of(r, a)->tier > model_of(r, b)->tier;
+    return x->cost > y->cost;
+}
+
+static int best_allowed(const struct route *r, const struct decision *d)
+{
+    int best = -1;
+
+    for (unsigned i = 0; i < d->n; i++) {
+        if (allowed(d, i) && (best < 0 || better(r, d, i, (unsigned)best)))
+            best = (int)i;
+    }
+    return best;
+}
+
+static void take(struct decision *d, int arm, enum reason why)
+{
+    d->chosen = arm;
+    d->reason = why;
+}
+
+/* `arm` where it may be taken, else the best of the rest. */
+static void take_or_best(const struct route *r, struct decision *d, int arm,
+                         enum reason why)
+{
+    if (allowed(d, (unsigned)arm))
+        take(d, arm, why);
+    else
+        take(d, best_allowed(r, d), REASON_SUBSTITUTE);
+}
+
+static void fill_candidates(const struct decision *d, struct candidate *c)
+{
+    for (unsigned i = 0; i < d->n; i++) {
+        const struct verdict *v = &d->arms[i];
+        bool known = !isnan(v->quality);
+
+        c[i] = (struct candidate){known ? v->quality : 0, v->cost,
+                                  known && allowed(d, i)};
+    }
+}
+
+/* The lowest level that promises at least the target; NULL: none. */
+static const struct level *find_level(const struct route *r, double target)
+{
+    for (unsigned i = 0; i < r->n_levels; i++) {
+        if (r->levels[i].quality >= target - 1e-9)
+            return &r->levels[i];
+    }
+    return NULL;
+}
+
+static void by_floor(const struct question *q, struct decision *d,
+                     const struct candidate *c)
+{
+    const struct route *r = q->route;
+    int arm;
+
+    d->floor = d->quality_target * (double)d->arms[r->set->reference].quality;
+    arm = choose_by_floor(c, d->n, d->floor);
+    if (arm < 0)
+        take(d, best_allowed(r, d), REASON_SUBSTITUTE);
+    else
+        take(d, arm,
+             (double)c[arm].quality >= d->floor ? REASON_FLOOR : REASON_BEST);
+}
+
+static void by_price(const struct question *q, struct decision *d,
+                     const struct candidate *c, enum reason why)
+{
+    int arm = choose_by_price(c, d->n, d->price);
+
+    if (arm < 0)
+        take(d, best_allowed(q->route, d), REASON_SUBSTITUTE);
+    else
+        take(d, arm, why);
+}
+
+static void by_quality(const struct question *q, struct decision *d)
+{
+    const struct route *r = q->route;
+    const struct level *level = find_level(r, d->quality_target);
+    struct candidate c[ARMS_MAX];
+
+    fill_candidates(d, c);
+    if (isnan(d->arms[r->set->reference].quality)) {
+        take_or_best(r, d, r->set->reference, REASON_UNKNOWN_REFERENCE);
+    } else if (level) {
+        d->price = level->price;
+        by_price(q, d, c, REASON_LEVEL);
+    } else if (r->fall_to_reference) {
+        take_or_best(r, d, r->set->reference, REASON_NO_LEVEL);
+    } else {
+        by_floor(q, d, c);
+    }
+}
+
+static void by_budget(const struct question *q, struct decision *d)
+{
+    struct candidate c[ARMS_MAX];
+
+    fill_candidates(d, c);
+    d->price = q->price;
+    by_price(q, d, c, REASON_BUDGET);
+}
+
+/* ---- rules ---- */
+
+static bool tri_holds(unsigned want, bool is)
+{
+    return want == TRI_ANY || (want == TRI_YES) == is;
+}
+
+static bool headers_hold(const struct question *q,
+                         const struct pair_list *wanted)
+{
+    for (unsigned i = 0; i < wanted->n; i++) {
+        if (!q->header || !span_is(q->header(q->header_ctx, wanted->at[i].name),
+                                   wanted->at[i].value))
+            return false;
+    }
+    return true;
+}
+
+static bool when_holds(const struct question *q, const struct decision *d,
+                       const struct when_settings *w)
+{
+    const struct request *r = q->request;
+    const struct facts *f = q->facts;
+
+    return tri_holds(w->tools, r->n_tools > 0) &&
+           tri_holds(w->images, f->images > 0) &&
+           tri_holds(w->json, r->params.format != FORMAT_TEXT) &&
+           tri_holds(w->stream, r->params.stream) &&
+           f->input_tokens >= w->min_tokens &&
+           f->input_tokens <= w->max_tokens && f->turns >= w->min_turns &&
+           (!w->key || span_is(r->key_name, w->key)) &&
+           (!w->task || span_is(d->task, w->task)) &&
+           headers_hold(q, &w->headers);
+}
+
+static void by_rules(const struct question *q, struct decision *d)
+{
+    const struct route_settings *set = q->route->set;
+    const struct rule_settings *rule = set->rules.at;
+
+    for (unsigned i = 0; i < set->rules.n; i++) {
+        if (!allowed(d, (unsigned)rule[i].index) ||
+            !when_holds(q, d, &rule[i].when))
+            continue;
+        d->rule = (int)i;
+        take(d, rule[i].index, REASON_RULE);
+        return;
+    }
+    take_or_best(q->route, d, set->reference, REASON_FIXED);
+}
+
+static void by_policy(const struct question *q, struct decision *d)
+{
+    const struct route_settings *set = q->route->set;
+
+    if (set->policy == POLICY_RULES)
+        by_rules(q, d);
+    else if (set->policy == POLICY_FIXED)
+        take_or_best(q->route, d, set->reference, REASON_FIXED);
+    else if (!q->prediction)
+        take_or_best(q->route, d, set->reference, REASON_NO_CLASSIFIER);
+    else if (set->policy == POLICY_BUDGET)
+        by_budget(q, d);
+    else
+        by_quality(q, d);
+}
+
+/* ---- exploration ---- */
+
+/* The allowed arm just below (dir -1) or above (+1) the chosen in cost;
+ * equal costs are ordered by position. */
+static int neighbour(const struct decision *d, int dir)
+{
+    const struct verdict *c = &d->arms[d->chosen];
+    int best = -1;
+
+    for (int i = 0; i < (int)d->n; i++) {
+        const struct verdict *v = &d->arms[i];
+        double step = dir * (v->cost - c->cost);
+        bool beyond = step > 0 || (step == 0 && dir * (i - d->chosen) > 0);
+
+        if (i == d->chosen || !allowed(d, (unsigned)i) || !beyond)
+            continue;
+        if (best < 0 || dir * (v->cost - d->arms[best].cost) < 0 ||
+            (v->cost == d->arms[best].cost && dir * (i - best) < 0))
+            best = i;
+    }
+    return best;
+}
+
+/* Uniform in [0,1) from the request's seed. */
+static double draw(uint64_t seed)
+{
+    uint64_t h = span_hash((struct span){(const char *)&seed, sizeof seed}, 1);
+
+    return (double)(h >> 11) * 0x1p-53;
+}
+
+static void explore(const struct question *q, struct decision *d)
+{
+    double e = q->route->set->explore, u = draw(q->seed);
+    int below = neighbour(d, -1), above = neighbour(d, 1);
+    int first = below >= 0 ? below : above;
+    double share = below >= 0 && above >= 0 ? e / 2 : e;
+
+    d->arms[d->chosen].propensity = 1;
+    if (e <= 0 || first < 0)
+        return;
+    d->arms[d->chosen].propensity = (float)(1 - e);
+    d->arms[first].propensity = (float)share;
+    if (first == below && above >= 0)
+        d->arms[above].propensity = (float)share;
+    if (u >= e)
+        return;
+    take(d, u < share ? first : above, REASON_EXPLORED);
+}
+
+/* ---- all together ---- */
+
+static void find_task(const struct question *q, struct decision *d)
+{
+    const struct prediction *p = q->prediction;
+    uint32_t best = 0;
+
+    d->task = q->wish.task;
+    d->task_given = q->wish.task.len > 0;
+    if (d->task_given || !p || !q->classifier || p->n_tasks == 0)
+        return;
+    for (uint32_t i = 1; i < p->n_tasks; i++) {
+        if (p->task[i] > p->task[best])
+            best = i;
+    }
+    d->task = span_of(classifier_task(q->classifier, best));
+}
+
+void decide(const struct question *q, struct decision *out)
+{
+    const struct route_settings *set = q->route->set;
+    unsigned left;
+    int first;
+
+    *out = (struct decision){.n = set->n_arms,
+                             .chosen = -1,
+                             .rule = -1,
+                             .floor = NAN,
+                             .price = NAN,
+                             .quality_target = NAN};
+    if (set->policy == POLICY_CHEAPEST)
+        out->quality_target =
+            isnan(q->wish.quality) ? set->quality : q->wish.quality;
+    find_task(q, out);
+    for (unsigned i = 0; i < out->n; i++) {
+        struct verdict *v = &out->arms[i];
+
+        predict_arm(q, i, v);
+        v->drop = drop_arm(q, i, v);
+    }
+    first = first_allowed(out, &left);
+    if (first < 0)
+        return;
+    if (is_pin(q))
+        take(out, first, REASON_PINNED);
+    else if (left == 1)
+        take(out, first, REASON_ONLY);
+    else
+        by_policy(q, out);
+    if (out->reason == REASON_PINNED || !compares_costs(q->route))
+        out->arms[out->chosen].propensity = 1;
+    else
+        explore(q, out);
+}
+
+int decide_next(const struct route *r, const struct decision *d, uint32_t tried)
+{
+    const struct verdict *was = &d->arms[d->chosen];
+    int cheapest = -1, best = -1;
+
+    for (unsigned i = 0; i < d->n; i++) {
+        const struct verdict *v = &d->arms[i];
+
+        if (!allowed(d, i) || tried >> i & 1)
+            continue;
+        if (best < 0 || better(r, d, i, (unsigned)best))
+            best = (int)i;
+        if (v->quality >= was->quality &&
+            (cheapest < 0 || v->cost < d->arms[cheapest].cost))
+            cheapest = (int)i;
+    }
+    return cheapest >= 0 ? cheapest : best;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The routing decision: constraints drop arms, predictions and prices make
+ * candidates of the rest, the route's policy takes one, exploration may move
+ * to a neighbour in cost.  Pure and without allocation: the same input gives
+ * the same decision, so that it can be explained, tested and replayed.
+ */
+#ifndef WEIR_ROUTER_ROUTE_DECIDE_H
+#define WEIR_ROUTER_ROUTE_DECIDE_H
+
+#include "models/classifier.h"
+#include "router/route/drop.h"
+#include "router/settings/settings.h"
+
+enum { LEVELS_MAX = 16 };
+
+/* A quality that the classifier's card guarantees for a route's arms. */
+struct level {
+    double quality; /* share of the reference's */
+    double price;   /* quality per USD, for choose_by_price */
+};
+
+/* A route with what the classifier knows about it; part of a snapshot. */
+struct route {
+    const struct route_settings *set; /* (borrowed: settings) */
+    int head[ARMS_MAX];               /* the classifier's arm, -1: none */
+    struct level levels[LEVELS_MAX];  /* ascending quality */
+    unsigned n_levels;
+    bool fall_to_reference; /* without a level: the reference, no floor */
+};
+
+/* A request's own wishes: x-weir-* headers. */
+struct wish {
+    double quality, max_cost; /* NAN: not said */
+    struct span arms;         /* names with commas between; empty: all */
+    struct span task;         /* empty: not said */
+};
+
+/* What a decision is made from.  All borrowed. */
+struct question {
+    const struct route *route;
+    const struct request *request;
+    const struct facts *facts;
+    const struct classifier *classifier; /* names of tasks; or NULL */
+    const struct prediction *prediction; /* NULL: no classifier */
+    struct wish wish;
+    double price;  /* budget policy: quality per USD */
+    uint64_t seed; /* hash of the request's id */
+    struct span (*header)(const void *ctx, const char *lower_name);
+    const void *header_ctx;
+};
+
+enum reason {
+    REASON_NONE, /* every arm was dropped */
+    REASON_PINNED,
+    REASON_ONLY,
+    REASON_FIXED,
+    REASON_RULE,
+    REASON_LEVEL,
+    REASON_FLOOR,
+    REASON_BEST,
+    REASON_BUDGET,
+    REASON_NO_CLASSIFIER,
+    REASON_UNKNOWN_REFERENCE,
+    REASON_NO_LEVEL,
+    REASON_SUBSTITUTE,
+    REASON_EXPLORED,
+    REASON_KINDS,
+};
+
+struct verdict {
+    float quality; /* predicted P(adequate); NAN: not predicted */
+    float tokens;  /* expected output tokens */
+    double cost;   /* expected USD */
+    float propensity;
+    struct drop drop;
+};
+
+struct decision {
+    unsigned n;
+    struct verdict arms[ARMS_MAX]; /* [n] in the route's order */
+    int chosen;                    /* -1: none */
+    enum reason reason;
+    double quality_target; /* share of the reference's; NAN: none */
+    double floor, price;   /* the policy's knob as used; NAN: not used */
+    int rule;              /* that held, -1: none */
+    struct span task;      /* given or likeliest; empty: unknown */
+    bool task_given;
+};
+
+/* out->chosen is -1 when every arm was dropped. */
+void decide(const struct question *q, struct decision *out);
+
+/* The allowed arm to try after the ones in the bit mask `tried` failed: of
+ * those at least as good as the chosen one the cheapest, else the best; -1
+ * when none is left. */
+int decide_next(const struct route *r, const struct decision *d,
+                uint32_t tried);
+
+const char *reason_name(enum reason r); /* "level", for the log */
+const char *reason_text(enum reason r); /* for people */
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/route/judge.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct judge *judge_new(void)
+{
+    struct judge *j = calloc(1, sizeof *j);
+
+    if (!j)
+        return NULL;
+    j->scratch = features_scratch_new();
+    if (j->scratch)
+        return j;
+    free(j);
+    return NULL;
+}
+
+void judge_free(struct judge *j)
+{
+    if (!j)
+        return;
+    features_scratch_free(j->scratch);
+    free(j);
+}
+
+void judge_decide(struct judge *j, const struct snapshot *s,
+                  const struct route *r, const struct request *request,
+                  const struct brief *b)
+{
+    const struct classifier *c = snapshot_classifier(s);
+    struct question q = {
+        .route = r,
+        .request = request,
+        .facts = &j->facts,
+        .classifier = c,
+        .prediction = c ? &j->prediction : NULL,
+        .wish = b->wish,
+        .price = b->price,
+        .seed = b->seed,
+        .header = b->header,
+        .header_ctx = b->header_ctx,
+    };
+
+    features_extract(request, j->scratch, &j->vec, &j->facts);
+    if (c)
+        classifier_predict(c, &j->vec, classifier_find_task(c, b->wish.task),
+                           &j->prediction);
+    decide(&q, &j->decision);
+}
+
+struct wish wish_none(void)
+{
+    return (struct wish){.quality = NAN, .max_cost = NAN};
+}
+
+static bool read_number(struct span text, const char *name, double max,
+                        double *out, struct err *e)
+{
+    if (text.len == 0)
+        return true;
+    if (span_double(text, out) && *out >= 0 && *out <= max)
+        return true;
+    return err_set(e, ERR_INPUT, "%s: wanted a number from 0 to %g, found %.*s",
+                   name, max, (int)(text.len < 64 ? text.len : 64), text.ptr);
+}
+
+bool wish_read(struct wish *w,
+               struct span (*header)(const void *ctx, const char *lower_name),
+               const void *ctx, struct err *e)
+{
+    *w = wish_none();
+    w->arms = header(ctx, "x-weir-arm");
+    w->task = header(ctx, "x-weir-task");
+    return read_number(header(ctx, "x-weir-quality"), "x-weir-quality", 1.5,
+                       &w->quality, e) &&
+           read_number(header(ctx, "x-weir-max-cost"), "x-weir-max-cost", 1e6,
+                       &w->max_cost, e);
+}

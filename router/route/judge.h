@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request's way from text to decision: features, prediction, decision,
+ * each made once.  A judge is working memory, one per thread; what it holds
+ * is valid until its next judge_decide().
+ */
+#ifndef WEIR_ROUTER_ROUTE_JUDGE_H
+#define WEIR_ROUTER_ROUTE_JUDGE_H
+
+#include "router/snapshot.h"
+
+struct judge {
+    struct features_scratch *scratch; /* (owned) */
+    struct vec vec;
+    struct facts facts;
+    struct prediction prediction;
+    struct decision decision;
+};
+
+/* What belongs to one request besides its text. */
+struct brief {
+    struct wish wish;
+    double price; /* budget policy's; 0 elsewhere */
+    uint64_t seed;
+    struct span (*header)(const void *ctx, const char *lower_name);
+    const void *header_ctx;
+};
+
+MUST_USE struct judge *judge_new(void); /* NULL: no memory */
+void judge_free(struct judge *j);       /* NULL: no-op */
+
+void judge_decide(struct judge *j, const struct snapshot *s,
+                  const struct route *r, const struct request *request,
+                  const struct brief *b);
+
+/* No wishes. */
+struct wish wish_none(void);
+/* Reads x-weir-quality, -max-cost, -arm and -task; e names the header. */
+MUST_USE bool wish_read(struct wish *w,
+                        struct span (*header)(const void *ctx,
+                                              const char *lower_name),
+                        const void *ctx, struct err *e);
+
+#endif

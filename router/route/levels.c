@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/route/levels.h"
+
+#include <string.h>
+
+#include "base/json.h"
+
+static int find_named(const struct classifier *c, const struct arm *arm)
+{
+    const struct model *m = &arm->model->model;
+    const char *slash = strrchr(m->upstream, '/');
+    const char *const names[] = {arm->name, m->name, m->upstream,
+                                 slash ? slash + 1 : m->upstream};
+    int head = -1;
+
+    for (size_t i = 0; head < 0 && i < sizeof names / sizeof names[0]; i++)
+        head = classifier_find_arm(c, span_of(names[i]));
+    return head;
+}
+
+/* False when an arm is not known by name. */
+static bool find_heads(struct route *r, const struct classifier *c)
+{
+    bool named = true;
+
+    for (unsigned i = 0; i < r->set->n_arms; i++) {
+        const struct arm *arm = &r->set->arms[i];
+
+        r->head[i] = c ? find_named(c, arm) : -1;
+        if (r->head[i] >= 0)
+            continue;
+        named = false;
+        if (c)
+            r->head[i] = classifier_find_arm(
+                c, span_of(tier_name(arm->model->model.tier)));
+    }
+    return named;
+}
+
+/* The heads of all arms as a bit mask; 0 when one is unknown or two share a
+ * head: then no promise about the heads is one about the arms. */
+static uint32_t route_mask(const struct route *r)
+{
+    uint32_t mask = 0;
+
+    for (unsigned i = 0; i < r->set->n_arms; i++) {
+        if (r->head[i] < 0 || mask >> r->head[i] & 1)
+            return 0;
+        mask |= (uint32_t)1 << r->head[i];
+    }
+    return mask;
+}
+
+static uint32_t level_mask(const struct classifier *c, const struct json *arms)
+{
+    struct json_iter it = json_begin(arms);
+    struct json name;
+    uint32_t mask = 0;
+
+    while (json_next(&it, NULL, &name)) {
+        int head = classifier_find_arm(c, json_inner(&name));
+
+        if (head < 0)
+            return 0;
+        mask |= (uint32_t)1 << head;
+    }
+    return mask;
+}
+
+static void insert_level(struct route *r, struct level level)
+{
+    unsigned i = r->n_levels;
+
+    if (i == LEVELS_MAX)
+        return;
+    for (; i > 0 && r->levels[i - 1].quality > level.quality; i--)
+        r->levels[i] = r->levels[i - 1];
+    r->levels[i] = level;
+    r->n_levels++;
+}
+
+static void read_level(struct route *r, const struct classifier *c,
+                       const struct json *v)
+{
+    struct json arms = json_get(v, "arms");
+    struct json reference = json_get(v, "reference");
+    struct json quality = json_get(v, "quality");
+    struct json price = json_get(v, "price");
+    struct json valid = json_get(v, "valid");
+    struct level level;
+
+    if (!json_true(&valid) || !json_double(&quality, &level.quality) ||
+        !json_double(&price, &level.price))
+        return;
+    if (level_mask(c, &arms) != route_mask(r) ||
+        classifier_find_arm(c, json_inner(&reference)) !=
+            r->head[r->set->reference])
+        return;
+    insert_level(r, level);
+}
+
+static void read_card(struct route *r, const struct classifier *c)
+{
+    struct json card, levels, level, fallback;
+    struct json_iter it;
+
+    if (route_mask(r) == 0 || !json_parse(classifier_card(c), &card, NULL))
+        return;
+    fallback = json_get(&card, "fallback");
+    r->fall_to_reference = json_is(&fallback, "reference");
+    levels = json_get(&card, "levels");
+    it = json_begin(&levels);
+    while (levels.type == JSON_ARRAY && json_next(&it, NULL, &level))
+        read_level(r, c, &level);
+}
+
+void levels_bind(struct route *r, const struct classifier *c, bool foreign)
+{
+    if (find_heads(r, c) && c && !foreign)
+        read_card(r, c);
+}

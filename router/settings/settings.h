@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weir.yaml: what an operator can say, loaded, checked and resolved against
+ * the catalogue of models.  settings_table.c holds one row for each setting.
+ * Immutable once loaded; everything lives in the settings' own arena.
+ */
+#ifndef WEIR_ROUTER_SETTINGS_SETTINGS_H
+#define WEIR_ROUTER_SETTINGS_SETTINGS_H
+
+#include "models/registry.h"
+#include "router/codec/codec.h"
+#include "router/codec/dialect.h"
+#include "router/settings/providers.h"
+#include "router/settings/schema.h"
+
+enum {
+    ARMS_MAX = 32, /* of one route */
+    RULES_MAX = 64,
+};
+
+enum prompts { PROMPTS_FEATURES, PROMPTS_FULL, PROMPTS_NONE };
+enum policy { POLICY_CHEAPEST, POLICY_BUDGET, POLICY_FIXED, POLICY_RULES };
+enum plan_kind { PLAN_SINGLE, PLAN_CASCADE, PLAN_VERIFY };
+enum unsupported { UNSUPPORTED_WARN, UNSUPPORTED_DROP, UNSUPPORTED_REJECT };
+enum whence { WHENCE_LOOPBACK, WHENCE_ANYWHERE, WHENCE_NOWHERE };
+
+struct log_settings {
+    const char *path;
+    unsigned prompts; /* enum prompts */
+    uint64_t flush_ms, queue_rows, queue_bytes, spill_bytes;
+    unsigned level, form; /* enum log_level, log_form: standard error */
+};
+
+struct limit_settings {
+    uint64_t header_bytes, body_bytes, answer_bytes, write_buffer;
+    uint64_t header_ms, body_ms, idle_ms, write_ms;
+    uint64_t connections, upstream_connections, attempts;
+    uint64_t connect_ms, first_byte_ms, stall_ms, total_ms, drain_ms;
+    uint64_t ping_ms;
+};
+
+struct admin_settings {
+    unsigned metrics, explain, reload; /* enum whence */
+};
+
+struct provider_settings {
+    struct item item;
+    const char *dialect;  /* NULL: the known provider's */
+    const char *like;     /* a known provider, or NULL */
+    const char *base_url; /* NULL in the file: the known provider's; without
+                             a slash at its end once resolved */
+    const char *api_key;  /* or NULL */
+    const char *secret_key, *session_token; /* AWS keys, or NULL */
+    const char *region, *api_version;
+    struct pair_list headers;
+    /* resolved */
+    const struct known_provider *known; /* (borrowed: table) */
+    const struct provider_form *form;   /* of known */
+    const struct codec *codec;          /* of its dialect */
+    const struct dialect_ops *ops;      /* clients' row of its dialect, or NULL:
+                                           no client speaks it */
+    const struct quirks *quirks;        /* OpenAI-compatible ones; or NULL */
+    bool responses;                     /* speaks the Responses API too */
+    const char *authorization;          /* "Bearer ...", or NULL */
+};
+
+struct price_settings {
+    int64_t input, output, cached_input, cache_write, cache_write_1h;
+};
+
+struct model_settings {
+    struct item item;
+    const char *provider, *upstream, *like, *family;
+    unsigned tier; /* enum tier */
+    struct price_settings price;
+    uint64_t context, max_output; /* 0: the catalogue's */
+    struct text_list capabilities;
+    bool enabled;
+    /* resolved */
+    struct model model;
+    struct provider_settings *at; /* its provider */
+    const char *upstream_json;    /* the upstream name as a JSON string */
+    const char *url, *stream_url; /* where it is called */
+    const char *responses_url;    /* likewise in the Responses API, or NULL */
+};
+
+struct plan_settings {
+    struct item item;
+    unsigned kind; /* enum plan_kind */
+    const char *model, *draft, *check, *otherwise;
+};
+
+struct when_settings {
+    struct pair_list headers;
+    const char *key, *task;
+    unsigned tools, images, json, stream; /* enum tri */
+    uint64_t min_tokens, max_tokens, min_turns;
+};
+
+enum tri { TRI_ANY, TRI_NO, TRI_YES };
+
+struct rule_settings {
+    struct item item;
+    struct when_settings when;
+    const char *arm;
+    int index; /* resolved: in the route's arms */
+};
+
+struct arm {
+    const char *name;                   /* model or plan key */
+    const struct model_settings *model; /* that answers */
+};
+
+struct route_settings {
+    struct item item;
+    struct text_list arm_names;
+    unsigned policy; /* enum policy */
+    const char *reference_name;
+    double quality;  /* share of the reference's quality */
+    double explore;  /* share of requests */
+    double budget;   /* mean USD a request, NAN: none */
+    double max_cost; /* USD of one request, NAN: none */
+    uint64_t attempts;
+    unsigned unsupported;   /* enum unsupported */
+    struct item_list rules; /* of struct rule_settings */
+    /* resolved */
+    struct arm arms[ARMS_MAX];
+    unsigned n_arms;
+    int reference; /* index */
+    bool pinned;   /* stands for one model, made by weir itself */
+};
+
+struct settings {
+    struct arena arena; /* holds all */
+    const char *file;
+    const char *listen, *listen_public, *pid_file;
+    const char *classifier, *catalogue;
+    uint64_t workers; /* 0: one a core */
+    struct log_settings log;
+    struct limit_settings limits;
+    struct admin_settings admin;
+    struct item_list providers, models, plans, routes;
+    struct catalogue *prices; /* (owned) */
+    /* resolved: one for each enabled model, reached by its own name */
+    struct route_settings *direct; /* (arena) [n_direct] */
+    unsigned n_direct;
+};
+
+extern const struct section settings_schema;
+
+/* NULL with e as "file:line:column: key: wanted, found". */
+MUST_USE struct settings *settings_load(const char *path, struct err *e);
+MUST_USE struct settings *settings_parse(struct span text, const char *file,
+                                         struct err *e);
+void settings_free(struct settings *s); /* NULL: no-op */
+
+/* True for 127.0.0.0/8, [::1] and localhost, with or without a port. */
+bool settings_loopback(const char *address);
+
+/* The commented file that `weir init` writes. */
+extern const char settings_sample[];
+
+#endif

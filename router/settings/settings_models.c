@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Providers and models: what the file says laid over what is known. */
+#include "router/settings/settings_parts.h"
+
+#include <string.h>
+
+#include "router/codec/quirks.h"
+#include "router/upstream/aws_sigv4.h"
+
+static const struct conf *member(const struct item *item, const char *key)
+{
+    const struct conf *c = conf_get(item->why, key);
+
+    return c ? c : item->why;
+}
+
+static bool no_memory(struct err *e)
+{
+    return err_set(e, ERR_MEMORY, "configuration: out of memory");
+}
+
+static bool find_known(struct provider_settings *p, struct err *e)
+{
+    const struct known_provider *k;
+
+    k = known_provider(p->like ? p->like : p->item.name);
+    if (!k && p->like)
+        return conf_fail(member(&p->item, "like"), e,
+                         "a provider that weir knows (docs/configuration.md)");
+    if (!p->dialect && !k)
+        return conf_failf(p->item.why, e,
+                          "wanted a dialect (openai, anthropic, ...): %s is no "
+                          "provider that weir knows by name",
+                          p->item.name);
+    p->responses = k && k->responses;
+    if (p->dialect && (!k || strcmp(k->form->dialect, p->dialect) != 0)) {
+        k = known_dialect(p->dialect);
+        p->responses = false;
+    }
+    if (!k || !codec_find(k->form->dialect))
+        return conf_fail(member(&p->item, "dialect"), e,
+                         "a dialect that weir serves (openai, anthropic, "
+                         "gemini, bedrock, cohere)");
+    p->known = k;
+    p->form = k->form;
+    p->dialect = k->form->dialect;
+    p->codec = codec_find(p->dialect);
+    p->ops = dialect_find(p->dialect);
+    return true;
+}
+
+static bool clean(const char *s)
+{
+    for (; *s; s++) {
+        if ((unsigned char)*s <= ' ' || *s == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool check_url(struct provider_settings *p, struct err *e)
+{
+    const char *u = p->base_url;
+
+    if (strncmp(u, "http://", 7) != 0 && strncmp(u, "https://", 8) != 0)
+        return conf_fail(member(&p->item, "base_url"), e,
+                         "an address that begins with http:// or https://");
+    if (!clean(u) || strpbrk(u, "?#"))
+        return conf_fail(member(&p->item, "base_url"), e,
+                         "an address without spaces, ? and #");
+    return true;
+}
+
+static const char *join(struct arena *a, const char *x, const char *y)
+{
+    size_t nx = strlen(x), ny = strlen(y);
+    char *out = arena_alloc(a, nx + ny + 1);
+
+    if (!out)
+        return NULL;
+    memcpy(out, x, nx);
+    memcpy(out + nx, y, ny + 1);
+    return out;
+}
+
+/* {key} in a pattern. */
+struct hole {
+    const char *key;
+    struct span value;
+};
+
+/* Bytes of the pattern that the hole at its beginning takes. */
+static size_t fill_hole(struct buf *b, const char *at, const struct hole *holes)
+{
+    for (const struct hole *h = holes; h->key; h++) {
+        size_t n = strlen(h->key);
+
+        if (strncmp(at + 1, h->key, n) == 0 && at[n + 1] == '}') {
+            aws_escape(b, h->value);
+            return n + 2;
+        }
+    }
+    buf_char(b, *at);
+    return 1;
+}
+
+/* base and pattern as one text, its holes filled; NULL: no memory. */
+static const char *fill(struct arena *a, struct span base, const char *pattern,
+                        const struct hole *holes)
+{
+    const char *text = NULL;
+    struct buf b;
+
+    buf_init(&b, 4096);
+    buf_span(&b, base);
+    while (*pattern) {
+        size_t n = strcspn(pattern, "{");
+
+        buf_put(&b, pattern, n);
+        pattern += n;
+        if (*pattern)
+            pattern += fill_hole(&b, pattern, holes);
+    }
+    if (!b.failed)
+        text = arena_strdup(a, buf_view(&b));
+    buf_free(&b);
+    return text;
+}
+
+static bool set_base_url(struct settings *s, struct provider_settings *p,
+                         struct err *e)
+{
+    struct hole holes[] = {{"region", span_of(p->region)}, {0}};
+    struct span url = span_of(p->base_url);
+
+    if (!p->base_url) {
+        if (!p->known->base_url)
+            return conf_failf(p->item.why, e, "wanted base_url for %s",
+                              p->item.name);
+        if (!p->region)
+            holes[0].value = SPAN("us-east-1");
+        p->base_url =
+            fill(&s->arena, (struct span){NULL, 0}, p->known->base_url, holes);
+        return p->base_url || no_memory(e);
+    }
+    if (!check_url(p, e))
+        return false;
+    while (url.len && url.ptr[url.len - 1] == '/')
+        url.len--;
+    p->base_url = arena_strdup(&s->arena, url);
+    return p->base_url || no_memory(e);
+}
+
+static bool check_secret(struct provider_settings *p, const char *key,
+                         const char *value, struct err *e)
+{
+    if (value && !clean(value))
+        return conf_failf(member(&p->item, key), e,
+                          "wanted a key without spaces and line ends");
+    return true;
+}
+
+static bool resolve_provider(struct settings *s, struct provider_settings *p,
+                             struct err *e)
+{
+    if (!find_known(p, e) || !set_base_url(s, p, e) ||
+        !check_secret(p, "api_key", p->api_key, e) ||
+        !check_secret(p, "secret_key", p->secret_key, e) ||
+        !check_secret(p, "session_token", p->session_token, e))
+        return false;
+    if (!strcmp(p->dialect, "openai"))
+        p->quirks = quirks_find(span_of(p->like ? p->like : p->item.name),
+                                span_of(p->base_url));
+    if (!p->api_key || !*p->api_key)
+        return true;
+    p->authorization = join(&s->arena, p->form->auth_prefix, p->api_key);
+    return p->authorization || no_memory(e);
+}
+
+bool settings_providers(struct settings *s, struct err *e)
+{
+    struct provider_settings *p = s->providers.at;
+
+    for (unsigned i = 0; i < s->providers.n; i++) {
+        if (!resolve_provider(s, &p[i], e))
+            return false;
+    }
+    return true;
+}
+
+struct provider_settings *settings_provider(const struct settings *s,
+                                            const char *name)
+{
+    struct provider_settings *p = s->providers.at;
+
+    for (unsigned i = 0; i < s->providers.n; i++) {
+        if (!strcmp(p[i].item.name, name))
+            return &p[i];
+    }
+    return NULL;
+}
+
+static bool find_catalogued(const struct settings *s, struct model_settings *m,
+                            struct err *e)
+{
+    const char *name = m->like ? m->like : m->upstream;
+    const struct model *known = catalogue_find(s->prices, span_of(name));
+
+    if (known) {
+        m->model = *known;
+        return true;
+    }
+    if (m->like)
+        return conf_fail(member(&m->item, "like"), e,
+                         "a model of the catalogue (weir models lists them)");
+    m->model = (struct model){.family = ""};
+    m->model.prices = (struct prices){-1, -1, -1, -1, -1};
+    return true;
+}
+
+static void lay_prices(const struct price_settings *from, struct model *m)
+{
+    if (from->input >= 0 || from->output >= 0)
+        m->n_steps = 0;
+    if (from->input >= 0 && from->cached_input < 0)
+        m->prices.cached_input = m->prices.cache_write =
+            m->prices.cache_write_1h = -1;
+    if (from->input >= 0)
+        m->prices.input = from->input;
+    if (from->output >= 0)
+        m->prices.output = from->output;
+    if (from->cached_input >= 0)
+        m->prices.cached_input = from->cached_input;
+    if (from->cache_write >= 0)
+        m->prices.cache_write = from->cache_write;
+    if (from->cache_write_1h >= 0)
+        m->prices.cache_write_1h = from->cache_write_1h;
+    m->priced = m->prices.input >= 0 && m->prices.output >= 0;
+}
+
+static bool lay_capabilities(struct model_settings *m, struct err *e)
+{
+    const struct text_list *list = &m->capabilities;
+
+    if (!conf_get(m->item.why, "capabilities"))
+        return true;
+    m->model.caps = 0;
+    m->model.caps_known = true;
+    for (unsigned i = 0; i < list->n; i++) {
+        uint32_t bit = CAN_TOOLS;
+
+        while (bit <= CAN_SAMPLING &&
+               strcmp(capability_name((enum capability)bit), list->at[i]) != 0)
+            bit <<= 1;
+        if (bit > CAN_SAMPLING)
+            return conf_fail(list->why[i], e,
+                             "a capability such as tools, parallel_tools, "
+                             "vision, json, schema");
+        m->model.caps |= bit;
+    }
+    return true;
+}
+
+/* An address with /v1 and a path with it: once is enough. */
+static const char *model_url(struct settings *s, const struct model_settings *m,
+                             const char *path)
+{
+    const struct provider_settings *p = m->at;
+    const struct hole holes[] = {
+        {"model", span_of(m->upstream)},
+        {"version",
+         span_of(p->api_version ? p->api_version : p->form->version)},
+        {0}};
+    struct span base = span_of(p->base_url);
+
+    if (!strncmp(path, "/v1/", 4) && base.len > 3 &&
+        !strcmp(base.ptr + base.len - 3, "/v1"))
+        base.len -= 3;
+    return fill(&s->arena, base, path, holes);
+}
+
+static bool set_urls(struct settings *s, struct model_settings *m)
+{
+    const struct provider_form *f = m->at->form;
+
+    m->url = model_url(s, m, f->path);
+    m->stream_url = model_url(s, m, f->stream_path);
+    if (m->at->responses && f->responses_path)
+        m->responses_url = model_url(s, m, f->responses_path);
+    return m->url && m->stream_url &&
+           (m->responses_url || !m->at->responses || !f->responses_path);
+}
+
+static bool write_json_name(struct settings *s, struct model_settings *m)
+{
+    struct buf b;
+
+    buf_init(&b, 4096);
+    buf_json_str(&b, span_of(m->upstream));
+    m->upstream_json = b.failed ? NULL : arena_strdup(&s->arena, buf_view(&b));
+    buf_free(&b);
+    return m->upstream_json != NULL;
+}
+
+static bool resolve_model(struct settings *s, struct model_settings *m,
+                          struct err *e)
+{
+    m->at = settings_provider(s, m->provider);
+    if (!m->at)
+        return conf_failf(member(&m->item, "provider"), e,
+                          "wanted one of the providers above, found %s",
+                          m->provider);
+    if (!m->upstream)
+        m->upstream = m->item.name;
+    if (!find_catalogued(s, m, e))
+        return false;
+    m->model.name = m->item.name;
+    m->model.provider = m->provider;
+    m->model.upstream = m->upstream;
+    if (m->family)
+        m->model.family = m->family;
+    if (m->tier != TIER_UNKNOWN)
+        m->model.tier = (enum tier)m->tier;
+    if (m->context)
+        m->model.context = (int64_t)m->context;
+    if (m->max_output)
+        m->model.max_output = (int64_t)m->max_output;
+    lay_prices(&m->price, &m->model);
+    if (!lay_capabilities(m, e))
+        return false;
+    if (!conf_get(m->item.why, "capabilities"))
+        m->model.caps |= m->at->form->lends;
+    return (write_json_name(s, m) && set_urls(s, m)) || no_memory(e);
+}
+
+bool settings_models(struct settings *s, struct err *e)
+{
+    struct model_settings *m = s->models.at;
+
+    for (unsigned i = 0; i < s->models.n; i++) {
+        if (!resolve_model(s, &m[i], e))
+            return false;
+    }
+    return true;
+}
+
+struct model_settings *settings_model(const struct settings *s,
+                                      const char *name)
+{
+    struct model_settings *m = s->models.at;
+
+    for (unsigned i = 0; i < s->models.n; i++) {
+        if (!strcmp(m[i].item.name, name))
+            return &m[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps in which settings are resolved after loading; for settings.c. */
+#ifndef WEIR_ROUTER_SETTINGS_SETTINGS_PARTS_H
+#define WEIR_ROUTER_SETTINGS_SETTINGS_PARTS_H
+
+#include "router/settings/settings.h"
+
+MUST_USE bool settings_providers(struct settings *s, struct err *e);
+MUST_USE bool settings_models(struct settings *s, struct err *e);
+MUST_USE bool settings_routes(struct settings *s, struct err *e);
+
+/* By name; NULL when there is none. */
+struct provider_settings *settings_provider(const struct settings *s,
+                                            const char *name);
+struct model_settings *settings_model(const struct settings *s,
+                                      const char *name);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Routes: names of arms become models, references are found. */
+#include "router/settings/settings_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct conf *member(const struct item *item, const char *key)
+{
+    const struct conf *c = conf_get(item->why, key);
+
+    return c ? c : item->why;
+}
+
+static const struct plan_settings *find_plan(const struct settings *s,
+                                             const char *name)
+{
+    const struct plan_settings *p = s->plans.at;
+
+    for (unsigned i = 0; i < s->plans.n; i++) {
+        if (!strcmp(p[i].item.name, name))
+            return &p[i];
+    }
+    return NULL;
+}
+
+static bool is_model(const struct settings *s, const struct plan_settings *p,
+                     const char *key, const char *name, struct err *e)
+{
+    if (!name)
+        return conf_failf(p->item.why, e, "wanted a %s here, found none", key);
+    if (!settings_model(s, name))
+        return conf_failf(member(&p->item, key), e,
+                          "wanted one of the models, found %s", name);
+    return true;
+}
+
+static bool check_plan(const struct settings *s, const struct plan_settings *p,
+                       struct err *e)
+{
+    if (settings_model(s, p->item.name))
+        return conf_failf(p->item.why, e,
+                          "wanted a name of its own, found a model's");
+    if (p->kind == PLAN_SINGLE)
+        return is_model(s, p, "model", p->model, e);
+    if (!is_model(s, p, "draft", p->draft, e) ||
+        !is_model(s, p, "else", p->otherwise, e))
+        return false;
+    return p->kind == PLAN_CASCADE || is_model(s, p, "check", p->check, e);
+}
+
+static bool check_plans(const struct settings *s, struct err *e)
+{
+    const struct plan_settings *p = s->plans.at;
+
+    for (unsigned i = 0; i < s->plans.n; i++) {
+        if (!check_plan(s, &p[i], e))
+            return false;
+    }
+    return true;
+}
+
+/* The model behind an arm's name; NULL with e. */
+static const struct model_settings *arm_model(const struct settings *s,
+                                              const char *name,
+                                              const struct conf *why,
+                                              struct err *e)
+{
+    const struct model_settings *m = settings_model(s, name);
+    const struct plan_settings *p = m ? NULL : find_plan(s, name);
+
+    if (p && p->kind != PLAN_SINGLE) {
+        conf_failf(why, e,
+                   "wanted a model or a plan of kind single: cascade and "
+                   "verify (here: %s) are not served by this version",
+                   name);
+        return NULL;
+    }
+    if (p)
+        m = settings_model(s, p->model);
+    if (!m)
+        conf_failf(why, e, "wanted one of the models or plans, found %s", name);
+    return m;
+}
+
+static bool add_arms(const struct settings *s, struct route_settings *r,
+                     struct err *e)
+{
+    const struct text_list *names = &r->arm_names;
+
+    if (names->n == 0 || names->n > ARMS_MAX)
+        return conf_failf(member(&r->item, "arms"), e,
+                          "wanted 1 to %d arms, found %u", ARMS_MAX, names->n);
+    for (unsigned i = 0; i < names->n; i++) {
+        const struct model_settings *m =
+            arm_model(s, names->at[i], names->why[i], e);
+
+        if (!m)
+            return false;
+        for (unsigned j = 0; j < i; j++) {
+            if (!strcmp(names->at[i], names->at[j]))
+                return conf_failf(names->why[i], e, "%s stands twice",
+                                  names->at[i]);
+        }
+        if (m->enabled)
+            r->arms[r->n_arms++] = (struct arm){names->at[i], m};
+    }
+    if (r->n_arms == 0)
+        return conf_failf(member(&r->item, "arms"), e,
+                          "wanted an enabled arm, found none");
+    return true;
+}
+
+static int find_arm(const struct route_settings *r, const char *name)
+{
+    for (unsigned i = 0; i < r->n_arms; i++) {
+        if (!strcmp(r->arms[i].name, name))
+            return (int)i;
+    }
+    return -1;
+}
+
+static bool find_reference(struct route_settings *r, struct err *e)
+{
+    if (r->reference_name) {
+        r->reference = find_arm(r, r->reference_name);
+        if (r->reference < 0)
+            return conf_failf(member(&r->item, "reference"), e,
+                              "wanted one of the route's arms, found %s",
+                              r->reference_name);
+        return true;
+    }
+    for (unsigned i = 1; i < r->n_arms; i++) {
+        if (r->arms[i].model->model.tier >=
+            r->arms[r->reference].model->model.tier)
+            r->reference = (int)i;
+    }
+    return true;
+}
+
+static bool check_rules(struct route_settings *r, struct err *e)
+{
+    struct rule_settings *rule = r->rules.at;
+
+    if (r->rules.n > RULES_MAX)
+        return conf_failf(member(&r->item, "rules"), e,
+                          "wanted at most %d rules, found %u", RULES_MAX,
+                          r->rules.n);
+    for (unsigned i = 0; i < r->rules.n; i++) {
+        rule[i].index = find_arm(r, rule[i].arm);
+        if (rule[i].index < 0)
+            return conf_failf(member(&rule[i].item, "arm"), e,
+                              "wanted one of the route's arms, found %s",
+                              rule[i].arm);
+    }
+    return true;
+}
+
+static bool check_prices(const struct route_settings *r, struct err *e)
+{
+    for (unsigned i = 0; i < r->n_arms; i++) {
+        const struct model_settings *m = r->arms[i].model;
+
+        if (r->n_arms > 1 && !m->model.priced)
+            return conf_failf(
+                m->item.why, e,
+                "wanted a price, for example price: {input: 0.1, output: "
+                "0.4}: the catalogue has none for %s, and the route %s "
+                "compares costs",
+                m->upstream, r->item.name);
+    }
+    return true;
+}
+
+static bool check_policy(const struct route_settings *r, struct err *e)
+{
+    bool compares = r->policy == POLICY_CHEAPEST || r->policy == POLICY_BUDGET;
+
+    if (compares && !check_prices(r, e))
+        return false;
+    if (r->policy == POLICY_BUDGET && !(r->budget > 0))
+        return conf_failf(r->item.why, e,
+                          "wanted a budget above 0 for the policy budget");
+    if (r->policy == POLICY_RULES && r->rules.n == 0)
+        return conf_failf(r->item.why, e,
+                          "wanted rules for the policy rules, found none");
+    return true;
+}
+
+static bool resolve_route(const struct settings *s, struct route_settings *r,
+                          struct err *e)
+{
+    if (!strncmp(r->item.name, "weir/", 5) || !*r->item.name)
+        return conf_failf(r->item.why, e,
+                          "wanted a name that does not begin with weir/");
+    if (r->attempts == 0)
+        r->attempts = s->limits.attempts;
+    return add_arms(s, r, e) && find_reference(r, e) && check_rules(r, e) &&
+           check_policy(r, e);
+}
+
+static void add_direct(struct settings *s, struct item item,
+                       const struct model_settings *m)
+{
+    struct route_settings *r = &s->direct[s->n_direct];
+
+    if (!m->enabled)
+        return;
+    r->item = item;
+    r->policy = POLICY_FIXED;
+    r->quality = r->budget = r->max_cost = NAN;
+    r->attempts = 1;
+    r->pinned = true;
+    r->arms[0] = (struct arm){item.name, m};
+    r->n_arms = 1;
+    s->n_direct++;
+}
+
+/* Each enabled model and single plan can be asked for by its own name. */
+static bool add_directs(struct settings *s, struct err *e)
+{
+    const struct model_settings *m = s->models.at;
+    const struct plan_settings *p = s->plans.at;
+
+    s->direct = arena_zalloc(&s->arena, s->models.n + s->plans.n + 1,
+                             sizeof *s->direct);
+    if (!s->direct)
+        return err_set(e, ERR_MEMORY, "configuration: out of memory");
+    for (unsigned i = 0; i < s->models.n; i++)
+        add_direct(s, m[i].item, &m[i]);
+    for (unsigned i = 0; i < s->plans.n; i++) {
+        if (p[i].kind == PLAN_SINGLE)
+            add_direct(s, p[i].item, settings_model(s, p[i].model));
+    }
+    return true;
+}
+
+bool settings_routes(struct settings *s, struct err *e)
+{
+    struct route_settings *r = s->routes.at;
+
+    if (!check_plans(s, e))
+        return false;
+    for (unsigned i = 0; i < s->routes.n; i++) {
+        if (!resolve_route(s, &r[i], e))
+            return false;
+    }
+    return add_directs(s, e);
+}

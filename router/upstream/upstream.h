@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Outbound HTTP over libcurl's multi_socket interface on libevent: HTTP/1.1
+ * and HTTP/2, TLS, connections kept and reused, easy handles pooled.  One
+ * object per worker thread.
+ *
+ * Calls back: on_head once when the status and headers are there, on_body
+ * for each piece, on_done exactly once at the end, whatever happened, and
+ * never after upstream_cancel; after either the call must not be used again.
+ * No callback runs inside any of these functions.  A call may be cancelled,
+ * paused, resumed and another started from any callback.
+ */
+#ifndef WEIR_ROUTER_UPSTREAM_UPSTREAM_H
+#define WEIR_ROUTER_UPSTREAM_UPSTREAM_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+struct event_base;
+struct upstream;
+struct upstream_call;
+
+enum upstream_end {
+    UPSTREAM_OK,        /* the answer came whole (any status) */
+    UPSTREAM_REFUSED,   /* no connection */
+    UPSTREAM_TIMEOUT,   /* connect, first byte, stall or total */
+    UPSTREAM_CUT,       /* ended before it was whole */
+    UPSTREAM_TOO_LARGE, /* more than max_body */
+    UPSTREAM_TLS,
+    UPSTREAM_OTHER,
+};
+
+struct upstream_header {
+    const char *name;
+    struct span value;
+};
+
+struct upstream_request {
+    const char *method; /* "POST" */
+    const char *url;
+    const struct upstream_header *headers;
+    size_t n_headers;
+    /* (borrowed until on_done, after a cancel until the loop's turn ends) */
+    struct span body;
+    unsigned connect_ms, first_byte_ms, stall_ms, total_ms; /* 0: none */
+    size_t max_body; /* bytes of the answer; 0: no limit (streams) */
+};
+
+struct upstream_result {
+    enum upstream_end end;
+    int status;          /* 0: none came */
+    uint64_t connect_us; /* 0 on a kept connection */
+    uint64_t first_byte_us, total_us;
+    bool reused;
+    char reason[160]; /* for people; holds no secret */
+};
+
+struct upstream_events {
+    void *ctx;
+    void (*on_head)(void *ctx, int status);
+    void (*on_body)(void *ctx, struct span bytes);
+    void (*on_done)(void *ctx, const struct upstream_result *r);
+};
+
+MUST_USE struct upstream *upstream_new(struct event_base *base,
+                                       unsigned max_connections_per_host,
+                                       struct err *e);
+void upstream_free(struct upstream *u); /* cancels what still runs */
+
+/* NULL with e filled when the call could not even be set up. */
+MUST_USE struct upstream_call *upstream_start(struct upstream *u,
+                                              const struct upstream_request *r,
+                                              const struct upstream_events *ev,
+                                              struct err *e);
+/* A header of the answer by lower-case name, from on_head until on_done. */
+struct span upstream_header(const struct upstream_call *c, const char *name);
+void upstream_pause(struct upstream_call *c);
+void upstream_resume(struct upstream_call *c);
+void upstream_cancel(struct upstream_call *c); /* NULL: no-op */
+const char *upstream_end_name(enum upstream_end end);
+
+#endif

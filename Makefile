@@ -101,6 +101,18 @@ $(B)/routing_bars: $(BARS) $(B)/libweir.a
 	@echo "  link  $@"
 	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
 
+# What translation between dialects costs (docs/performance.md).
+CODEC_BARS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bars/codec/*.c))
+$(B)/codec_bars: $(CODEC_BARS) $(B)/libweir.a
+	@echo "  link  $@"
+	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+
+.PHONY: bench-codec
+bench-codec: weir
+	@$(MAKE) --no-print-directory VARIANT=release build/release/codec_bars
+	@build/release/codec_bars
+	@tests/lint/deps.sh bench && bench/codec.sh
+
 # The classifier that ships: needs the labelled sets in DATA_DIR and python3.
 DATA_DIR ?= ../shared/data
 .PHONY: default-classifier
@@ -197,7 +209,7 @@ install: weir
 
 # Every benchmark, one after the other.
 .PHONY: bench
-bench: bench-decision bench-load bench-memory bench-train bench-routing
+bench: bench-decision bench-load bench-codec bench-memory bench-train bench-routing
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
@@ -205,5 +217,6 @@ format:
 clean:
 	rm -rf build weir
 
--include $(OBJ:.o=.d) $(B)/weir.d $(BARS:.o=.d) $(UNIT:%=$(B)/tests/unit/test_%.d) \
+-include $(OBJ:.o=.d) $(B)/weir.d $(BARS:.o=.d) $(CODEC_BARS:.o=.d) \
+  $(UNIT:%=$(B)/tests/unit/test_%.d) \
   $(FUZZ:%=$(B)/tests/fuzz/fuzz_%.d)

@@ -248,9 +248,28 @@ bool json_double(const struct json *v, double *out)
     return v->type == JSON_NUMBER && span_double(v->raw, out);
 }
 
+/* Digits alone, few enough for 2^53: what nearly all counts are. */
+static bool plain_digits(struct span s, int64_t *out)
+{
+    int64_t n = 0;
+
+    if (s.len == 0 || s.len > 15)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return false;
+        n = n * 10 + (s.ptr[i] - '0');
+    }
+    *out = n;
+    return true;
+}
+
 bool json_i64(const struct json *v, int64_t *out)
 {
     double d;
+
+    if (v->type == JSON_NUMBER && plain_digits(v->raw, out))
+        return true;
 
     if (!json_double(v, &d) || d < -9007199254740992.0 ||
         d > 9007199254740992.0 || d != (double)(int64_t)d)

@@ -75,18 +75,41 @@ static inline uint64_t marked(uint64_t w)
 }
 
 typedef signed char bytes16 __attribute__((vector_size(16)));
+typedef char bytes16c __attribute__((vector_size(16)));
 
-/* Whether all sixteen are ASCII, no quote, backslash or control.  As signed
- * numbers, controls and what is beyond ASCII are all below a space. */
-static inline bool plain16(const char *p)
+/* Of a comparison of sixteen bytes, the first that held; 16: none. */
+static inline unsigned first16(bytes16 hit)
 {
-    bytes16 v, bad;
+#ifdef __SSE2__
+    return (unsigned)__builtin_ctz(
+        (unsigned)__builtin_ia32_pmovmskb128((bytes16c)hit) | 1u << 16);
+#else
     uint64_t half[2];
 
+    memcpy(half, &hit, sizeof half);
+    if (half[0])
+        return (unsigned)__builtin_ctzll(le64toh(half[0])) >> 3;
+    return half[1] ? 8 + ((unsigned)__builtin_ctzll(le64toh(half[1])) >> 3)
+                   : 16;
+#endif
+}
+
+/* The first of sixteen that is not ASCII, or a quote, backslash or control.
+ * As signed numbers, controls and what is beyond ASCII are below a space. */
+static inline unsigned odd16(const char *p)
+{
+    bytes16 v;
+
     memcpy(&v, p, sizeof v);
-    bad = (v < ' ') | (v == '"') | (v == '\\');
-    memcpy(half, &bad, sizeof half);
-    return (half[0] | half[1]) == 0;
+    return first16((v < ' ') | (v == '"') | (v == '\\'));
+}
+
+static inline unsigned stop16(const char *p)
+{
+    bytes16 v;
+
+    memcpy(&v, p, sizeof v);
+    return first16((v == '"') | (v == '\\'));
 }
 
 /* Skips bytes that need no look: ASCII, no quote, backslash or control. */
@@ -94,8 +117,12 @@ static inline const char *skip_plain(const char *p, const char *end)
 {
     uint64_t w, m;
 
-    while (end - p >= 16 && plain16(p))
-        p += 16;
+    for (; end - p >= 16; p += 16) {
+        unsigned n = odd16(p);
+
+        if (n < 16)
+            return p + n;
+    }
     while (end - p >= 8) {
         memcpy(&w, p, 8);
         m = marked(le64toh(w));
@@ -114,8 +141,12 @@ static inline const char *skip_text(const char *p, const char *end)
 {
     uint64_t w, m;
 
-    while (end - p >= 16 && plain16(p))
-        p += 16;
+    for (; end - p >= 16; p += 16) {
+        unsigned n = stop16(p);
+
+        if (n < 16)
+            return p + n;
+    }
     while (end - p >= 8) {
         memcpy(&w, p, 8);
         w = le64toh(w);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCHEMA_VERSION = 1, BUSY_MS = 5000 };
+enum { BUSY_MS = 5000 };
 
 struct weir_log {
     char *name; /* (owned) */
@@ -102,12 +102,12 @@ static bool check_schema(struct weir_log *l, struct err *e)
              " AND name IN ('requests', 'labels')",
              &tables, e))
         return false;
-    if (version > SCHEMA_VERSION)
+    if (version > WEIR_LOG_SCHEMA)
         return err_set(e, ERR_INPUT,
                        "%s: wanted a log of schema %d, found schema %lld: it "
                        "was written by a newer weir",
-                       l->name, SCHEMA_VERSION, (long long)version);
-    return (version == SCHEMA_VERSION && tables == 2) ||
+                       l->name, WEIR_LOG_SCHEMA, (long long)version);
+    return (version >= 1 && tables == 2) ||
            err_set(e, ERR_INPUT,
                    "%s: wanted a weir log, found another SQLite database",
                    l->name);

@@ -53,6 +53,7 @@ struct outlog_row {
     struct span features; /* packed struct vec */
     int64_t est_input;
     struct span messages, tools, params, answer;
+    int64_t queue_us; /* waited for its turn before it was served */
 };
 
 /* All columns NULL. */

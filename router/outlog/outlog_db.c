@@ -8,6 +8,8 @@
 #include <sqlite3.h>
 
 #include "router/outlog/outlog.h"
+#include "router/outlog/outlog_schema.h"
+#include "router/outlog/sql.h"
 
 enum { SQL_MAX = 16384 };
 
@@ -19,63 +21,12 @@ struct outlog_db {
 
 static bool fail(struct outlog_db *db, const char *what, struct err *e)
 {
-    int code = sqlite3_extended_errcode(db->h);
-
-    return err_set(e, ERR_IO, "%s: %s (SQLite %d)", what, sqlite3_errmsg(db->h),
-                   code);
+    return sql_fail(db->h, what, e);
 }
 
 static bool run(struct outlog_db *db, const char *sql, struct err *e)
 {
-    return sqlite3_exec(db->h, sql, NULL, NULL, NULL) == SQLITE_OK ||
-           fail(db, sql, e);
-}
-
-static bool read_version(struct outlog_db *db, int *version, struct err *e)
-{
-    sqlite3_stmt *st = NULL;
-    bool ok = sqlite3_prepare_v2(db->h, "PRAGMA user_version", -1, &st, NULL) ==
-                  SQLITE_OK &&
-              sqlite3_step(st) == SQLITE_ROW;
-
-    if (ok)
-        *version = sqlite3_column_int(st, 0);
-    else
-        fail(db, "the schema's version", e);
-    sqlite3_finalize(st);
-    return ok;
-}
-
-/* An empty database becomes ours; a log of this version stays as it is. */
-static bool make_schema(struct outlog_db *db, bool *fatal, struct err *e)
-{
-    struct buf sql;
-    int version = 0;
-    bool ok;
-
-    if (!run(db, "BEGIN IMMEDIATE", e) || !read_version(db, &version, e))
-        return false;
-    if (version > OUTLOG_VERSION) {
-        *fatal = true;
-        return err_set(e, ERR_STATE,
-                       "the log has schema version %d, this program knows "
-                       "up to %d: use a newer weir",
-                       version, OUTLOG_VERSION);
-    }
-    if (version == OUTLOG_VERSION)
-        return run(db, "COMMIT", e);
-    buf_init(&sql, SQL_MAX);
-    for (int k = 0; k < OUTLOG_KINDS; k++)
-        table_create(&OUTLOG_TABLES[k], &sql);
-    buf_printf(&sql,
-               "CREATE INDEX requests_time ON requests(time_ms);"
-               "CREATE INDEX labels_request ON labels(request_id);"
-               "PRAGMA user_version=%d; COMMIT;",
-               OUTLOG_VERSION);
-    ok = !sql.failed ? run(db, sql.ptr, e)
-                     : err_set(e, ERR_MEMORY, "no memory for the schema");
-    buf_free(&sql);
-    return ok;
+    return sql_run(db->h, sql, e);
 }
 
 static void columns(const struct table *t, struct buf *sql)
@@ -150,7 +101,7 @@ static bool set_up(struct outlog_db *db, unsigned busy_ms, bool *fatal,
            run(db, "PRAGMA synchronous=NORMAL", e) &&
            run(db, "PRAGMA wal_autocheckpoint=256", e) &&
            run(db, "PRAGMA journal_size_limit=16777216", e) &&
-           make_schema(db, fatal, e) && prepare_all(db, e);
+           schema_ensure(db->h, fatal, e) && prepare_all(db, e);
 }
 
 struct outlog_db *outlog_db_open(const char *path, unsigned busy_ms,

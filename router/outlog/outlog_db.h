@@ -10,8 +10,6 @@
 #include "base/span.h"
 #include "router/outlog/outlog_table.h"
 
-enum { OUTLOG_VERSION = 1 }; /* PRAGMA user_version */
-
 struct outlog_db;
 
 enum db_step {

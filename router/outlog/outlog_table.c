@@ -6,18 +6,20 @@
 
 #include "router/outlog/outlog.h"
 
-#define ROW(name, kind)                                                        \
+#define ROW_OF(version, name, kind)                                            \
     {                                                                          \
-#name, kind, offsetof(struct outlog_row, name), ""                     \
+#name, kind, offsetof(struct outlog_row, name), "", version            \
     }
+#define ROW(name, kind) ROW_OF(1, name, kind)
 #define LABEL(name, kind, clause)                                              \
     {                                                                          \
-#name, kind, offsetof(struct outlog_label, name), clause               \
+#name, kind, offsetof(struct outlog_label, name), clause, 1            \
     }
 
 static const struct column REQUESTS[] = {
-    {"id", COLUMN_TEXT, offsetof(struct outlog_row, id), " PRIMARY KEY"},
-    {"time_ms", COLUMN_INT, offsetof(struct outlog_row, time_ms), " NOT NULL"},
+    {"id", COLUMN_TEXT, offsetof(struct outlog_row, id), " PRIMARY KEY", 1},
+    {"time_ms", COLUMN_INT, offsetof(struct outlog_row, time_ms), " NOT NULL",
+     1},
     ROW(route, COLUMN_TEXT),
     ROW(session, COLUMN_TEXT),
     ROW(key_name, COLUMN_TEXT),
@@ -55,6 +57,8 @@ static const struct column REQUESTS[] = {
     ROW(tools, COLUMN_TEXT),
     ROW(params, COLUMN_TEXT),
     ROW(answer, COLUMN_TEXT),
+    /* Later ones, in order of version: ROW_OF(version, name, kind). */
+    ROW_OF(2, queue_us, COLUMN_INT),
 };
 
 static const struct column LABELS[] = {
@@ -72,22 +76,36 @@ const struct table OUTLOG_TABLES[OUTLOG_KINDS] = {
     [OUTLOG_LABEL] = {"labels", LABELS, sizeof LABELS / sizeof *LABELS, ""},
 };
 
-void outlog_row_init(struct outlog_row *row)
+void table_init(const struct table *t, void *row)
 {
-    const struct table *t = &OUTLOG_TABLES[OUTLOG_ROW];
-
-    memset(row, 0, sizeof *row);
     for (size_t i = 0; i < t->n; i++) {
         void *at = (char *)row + t->columns[i].offset;
 
-        if (t->columns[i].kind == COLUMN_INT)
+        switch (t->columns[i].kind) {
+        case COLUMN_TEXT:
+        case COLUMN_BLOB:
+            *(struct span *)at = (struct span){NULL, 0};
+            break;
+        case COLUMN_INT:
             *(int64_t *)at = -1;
-        else if (t->columns[i].kind == COLUMN_REAL)
+            break;
+        case COLUMN_REAL:
             *(double *)at = NAN;
+            break;
+        case COLUMN_BOOL:
+            *(bool *)at = false;
+            break;
+        }
     }
 }
 
-void table_create(const struct table *t, struct buf *sql)
+void outlog_row_init(struct outlog_row *row)
+{
+    memset(row, 0, sizeof *row);
+    table_init(&OUTLOG_TABLES[OUTLOG_ROW], row);
+}
+
+static void put_column(const struct column *c, struct buf *sql)
 {
     static const char *const types[] = {
         [COLUMN_TEXT] = "TEXT",   [COLUMN_BLOB] = "BLOB",
@@ -95,11 +113,25 @@ void table_create(const struct table *t, struct buf *sql)
         [COLUMN_REAL] = "REAL",
     };
 
+    buf_printf(sql, "%s %s%s", c->name, types[c->kind], c->clause);
+}
+
+void table_create(const struct table *t, struct buf *sql)
+{
     buf_printf(sql, "CREATE TABLE %s (", t->name);
-    for (size_t i = 0; i < t->n; i++)
-        buf_printf(sql, "%s%s %s%s", i ? ", " : "", t->columns[i].name,
-                   types[t->columns[i].kind], t->columns[i].clause);
+    for (size_t i = 0; i < t->n; i++) {
+        if (i)
+            buf_str(sql, ", ");
+        put_column(&t->columns[i], sql);
+    }
     buf_printf(sql, ")%s;", t->tail);
+}
+
+void table_add_column(const struct table *t, const struct column *c,
+                      struct buf *sql)
+{
+    buf_printf(sql, "ALTER TABLE %s ADD COLUMN ", t->name);
+    put_column(c, sql);
 }
 
 static const void *at(const struct table *t, size_t i, const void *row)
@@ -174,10 +206,13 @@ static bool unpack_span(struct span *rest, struct span *out)
 
 bool table_unpack(const struct table *t, struct span rest, void *row)
 {
+    table_init(t, row);
     for (size_t i = 0; i < t->n; i++) {
         enum column_kind kind = t->columns[i].kind;
         void *to = (char *)row + t->columns[i].offset;
 
+        if (rest.len == 0 && t->columns[i].since > 1)
+            return true; /* an older program's row */
         if (rest.len < fixed(kind))
             return false;
         if (spans(kind)) {

@@ -19,11 +19,16 @@ enum column_kind {
     COLUMN_REAL, /* double; NaN is NULL */
 };
 
+enum { OUTLOG_VERSION = 2 }; /* of the schema; PRAGMA user_version */
+
 struct column {
     const char *name;
     enum column_kind kind;
     size_t offset;      /* in the row's struct */
-    const char *clause; /* behind the type; "" or " NOT NULL" ... */
+    const char *clause; /* behind the type; "" or " NOT NULL" ...; a column
+                           added later needs a DEFAULT with NOT NULL */
+    int since;          /* the schema version it came in with; never falling:
+                           new ones stand at the table's end */
 };
 
 struct table {
@@ -39,12 +44,19 @@ extern const struct table OUTLOG_TABLES[OUTLOG_KINDS];
 
 /* "CREATE TABLE name (...)..." */
 void table_create(const struct table *t, struct buf *sql);
+/* "ALTER TABLE name ADD COLUMN ..." */
+void table_add_column(const struct table *t, const struct column *c,
+                      struct buf *sql);
+/* All columns NULL; flags false. */
+void table_init(const struct table *t, void *row);
 /* Bytes that table_pack will write. */
 size_t table_size(const struct table *t, const void *row);
 /* The row as bytes: columns in order; text and blobs u32 length + bytes,
  * integers i64, reals f64, flags u8; the machine's byte order. */
 void table_pack(const struct table *t, const void *row, char *dst);
-/* Back, with spans into bytes; false when they are no such row. */
+/* Back, with spans into bytes; false when they are no such row.  A row of an
+ * older program, which ends before a column that came later, is one: what it
+ * lacks is NULL. */
 MUST_USE bool table_unpack(const struct table *t, struct span bytes, void *row);
 
 #endif

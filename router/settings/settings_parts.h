@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The steps in which settings are resolved after loading; for settings.c. */
+/* Sections whose rows stand in settings_server.c, and the steps in which
+ * settings are resolved after loading; for settings*.c. */
 #ifndef WEIR_ROUTER_SETTINGS_SETTINGS_PARTS_H
 #define WEIR_ROUTER_SETTINGS_SETTINGS_PARTS_H
 
 #include "router/settings/settings.h"
+
+extern const struct section settings_log_section;
+extern const struct section settings_limit_section;
+extern const struct section settings_admin_section;
 
 MUST_USE bool settings_providers(struct settings *s, struct err *e);
 MUST_USE bool settings_models(struct settings *s, struct err *e);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of the server itself: its log, limits and administration. */
+#include "router/settings/settings_parts.h"
+
+#include <stddef.h>
+
+#define LEN(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define AT(type, field) offsetof(struct type, field)
+
+static const char *const prompts_words[] = {"features", "full", "none", NULL};
+static const char *const level_words[] = {"error", "warn", "info", "debug",
+                                          NULL};
+static const char *const form_words[] = {"text", "json", NULL};
+static const char *const whence_words[] = {"loopback", "anywhere", "nowhere",
+                                           NULL};
+
+static const struct setting log_rows[] = {
+    {.key = "path",
+     .kind = SETTING_TEXT,
+     .offset = AT(log_settings, path),
+     .initial = "weir.db",
+     .restart = true,
+     .help = "SQLite file of the outcome log; an empty text keeps none."},
+    {.key = "prompts",
+     .kind = SETTING_WORD,
+     .offset = AT(log_settings, prompts),
+     .initial = "features",
+     .words = prompts_words,
+     .help = "What of a request is kept: its hashed features, the full texts "
+             "(messages, tools, answer), or nothing."},
+    {.key = "flush",
+     .kind = SETTING_MS,
+     .offset = AT(log_settings, flush_ms),
+     .initial = "200ms",
+     .min = 1,
+     .max = 60000,
+     .restart = true,
+     .help = "A row is on disk after this time at the latest."},
+    {.key = "queue_rows",
+     .kind = SETTING_COUNT,
+     .offset = AT(log_settings, queue_rows),
+     .initial = "8192",
+     .min = 16,
+     .max = 1e6,
+     .restart = true,
+     .help = "Rows that may wait for the writer before they spill."},
+    {.key = "queue_bytes",
+     .kind = SETTING_BYTES,
+     .offset = AT(log_settings, queue_bytes),
+     .initial = "4MB",
+     .min = 65536,
+     .max = 4e9,
+     .restart = true,
+     .help = "Memory that waiting rows may take before they spill."},
+    {.key = "spill_bytes",
+     .kind = SETTING_BYTES,
+     .offset = AT(log_settings, spill_bytes),
+     .initial = "256MB",
+     .min = 65536,
+     .max = 1e12,
+     .restart = true,
+     .help = "Size of the file beside the database that takes rows while the "
+             "database cannot be written."},
+    {.key = "level",
+     .kind = SETTING_WORD,
+     .offset = AT(log_settings, level),
+     .initial = "warn",
+     .words = level_words,
+     .help = "Lines on standard error: this level and the graver ones; info "
+             "is one line for each finished request."},
+    {.key = "form",
+     .kind = SETTING_WORD,
+     .offset = AT(log_settings, form),
+     .initial = "text",
+     .words = form_words,
+     .help = "Form of the lines on standard error."},
+};
+
+const struct section settings_log_section = {"log", sizeof(struct log_settings),
+                                             log_rows, LEN(log_rows)};
+
+#define LIMIT_BYTES(name, field_, from, to, first, text)                       \
+    {                                                                          \
+        .key = name, .kind = SETTING_BYTES,                                    \
+        .offset = AT(limit_settings, field_), .min = from, .max = to,          \
+        .initial = first, .restart = true, .help = text                        \
+    }
+#define LIMIT_TIME(name, field_, first, again, text)                           \
+    {                                                                          \
+        .key = name, .kind = SETTING_MS, .offset = AT(limit_settings, field_), \
+        .min = 1, .max = 864e5, .initial = first, .restart = again,            \
+        .help = text                                                           \
+    }
+#define LIMIT_COUNT(name, field_, to, first, again, text)                      \
+    {                                                                          \
+        .key = name, .kind = SETTING_COUNT,                                    \
+        .offset = AT(limit_settings, field_), .min = 1, .max = to,             \
+        .initial = first, .restart = again, .help = text                       \
+    }
+
+static const struct setting limit_rows[] = {
+    LIMIT_BYTES("headers", header_bytes, 1024, 1 << 20, "32KiB",
+                "All headers of a request together; beyond: 431."),
+    LIMIT_BYTES("body", body_bytes, 1024, 1 << 30, "32MiB",
+                "A request's body; beyond: 413."),
+    LIMIT_BYTES("answer", answer_bytes, 1024, 1 << 30, "64MiB",
+                "A whole answer of a provider; beyond: 502.  Streams have no "
+                "such limit."),
+    LIMIT_BYTES("write_buffer", write_buffer, 4096, 1 << 26, "64KiB",
+                "Bytes a slow client may leave unread before its provider is "
+                "paused."),
+    LIMIT_TIME("header_time", header_ms, "10s", true,
+               "From the first byte of a request to the end of its headers."),
+    LIMIT_TIME("body_time", body_ms, "30s", true,
+               "Between two pieces of a request's body."),
+    LIMIT_TIME("idle_time", idle_ms, "75s", true,
+               "A connection without a request is closed after this time."),
+    LIMIT_TIME("write_time", write_ms, "60s", true,
+               "A client that takes nothing for this time is cut off."),
+    LIMIT_TIME("connect_time", connect_ms, "5s", false,
+               "To connect to a provider."),
+    LIMIT_TIME("first_byte_time", first_byte_ms, "120s", false,
+               "Until a provider's answer begins."),
+    LIMIT_TIME("stall_time", stall_ms, "120s", false,
+               "Between two pieces of a provider's answer."),
+    LIMIT_TIME("total_time", total_ms, "20m", false,
+               "A whole call of a provider."),
+    LIMIT_TIME("ping_time", ping_ms, "15s", false,
+               "A stream that has nothing to send for this time gets a "
+               "comment (Anthropic: a ping) that keeps it alive."),
+    LIMIT_TIME("drain_time", drain_ms, "10s", true,
+               "At the end, requests in flight may take this long."),
+    LIMIT_COUNT("connections", connections, 1e6, "10000", true,
+                "Client connections of one worker."),
+    LIMIT_COUNT("upstream_connections", upstream_connections, 65536, "256",
+                true, "Connections of one worker to one provider's host."),
+    LIMIT_COUNT("attempts", attempts, 8, "3", false,
+                "Arms tried for one request before its error is final."),
+};
+
+const struct section settings_limit_section = {
+    "limits", sizeof(struct limit_settings), limit_rows, LEN(limit_rows)};
+
+static const struct setting admin_rows[] = {
+    {.key = "metrics",
+     .kind = SETTING_WORD,
+     .offset = AT(admin_settings, metrics),
+     .initial = "anywhere",
+     .words = whence_words,
+     .help = "From where GET /metrics is answered."},
+    {.key = "explain",
+     .kind = SETTING_WORD,
+     .offset = AT(admin_settings, explain),
+     .initial = "loopback",
+     .words = whence_words,
+     .help = "From where POST /v1/weir/explain is answered."},
+    {.key = "reload",
+     .kind = SETTING_WORD,
+     .offset = AT(admin_settings, reload),
+     .initial = "loopback",
+     .words = whence_words,
+     .help = "From where POST /v1/weir/reload is answered; `anywhere` counts "
+             "as `loopback`."},
+};
+
+const struct section settings_admin_section = {
+    "admin", sizeof(struct admin_settings), admin_rows, LEN(admin_rows)};

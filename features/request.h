@@ -133,6 +133,7 @@ struct request {
     struct tool *tools; /* (arena) */
     size_t n_tools;
     struct params params;
+    bool embeds; /* texts to be embedded: no conversation, no answer in words */
     struct extra *extras; /* (arena) top-level members, in their order */
     size_t n_extras;
     /* What the operator knows and the text does not; empty when unknown. */

@@ -16,7 +16,7 @@ static const char *const tier_names[] = {
 
 static const char *const capability_names[CAPABILITIES] = {
     "tools",  "parallel_tools", "vision",   "audio",  "files",    "json",
-    "schema", "reasoning",      "logprobs", "stream", "sampling",
+    "schema", "reasoning",      "logprobs", "stream", "sampling", "embeddings",
 };
 
 const char *tier_name(enum tier t)

@@ -29,7 +29,8 @@ enum capability {
     CAN_REASONING = 1 << 7,
     CAN_LOGPROBS = 1 << 8,
     CAN_STREAM = 1 << 9,
-    CAN_SAMPLING = 1 << 10, /* temperature and top_p are accepted */
+    CAN_SAMPLING = 1 << 10,   /* temperature and top_p are accepted */
+    CAN_EMBEDDINGS = 1 << 11, /* makes embeddings, and nothing else */
 };
 
 /* pico-USD a token.  The last three may be -1, not known: then reads and
@@ -109,6 +110,6 @@ const char *tier_name(enum tier t);
 bool tier_parse(struct span s, enum tier *out);
 const char *capability_name(enum capability c); /* "tools", "vision" ... */
 bool capability_parse(struct span s, uint32_t *bit);
-enum { CAPABILITIES = 11 }; /* bits 0 to 10 */
+enum { CAPABILITIES = 12 }; /* bits 0 to 11 */
 
 #endif

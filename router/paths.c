@@ -37,6 +37,8 @@ struct path {
 static const struct path rows[] = {
     CHAT("/v1/chat/completions", openai),
     CHAT("/v1/responses", responses),
+    CHAT("/v1/completions", completions),
+    CHAT("/v1/embeddings", embeddings),
     CHAT("/v1/messages", anthropic),
     COUNT("/v1/messages/count_tokens", anthropic),
     CHAT(GEMINI ":generateContent", gemini),

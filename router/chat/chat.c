@@ -78,8 +78,10 @@ void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
     bool begun = c->head_sent;
     const struct dialect_ops *dialect = c->ask.dialect;
     struct http_exchange *x = c->x;
+    struct problem told = *p;
     struct buf tail;
 
+    told.sequence = c->events;
     c->error = error;
     buf_init(&tail, 16384);
     if (!begun)
@@ -87,7 +89,7 @@ void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
     else if (c->to && c->writer)
         chat_relay_error(c, p, &tail);
     else
-        dialect->write_stream_error(p, &tail);
+        dialect->write_stream_error(&told, &tail);
     chat_end(c, begun ? 200 : p->status);
     worker_give_back(c->worker, &c->body);
     if (!begun) {
@@ -157,7 +159,8 @@ static bool keep_judgement(struct chat *c)
     if (!c->decision)
         return false;
     *c->decision = j->decision;
-    if (prompts == PROMPTS_NONE || !c->worker->router->log)
+    if (prompts == PROMPTS_NONE || !c->worker->router->log ||
+        c->ask.request.embeds)
         return true;
     n = vec_pack_most(&j->vec);
     bytes = arena_alloc(c->arena, n);

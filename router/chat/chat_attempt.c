@@ -195,6 +195,7 @@ void chat_attempt(struct chat *c)
     c->answer = (struct answer){.text = c->text.max ? &c->text : NULL};
     c->refused = 0;
     c->stop = c->ending = false;
+    c->events = 0;
     c->error = NULL;
     if (start_call(c, &e))
         return;

@@ -90,6 +90,7 @@ struct chat {
     struct aws_stream aws; /* (owned) likewise, of such a framing */
     bool aws_ready;
     bool sse_ready, stop; /* stop: nothing more is taken from the stream */
+    uint64_t events;      /* of the provider, passed on as they came */
     bool whole_event;     /* the frame being looked at goes to the client */
     struct answer answer;
     bool strip_usage;  /* the client did not ask for the usage chunk */

@@ -18,6 +18,8 @@ bool chat_relay_begin(struct chat *c)
     chat_relay_free(c);
     c->reader = arena_zalloc(c->arena, 1, c->from->reader_size);
     c->writer = c->to ? arena_zalloc(c->arena, 1, c->to->writer_size) : NULL;
+    if (c->writer && c->to->writer_start)
+        c->to->writer_start(c->writer, c->arena);
     if (c->sse_ready)
         sse_reset(&c->sse);
     return c->reader && (c->writer || !c->to);

@@ -190,7 +190,8 @@ void chat_write_row(struct chat *c, int status)
 {
     const struct settings *set = snapshot_settings(c->snapshot);
     struct buf *b = &c->worker->scratch;
-    bool full = set->log.prompts == PROMPTS_FULL && c->ask.request.body.ptr;
+    bool full = set->log.prompts == PROMPTS_FULL && c->ask.request.body.ptr &&
+                !c->ask.request.embeds;
     struct pieces at;
     struct outlog_row row;
 

@@ -43,6 +43,8 @@ static bool is_verbatim(const struct chat *c)
 
     if (d == &dialect_responses)
         return m->responses_url != NULL;
+    if (d == &dialect_embeddings)
+        return true;
     if (d != m->at->ops)
         return false;
     if (d == &dialect_anthropic)
@@ -90,7 +92,8 @@ static bool put_version(struct chat *c, struct span *body, struct err *e)
 static struct target target_of(const struct chat *c)
 {
     const struct model_settings *m = chat_model(c);
-    bool same = !strcmp(m->at->codec->name, c->ask.dialect->codec);
+    const struct dialect_ops *d = c->ask.dialect;
+    bool same = !strcmp(m->at->codec->name, d->kin ? d->kin : d->codec);
 
     return (struct target){.model = span_of(m->upstream),
                            .of = &m->model,
@@ -173,6 +176,11 @@ bool chat_make_body(struct chat *c, struct span *body, struct err *e)
 
     c->from = c->to = NULL;
     c->losses = NULL;
+    if (c->ask.request.embeds && !m->embeddings_url) {
+        c->refused = 400;
+        return err_set(e, ERR_INPUT,
+                       "it has no embeddings in the form of OpenAI's");
+    }
     if (!is_verbatim(c))
         return translate(c, body, e) && put_version(c, body, e) &&
                chat_relay_begin(c);
@@ -273,6 +281,8 @@ static const char *url_of(const struct chat *c)
 {
     const struct model_settings *m = chat_model(c);
 
+    if (c->ask.request.embeds)
+        return m->embeddings_url;
     if (c->ask.dialect == &dialect_responses && !c->to)
         return m->responses_url;
     return c->ask.request.params.stream ? m->stream_url : m->url;

@@ -15,9 +15,11 @@
 static bool look_by_codec(struct chat *c, const struct sse_event *ev)
 {
     struct chunk_sink sink = {c, chat_take};
-    bool ok =
-        c->from->stream_read(c->reader, &(struct framed){ev->name, ev->data},
-                             &c->worker->work, &sink, NULL);
+    bool ok;
+
+    c->events++;
+    ok = c->from->stream_read(c->reader, &(struct framed){ev->name, ev->data},
+                              &c->worker->work, &sink, NULL);
 
     arena_reset(&c->worker->work);
     if (!ok && !c->answer.is_error)
@@ -91,6 +93,18 @@ static void flush(struct chat *c, struct span run)
     chat_write(c, run);
 }
 
+/* An error of the provider, with which it might give back its key. */
+static void write_masked(struct chat *c, struct span frame)
+{
+    struct buf b = worker_buf(c->worker, frame.len);
+
+    buf_span(&b, frame);
+    chat_hide_key_in(c, &b);
+    if (!b.failed)
+        flush(c, buf_view(&b));
+    worker_give_back(c->worker, &b);
+}
+
 /* Passes on the whole frames at the beginning of `bytes`, in runs; returns
  * the bytes used. */
 static size_t take_frames(struct chat *c, struct span bytes)
@@ -100,10 +114,14 @@ static size_t take_frames(struct chat *c, struct span bytes)
 
     while (!c->stop &&
            (n = frame_length((struct span){bytes.ptr + at, bytes.len - at}))) {
-        if (look(c, (struct span){bytes.ptr + at, n})) {
+        bool pass = look(c, (struct span){bytes.ptr + at, n});
+
+        if (pass && !c->answer.is_error) {
             run.len += n;
         } else {
             flush(c, run);
+            if (pass)
+                write_masked(c, (struct span){bytes.ptr + at, n});
             if (c->from && c->answer.done)
                 c->mark = (struct span){bytes.ptr + at, n};
             run = (struct span){bytes.ptr + at + n, 0};

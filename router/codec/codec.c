@@ -5,8 +5,8 @@
 
 /* A row a dialect; the last one is the end. */
 static const struct codec *const rows[] = {
-    &codec_anthropic, &codec_gemini, &codec_bedrock, &codec_openai,
-    &codec_responses, &codec_cohere, NULL,
+    &codec_anthropic, &codec_gemini, &codec_bedrock,     &codec_openai,
+    &codec_responses, &codec_cohere, &codec_completions, NULL,
 };
 
 const struct codec *codec_find(const char *name)

@@ -90,5 +90,7 @@ const struct codec *codec_find(const char *name); /* NULL: unknown */
 
 extern const struct codec codec_openai, codec_responses, codec_anthropic,
     codec_gemini, codec_bedrock, codec_cohere;
+/* OpenAI's older completions: what clients need of it, no provider's side. */
+extern const struct codec codec_completions;
 
 #endif

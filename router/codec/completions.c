@@ -90,6 +90,12 @@ static bool write_chat(const struct json *top, struct buf *out, struct err *e)
     return true;
 }
 
+static bool read_inbound(const struct inbound *in, struct arena *a,
+                         struct request *r, struct err *e)
+{
+    return completions_request_read(in->body, a, r, e);
+}
+
 bool completions_request_read(struct span body, struct arena *a,
                               struct request *r, struct err *e)
 {
@@ -289,3 +295,13 @@ void completions_answer_write(const struct gathered *g,
     if (asked && asked->params.logprobs)
         lossy_add(l, LOSSY_LOGPROBS, "logprobs");
 }
+
+const struct codec codec_completions = {
+    .name = "completions",
+    .framing = FRAMING_SSE,
+    .request_read = read_inbound,
+    .writer_size = sizeof(struct completions_writer),
+    .stream_write = completions_stream_write,
+    .answer_write = completions_answer_write,
+    .stream_type = "text/event-stream; charset=utf-8",
+};

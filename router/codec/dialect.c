@@ -6,13 +6,12 @@
 #include <string.h>
 
 #include "router/codec/anthropic.h"
+#include "router/codec/embeddings.h"
 #include "router/codec/openai.h"
 
 static const struct dialect_ops *const rows[] = {
-    &dialect_openai,
-    &dialect_responses,
-    &dialect_anthropic,
-    &dialect_gemini,
+    &dialect_openai,     &dialect_responses, &dialect_completions,
+    &dialect_embeddings, &dialect_anthropic, &dialect_gemini,
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -56,7 +55,8 @@ static void responses_stream_error(const struct problem *p, struct buf *out)
     buf_json_str(out, span_of(p->code ? p->code : p->kind));
     buf_str(out, ",\"message\":");
     buf_json_str(out, span_of(p->message));
-    buf_str(out, ",\"param\":null,\"sequence_number\":0}\n\n");
+    buf_printf(out, ",\"param\":null,\"sequence_number\":%llu}\n\n",
+               (unsigned long long)p->sequence);
 }
 
 const struct dialect_ops dialect_responses = {
@@ -68,6 +68,33 @@ const struct dialect_ops dialect_responses = {
     .write_stream_error = responses_stream_error,
     .end_mark = "",
     .ping = ": waiting\n\n",
+};
+
+/* ---- OpenAI's older completions, and embeddings ---- */
+
+const struct dialect_ops dialect_completions = {
+    .name = "completions",
+    .codec = "completions",
+    .kin = "openai",
+    .is_error = has_error,
+    .write_error = openai_write_error,
+    .write_stream_error = openai_write_stream_error,
+    .end_mark = "data: [DONE]\n\n",
+    .ping = ": waiting\n\n",
+};
+
+/* Passed on as they came: nothing is translated, nothing streamed. */
+const struct dialect_ops dialect_embeddings = {
+    .name = "embeddings",
+    .codec = "openai",
+    .decode = embeddings_decode,
+    .splice = rename_model,
+    .read = embeddings_look,
+    .is_error = openai_is_error,
+    .write_error = openai_write_error,
+    .write_stream_error = openai_write_stream_error,
+    .end_mark = "",
+    .ping = "",
 };
 
 /* ---- Anthropic ---- */

@@ -47,6 +47,7 @@ struct problem {
     const char *code;  /* or NULL */
     const char *param; /* or NULL */
     const char *message;
+    uint64_t sequence; /* events before it, where a stream numbers them */
 };
 
 struct splice {
@@ -57,6 +58,8 @@ struct splice {
 struct dialect_ops {
     const char *name;
     const char *codec; /* its row of codec.c, which translates it */
+    const char *kin;   /* the codec to whose providers its requests go without
+                          a loss, where that is another; or NULL */
 
     /* A client's body -> r, in the arena; NULL: the codec's reader. */
     bool (*decode)(struct span body, struct arena *a, struct request *r,
@@ -85,7 +88,7 @@ const struct dialect_ops *dialect_find(const char *name); /* or NULL */
 const struct dialect_ops *dialect_at(unsigned i);         /* or NULL */
 
 extern const struct dialect_ops dialect_openai, dialect_responses,
-    dialect_anthropic, dialect_gemini;
+    dialect_completions, dialect_embeddings, dialect_anthropic, dialect_gemini;
 
 /* The body with another name of the model and nothing else changed; the body
  * itself where the name is not in it. */

@@ -111,3 +111,57 @@ bool embeddings_answer(struct span body, struct usage *out, struct err *e)
     out->output = out->reasoning = 0; /* nothing is written */
     return true;
 }
+
+/* ---- the dialect's row ---- */
+
+/* Each text as a part of the message; token ids leave none. */
+static void put_inputs(struct span body, struct message *m)
+{
+    struct json top = {JSON_OBJECT, false, span_trim(body)};
+    struct json input = json_get(&top, "input"), one;
+    struct json_iter it = json_begin(&input);
+
+    if (input.type == JSON_STRING) {
+        m->parts[m->n_parts++] = (struct part){
+            .kind = PART_TEXT, .text = {json_inner(&input), input.escaped}};
+        return;
+    }
+    while (json_next(&it, NULL, &one)) {
+        if (one.type == JSON_STRING)
+            m->parts[m->n_parts++] = (struct part){
+                .kind = PART_TEXT, .text = {json_inner(&one), one.escaped}};
+    }
+}
+
+bool embeddings_decode(struct span body, struct arena *a, struct request *r,
+                       struct err *e)
+{
+    struct message *m = arena_zalloc(a, 1, sizeof *m);
+    struct embeddings got;
+
+    if (!embeddings_read(body, a, &got, e))
+        return false;
+    *r = (struct request){.body = body,
+                          .model = got.model,
+                          .model_raw = got.model_raw,
+                          .messages = m,
+                          .n_messages = 1,
+                          .params = params_unsaid(),
+                          .embeds = true};
+    if (m)
+        m->parts = arena_zalloc(a, got.n_inputs + 1, sizeof *m->parts);
+    if (!m || !m->parts)
+        return err_set(e, ERR_MEMORY, "request too large to be read");
+    m->role = ROLE_USER;
+    put_inputs(body, m);
+    return true;
+}
+
+bool embeddings_look(struct span body, struct answer *out, struct err *e)
+{
+    if (!embeddings_answer(body, &out->usage, e))
+        return false;
+    out->has_usage = out->usage.input > 0;
+    out->choices = 1;
+    return true;
+}

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "features/request.h"
 #include "models/registry.h"
+#include "router/codec/dialect.h"
 
 struct embeddings {
     struct span body;      /* (borrowed) */
@@ -28,5 +29,12 @@ void embeddings_write(const struct embeddings *r, struct span model,
 /* An answer's usage; false when it is no list of embeddings. */
 MUST_USE bool embeddings_answer(struct span body, struct usage *out,
                                 struct err *e);
+
+/* For the dialect's row: the inputs as texts of one message, for estimates
+ * and constraints; and what an answer says. */
+MUST_USE bool embeddings_decode(struct span body, struct arena *a,
+                                struct request *r, struct err *e);
+MUST_USE bool embeddings_look(struct span body, struct answer *out,
+                              struct err *e);
 
 #endif

@@ -122,7 +122,7 @@ void openai_write_error(const struct problem *p, struct buf *out)
     buf_str(out, "}}");
 }
 
-static void write_stream_error(const struct problem *p, struct buf *out)
+void openai_write_stream_error(const struct problem *p, struct buf *out)
 {
     buf_str(out, "data: ");
     openai_write_error(p, out);
@@ -138,7 +138,7 @@ const struct dialect_ops dialect_openai = {
     .event = openai_event,
     .is_error = openai_is_error,
     .write_error = openai_write_error,
-    .write_stream_error = write_stream_error,
+    .write_stream_error = openai_write_stream_error,
     .end_mark = "data: [DONE]\n\n",
     .ping = ": waiting\n\n",
 };

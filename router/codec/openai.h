@@ -10,6 +10,7 @@ enum event_view openai_event(struct span data, bool stripped,
                              struct answer *out);
 bool openai_is_error(struct span body);
 void openai_write_error(const struct problem *p, struct buf *out);
+void openai_write_stream_error(const struct problem *p, struct buf *out);
 /* A chat answer's usage object, with the deviations that are known. */
 void openai_usage(const struct json *v, struct usage *out);
 

@@ -123,7 +123,8 @@ static struct drop drop_arm(const struct question *q, unsigned i,
 
     if (q->wish.arms.len && !listed(q->wish.arms, q->route->set->arms[i].name))
         return (struct drop){DROP_NOT_ASKED, 0, 0};
-    if (!is_pin(q))
+    d = drop_by_task(m, q->request);
+    if (d.kind == DROP_NONE && !is_pin(q))
         d = drop_by_model(m, q->request, q->facts);
     if (d.kind != DROP_NONE)
         return d;
@@ -336,6 +337,25 @@ static void by_policy(const struct question *q, struct decision *d)
         by_quality(q, d);
 }
 
+/* Vectors of two models cannot be compared: the reference, else the first
+ * that can; whoever stands in for it must be the same model elsewhere. */
+static void by_vectors(const struct question *q, struct decision *d)
+{
+    const struct route *r = q->route;
+    const char *chosen;
+    unsigned left;
+
+    if (allowed(d, (unsigned)r->set->reference))
+        take(d, r->set->reference, REASON_FIXED);
+    else
+        take(d, first_allowed(d, &left), REASON_FIXED);
+    chosen = model_of(r, (unsigned)d->chosen)->upstream;
+    for (unsigned i = 0; i < d->n; i++) {
+        if (allowed(d, i) && strcmp(model_of(r, i)->upstream, chosen) != 0)
+            d->arms[i].drop.kind = DROP_VECTORS;
+    }
+}
+
 /* ---- exploration ---- */
 
 /* The allowed arm just below (dir -1) or above (+1) the chosen in cost;
@@ -433,9 +453,12 @@ void decide(const struct question *q, struct decision *out)
         take(out, first, REASON_PINNED);
     else if (left == 1)
         take(out, first, REASON_ONLY);
+    else if (q->request->embeds)
+        by_vectors(q, out);
     else
         by_policy(q, out);
-    if (out->reason == REASON_PINNED || !compares_costs(q->route))
+    if (out->reason == REASON_PINNED || q->request->embeds ||
+        !compares_costs(q->route))
         out->arms[out->chosen].propensity = 1;
     else
         explore(q, out);

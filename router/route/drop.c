@@ -23,6 +23,9 @@ static const struct {
     [DROP_MAX_OUTPUT] = {"max_output", "", 0},
     [DROP_COST] = {"max_cost", "", 0},
     [DROP_UNPRICED] = {"unpriced", "its price is not known", 0},
+    [DROP_CHAT] = {"chat", "only makes embeddings", 0},
+    [DROP_EMBEDDINGS] = {"embeddings", "makes no embeddings", 0},
+    [DROP_VECTORS] = {"vectors", "makes another model's embeddings", 0},
 };
 
 static bool needs(enum drop_kind kind, const struct request *r,
@@ -71,6 +74,15 @@ static struct drop by_size(const struct model *m, const struct request *r,
     if (m->max_output > 0 && r->params.max_tokens >= 0 &&
         out > (double)m->max_output)
         return (struct drop){DROP_MAX_OUTPUT, out, (double)m->max_output};
+    return (struct drop){DROP_NONE, 0, 0};
+}
+
+struct drop drop_by_task(const struct model *m, const struct request *r)
+{
+    bool can = m->caps & CAN_EMBEDDINGS;
+
+    if (m->caps_known && can != r->embeds)
+        return (struct drop){can ? DROP_CHAT : DROP_EMBEDDINGS, 0, 0};
     return (struct drop){DROP_NONE, 0, 0};
 }
 

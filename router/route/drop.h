@@ -25,6 +25,9 @@ enum drop_kind {
     DROP_MAX_OUTPUT, /* need, have: tokens */
     DROP_COST,       /* need, have: USD */
     DROP_UNPRICED,
+    DROP_CHAT,       /* it only makes embeddings */
+    DROP_EMBEDDINGS, /* embeddings are wanted, it makes none */
+    DROP_VECTORS,    /* its embeddings are another model's: no stand-in */
     DROP_KINDS,
 };
 
@@ -36,6 +39,9 @@ struct drop {
 /* The first constraint of capability or size that m does not meet. */
 struct drop drop_by_model(const struct model *m, const struct request *r,
                           const struct facts *f);
+
+/* Chat or embeddings: what no wish of the caller's can change. */
+struct drop drop_by_task(const struct model *m, const struct request *r);
 
 const char *drop_name(enum drop_kind kind); /* "context" */
 /* "context: needs 140000 tokens, has 128000"; NUL-terminated. */

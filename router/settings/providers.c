@@ -6,6 +6,7 @@
 /* Facts of paths and headers: the providers' API references. */
 enum form {
     OPENAI,
+    RESPONSES,
     AZURE,
     ANTHROPIC,
     CLAUDE_VERTEX,
@@ -22,13 +23,23 @@ static const struct provider_form forms[] = {
                 .path = "/chat/completions",
                 .stream_path = "/chat/completions",
                 .responses_path = "/responses",
+                .embeddings_path = "/embeddings",
                 .auth_header = "authorization",
                 .auth_prefix = "Bearer "},
+    [RESPONSES] = {.dialect = "responses",
+                   .path = "/responses",
+                   .stream_path = "/responses",
+                   .responses_path = "/responses",
+                   .auth_header = "authorization",
+                   .auth_prefix = "Bearer ",
+                   .lends = LENT},
     [AZURE] = {.dialect = "openai",
                .path = "/openai/deployments/{model}/chat/completions"
                        "?api-version={version}",
                .stream_path = "/openai/deployments/{model}/chat/completions"
                               "?api-version={version}",
+               .embeddings_path = "/openai/deployments/{model}/embeddings"
+                                  "?api-version={version}",
                .auth_header = "api-key",
                .auth_prefix = "",
                .version = "2024-10-21"},
@@ -99,6 +110,8 @@ static const struct known_provider rows[] = {
      "https://generativelanguage.googleapis.com/v1beta/openai", true, false},
     {"ollama", &forms[OPENAI], "http://127.0.0.1:11434/v1", true, false},
     {"vllm", &forms[OPENAI], "http://127.0.0.1:8000/v1", true, false},
+    {"openai-responses", &forms[RESPONSES], "https://api.openai.com/v1", true,
+     true},
     {"azure", &forms[AZURE], NULL, true, false},
     {"vertex", &forms[VERTEX], NULL, true, false},
     {"vertex-anthropic", &forms[CLAUDE_VERTEX], NULL, true, false},

@@ -13,6 +13,7 @@ struct provider_form {
     const char *dialect; /* a row of codec.c */
     const char *path, *stream_path;
     const char *responses_path; /* where the Responses API is spoken, or NULL */
+    const char *embeddings_path; /* of OpenAI's form, or NULL */
     const char *auth_header, *auth_prefix;
     const char *version_header; /* its name, or NULL */
     const char *version;        /* what is sent where nothing is configured */

@@ -82,6 +82,7 @@ struct model_settings {
     const char *upstream_json;    /* the upstream name as a JSON string */
     const char *url, *stream_url; /* where it is called */
     const char *responses_url;    /* likewise in the Responses API, or NULL */
+    const char *embeddings_url;   /* or NULL: its provider has none */
 };
 
 struct plan_settings {

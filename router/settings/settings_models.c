@@ -35,12 +35,12 @@ static bool find_known(struct provider_settings *p, struct err *e)
     p->responses = k && k->responses;
     if (p->dialect && (!k || strcmp(k->form->dialect, p->dialect) != 0)) {
         k = known_dialect(p->dialect);
-        p->responses = false;
+        p->responses = k == known_provider("openai-responses");
     }
     if (!k || !codec_find(k->form->dialect))
         return conf_fail(member(&p->item, "dialect"), e,
-                         "a dialect that weir serves (openai, anthropic, "
-                         "gemini, bedrock, cohere)");
+                         "a dialect that weir serves (openai, responses, "
+                         "anthropic, gemini, bedrock, cohere)");
     p->known = k;
     p->form = k->form;
     p->dialect = k->form->dialect;
@@ -247,12 +247,9 @@ static bool lay_capabilities(struct model_settings *m, struct err *e)
     m->model.caps = 0;
     m->model.caps_known = true;
     for (unsigned i = 0; i < list->n; i++) {
-        uint32_t bit = CAN_TOOLS;
+        uint32_t bit;
 
-        while (bit <= CAN_SAMPLING &&
-               strcmp(capability_name((enum capability)bit), list->at[i]) != 0)
-            bit <<= 1;
-        if (bit > CAN_SAMPLING)
+        if (!capability_parse(span_of(list->at[i]), &bit))
             return conf_fail(list->why[i], e,
                              "a capability such as tools, parallel_tools, "
                              "vision, json, schema");
@@ -287,8 +284,11 @@ static bool set_urls(struct settings *s, struct model_settings *m)
     m->stream_url = model_url(s, m, f->stream_path);
     if (m->at->responses && f->responses_path)
         m->responses_url = model_url(s, m, f->responses_path);
+    if (f->embeddings_path)
+        m->embeddings_url = model_url(s, m, f->embeddings_path);
     return m->url && m->stream_url &&
-           (m->responses_url || !m->at->responses || !f->responses_path);
+           (m->responses_url || !m->at->responses || !f->responses_path) &&
+           (m->embeddings_url || !f->embeddings_path);
 }
 
 static bool write_json_name(struct settings *s, struct model_settings *m)

@@ -25,9 +25,9 @@ static const struct setting provider_rows[] = {
     {.key = "dialect",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, dialect),
-     .help = "The API it speaks: openai, anthropic, gemini, bedrock or "
-             "cohere.  Needed where the name (or `like`) "
-             "is none that weir knows."},
+     .help = "The API it speaks: openai, responses (OpenAI's other one), "
+             "anthropic, gemini, bedrock or cohere.  Needed where the name "
+             "(or `like`) is none that weir knows."},
     {.key = "like",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, like),
@@ -142,7 +142,8 @@ static const struct setting model_rows[] = {
      .offset = AT(model_settings, capabilities),
      .help = "What it can do, instead of what the catalogue says: tools, "
              "parallel_tools, vision, audio, files, json, schema, reasoning, "
-             "logprobs, stream, sampling."},
+             "logprobs, stream, sampling, embeddings (makes these and "
+             "answers no chat)."},
     {.key = "enabled",
      .kind = SETTING_BOOL,
      .offset = AT(model_settings, enabled),

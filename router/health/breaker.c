@@ -154,25 +154,25 @@ static bool too_many(const struct breaker_rules *r, struct counts c)
 }
 
 bool breaker_tell(struct breaker *b, const struct breaker_rules *r,
-                  uint64_t now_ms, enum breaker_state was,
-                  enum breaker_news news, uint64_t latency_ms)
+                  uint64_t now_ms, const struct breaker_end *end)
 {
     uint64_t when = now_ms / bucket_ms(r);
-    bool bad = news == BREAKER_BAD || news == BREAKER_DEAD;
+    bool bad = end->news == BREAKER_BAD || end->news == BREAKER_DEAD;
     uint32_t run = 0;
 
-    if (was == BREAKER_HALF)
-        return tell_probe(b, r, now_ms, news);
-    if (news == BREAKER_NOTHING)
+    if (end->was == BREAKER_HALF)
+        return tell_probe(b, r, now_ms, end->news);
+    if (end->news == BREAKER_NOTHING)
         return false;
     if (bad)
         run = atomic_fetch_add(&b->run, 1) + 1;
     else if (atomic_load_explicit(&b->run, memory_order_relaxed))
         atomic_store(&b->run, 0);
-    count(b, when, bad, r->slow_ms && latency_ms >= r->slow_ms);
+    count(b, when, bad, r->slow_ms && end->latency_ms >= r->slow_ms);
     if (load(&b->until_ms) != 0)
         return false; /* began before it opened */
-    if (news != BREAKER_DEAD && run < r->failures && !too_many(r, sum(b, when)))
+    if (end->news != BREAKER_DEAD && run < r->failures &&
+        !too_many(r, sum(b, when)))
         return false;
     if (!bad && !r->slow_ms)
         return false;

@@ -46,17 +46,21 @@ enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF };
 /* What a call came to. */
 enum breaker_news { BREAKER_GOOD, BREAKER_BAD, BREAKER_DEAD, BREAKER_NOTHING };
 
+struct breaker_end {
+    enum breaker_state was; /* what breaker_ask had answered */
+    enum breaker_news news;
+    uint64_t latency_ms; /* to the answer's head, 0: none came */
+};
+
 /* Looks only. */
 enum breaker_state breaker_look(const struct breaker *b, uint64_t now_ms);
 /* May a call be made?  OPEN: no.  HALF: yes, as a probe.  Each call let
  * through is told to breaker_tell once. */
 enum breaker_state breaker_ask(struct breaker *b, const struct breaker_rules *r,
                                uint64_t now_ms);
-/* was: what breaker_ask had answered.  latency_ms: to the answer's head, 0:
- * none came.  True when this news opened it. */
+/* True when this news opened it. */
 bool breaker_tell(struct breaker *b, const struct breaker_rules *r,
-                  uint64_t now_ms, enum breaker_state was,
-                  enum breaker_news news, uint64_t latency_ms);
+                  uint64_t now_ms, const struct breaker_end *end);
 /* Milliseconds until a call may be made again, 0: now. */
 uint64_t breaker_wait(const struct breaker *b, uint64_t now_ms);
 

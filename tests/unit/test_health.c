@@ -26,6 +26,12 @@ static const struct breaker_rules rules = {
     .probes = 1,
 };
 
+static bool tell(struct breaker *b, const struct breaker_rules *r, uint64_t now,
+                 struct breaker_end end)
+{
+    return breaker_tell(b, r, now, &end);
+}
+
 /* One call through b at `now`, which must be let through. */
 static bool call(struct breaker *b, const struct breaker_rules *r, uint64_t now,
                  enum breaker_news news, uint64_t latency)
@@ -33,7 +39,7 @@ static bool call(struct breaker *b, const struct breaker_rules *r, uint64_t now,
     enum breaker_state was = breaker_ask(b, r, now);
 
     assert_int_not_equal(was, BREAKER_OPEN);
-    return breaker_tell(b, r, now, was, news, latency);
+    return tell(b, r, now, (struct breaker_end){was, news, latency});
 }
 
 static void failures_in_a_row_open_it(void **state)
@@ -136,12 +142,13 @@ static void as_many_probes_as_allowed_run_at_once(void **state)
     assert_int_equal(breaker_ask(&b, &r, 6000), BREAKER_OPEN);
     assert_int_equal(breaker_look(&b, 6000), BREAKER_HALF);
     /* One whose client left says nothing and makes room for another. */
-    breaker_tell(&b, &r, 6000, BREAKER_HALF, BREAKER_NOTHING, 0);
+    tell(&b, &r, 6000, (struct breaker_end){BREAKER_HALF, BREAKER_NOTHING, 0});
     assert_int_equal(breaker_ask(&b, &r, 6000), BREAKER_HALF);
-    breaker_tell(&b, &r, 6000, BREAKER_HALF, BREAKER_GOOD, 5);
+    tell(&b, &r, 6000, (struct breaker_end){BREAKER_HALF, BREAKER_GOOD, 5});
     assert_int_equal(breaker_look(&b, 6000), BREAKER_CLOSED);
     /* The other's failure comes late: it does not count. */
-    assert_false(breaker_tell(&b, &r, 6001, BREAKER_HALF, BREAKER_BAD, 0));
+    assert_false(
+        tell(&b, &r, 6001, (struct breaker_end){BREAKER_HALF, BREAKER_BAD, 0}));
     assert_int_equal(b.probing, 0);
 }
 
@@ -152,7 +159,8 @@ static void a_call_from_before_does_not_open_it_again(void **state)
 
     (void)state;
     call(&b, &rules, 5000, BREAKER_DEAD, 0);
-    assert_false(breaker_tell(&b, &rules, 5900, was, BREAKER_DEAD, 0));
+    assert_false(
+        tell(&b, &rules, 5900, (struct breaker_end){was, BREAKER_DEAD, 0}));
     assert_int_equal(breaker_wait(&b, 5900), 100);
 }
 

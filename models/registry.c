@@ -120,6 +120,23 @@ double model_expected_usd(const struct model *m, double input_tokens,
            PICO_PER_USD;
 }
 
+double model_cache_usd(const struct model *m, double input_tokens, double read,
+                       double written)
+{
+    const struct prices *p;
+    double usd = 0;
+
+    if (!m->priced || !(input_tokens >= 0))
+        return 0;
+    p = prices_at(m, (int64_t)fmin(input_tokens, 1e15));
+    if (p->cached_input >= 0)
+        usd += fmin(read, input_tokens) * (double)(p->cached_input - p->input);
+    if (p->cache_write >= 0)
+        usd +=
+            fmin(written, input_tokens) * (double)(p->cache_write - p->input);
+    return usd / PICO_PER_USD;
+}
+
 /* Splits "12.50e-2" into digits, how many stand behind the point, exponent. */
 static bool read_decimal(struct span s, int64_t *digits, int *scale)
 {

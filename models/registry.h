@@ -84,6 +84,12 @@ int64_t model_cost(const struct model *m, const struct usage *u);
 double model_expected_usd(const struct model *m, double input_tokens,
                           double output_tokens);
 
+/* What the provider's prompt cache changes about that, in USD: `read` tokens
+ * of the input come from it (saved: negative), `written` ones are stored in
+ * it anew (dearer on some).  0 where the prices are not known. */
+double model_cache_usd(const struct model *m, double input_tokens, double read,
+                       double written);
+
 struct catalogue;
 
 /* The catalogue compiled into the program; never fails on a good build. */

@@ -161,6 +161,9 @@ static bool open_all(struct router *r, struct err *e)
                   "reason=\"%s\" effect=\"reference arms are taken\"",
                   snapshot_unclassified(r->first));
     r->latest = snapshot_ref(r->first);
+    r->sessions = sessions_new(set->sessions.most, e);
+    if (!r->sessions)
+        return false;
     return open_log(r, e) && open_workers(r, e);
 }
 
@@ -334,6 +337,7 @@ void router_free(struct router *r)
     snapshot_unref(r->latest);
     snapshot_unref(r->first);
     budget_book_free(r->budgets);
+    sessions_free(r->sessions);
     if (r->wake)
         event_free(r->wake);
     if (r->base)

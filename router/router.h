@@ -68,6 +68,7 @@ struct router {
     struct metrics *metrics;     /* (owned) */
     struct outlog *log;          /* (owned) or NULL */
     struct budget_book *budgets; /* (owned) */
+    struct sessions *sessions;   /* (owned) */
     struct worker *workers;      /* (owned) [n_workers] */
     unsigned n_workers;
     char address[64]; /* "127.0.0.1:8080", as bound */

@@ -114,11 +114,15 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     if (!a->route)
         return no_model(a, s, http_arena(x));
     brief.wish = a->wish;
+    brief.sessions = w->router->sessions;
+    brief.now_ms = clock_utc_ms();
     budget = snapshot_budget(s, a->route);
     brief.price = budget ? budget_price(budget) : 0;
     from = clock_ns();
     judge_decide(w->judge, s, a->route, &a->request, &brief);
     a->decision_ns = clock_ns() - from;
+    a->session = w->judge->session;
+    a->stay = w->judge->stay;
     a->judged = true;
     return true;
 }

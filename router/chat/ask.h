@@ -16,6 +16,8 @@ struct ask {
     struct wish wish;
     bool judged; /* the worker's judge holds the decision */
     uint64_t decision_ns;
+    uint64_t session;       /* session_key(), 0: none */
+    struct stay stay;       /* of it */
     struct problem problem; /* why it failed */
     const char *error;      /* the problem's word for the log */
 };

@@ -46,9 +46,27 @@ static void log_end(const struct chat *c, int status)
               c->error ? c->error : "-");
 }
 
+/* What the next request of the conversation should know. */
+static void note_session(const struct chat *c, int status)
+{
+    const struct usage *u = &c->answer.usage;
+    struct session_note n;
+
+    if (status >= 400 || c->arm < 0 || !c->answer.has_usage)
+        return;
+    n = (struct session_note){
+        .arm = session_arm(c->ask.route->set->arms[c->arm].name),
+        .time_ms = clock_utc_ms(),
+        .input = (uint32_t)u->input,
+        .read = (uint32_t)u->cached,
+        .written = (uint32_t)(u->cache_write + u->cache_write_1h)};
+    session_note(c->worker->router->sessions, c->ask.session, &n);
+}
+
 void chat_record(struct chat *c, int status)
 {
     chat_count_cost(c);
+    note_session(c, status);
     chat_write_row(c, status);
     chat_count_metrics(c, status);
     log_end(c, status);

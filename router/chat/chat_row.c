@@ -56,6 +56,10 @@ static void arms_json(const struct chat *c, struct buf *b)
         buf_digits(b, (double)v->tokens, 1);
         buf_str(b, ",\"cost_usd\":");
         buf_digits(b, v->cost, 12);
+        if (v->cache_usd != 0) {
+            buf_str(b, ",\"cache_usd\":");
+            buf_digits(b, v->cache_usd, 12);
+        }
         buf_str(b, ",\"propensity\":");
         buf_digits(b, (double)v->propensity, 6);
         buf_str(b, ",\"dropped\":");
@@ -104,13 +108,14 @@ struct pieces {
 static struct pieces write_pieces(struct chat *c, struct buf *b, bool full)
 {
     struct pieces p = {0};
-    struct span given = http_header(c->x, "x-weir-session");
+    struct span given =
+        http_header(c->x, snapshot_settings(c->snapshot)->sessions.header);
 
     buf_reset(b);
     if (given.len)
         buf_span(b, given);
-    else if (c->facts.session_hash)
-        buf_printf(b, "%016llx", (unsigned long long)c->facts.session_hash);
+    else if (c->ask.session)
+        buf_printf(b, "%016llx", (unsigned long long)c->ask.session);
     p.arms = b->len;
     if (c->decision)
         arms_json(c, b);

@@ -32,6 +32,7 @@ static const struct {
     [REASON_SUBSTITUTE] = {"substitute",
                            "the wanted arm was dropped: the best of the rest"},
     [REASON_EXPLORED] = {"explored", "explored: the neighbour in cost"},
+    [REASON_STAY] = {"stay", "the conversation stays with its model"},
 };
 
 const char *reason_name(enum reason r)
@@ -70,6 +71,19 @@ static float expected_tokens(const struct question *q, unsigned i)
     return t;
 }
 
+/* The conversation's arm reads its cache; another one fills its own. */
+static double cache_usd(const struct question *q, unsigned i)
+{
+    const struct stay *s = q->stay;
+    bool stays = s && s->arm == (int)i;
+
+    if (!s || s->arm < 0)
+        return 0;
+    return model_cache_usd(model_of(q->route, i),
+                           (double)q->facts->input_tokens, stays ? s->read : 0,
+                           stays ? 0 : s->written);
+}
+
 static void predict_arm(const struct question *q, unsigned i, struct verdict *v)
 {
     int head = q->prediction ? q->route->head[i] : -1;
@@ -80,6 +94,8 @@ static void predict_arm(const struct question *q, unsigned i, struct verdict *v)
     v->cost = model_expected_usd(model_of(q->route, i),
                                  (double)q->facts->input_tokens,
                                  (double)v->tokens * n);
+    v->cache_usd = cache_usd(q, i);
+    v->cost += v->cache_usd;
 }
 
 static bool compares_costs(const struct route *r)
@@ -424,6 +440,20 @@ static void find_task(const struct question *q, struct decision *d)
     d->task = span_of(classifier_task(q->classifier, best));
 }
 
+static bool must_stay(const struct question *q, const struct decision *d)
+{
+    const struct stay *s = q->stay;
+
+    return s && s->hold && s->arm >= 0 && allowed(d, (unsigned)s->arm);
+}
+
+/* Those that are not for exploring. */
+static bool settled(const struct question *q, const struct decision *d)
+{
+    return d->reason == REASON_PINNED || d->reason == REASON_STAY ||
+           q->request->embeds || !compares_costs(q->route);
+}
+
 void decide(const struct question *q, struct decision *out)
 {
     const struct route_settings *set = q->route->set;
@@ -455,10 +485,11 @@ void decide(const struct question *q, struct decision *out)
         take(out, first, REASON_ONLY);
     else if (q->request->embeds)
         by_vectors(q, out);
+    else if (must_stay(q, out))
+        take(out, q->stay->arm, REASON_STAY);
     else
         by_policy(q, out);
-    if (out->reason == REASON_PINNED || q->request->embeds ||
-        !compares_costs(q->route))
+    if (settled(q, out))
         out->arms[out->chosen].propensity = 1;
     else
         explore(q, out);

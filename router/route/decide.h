@@ -36,6 +36,16 @@ struct wish {
     struct span task;         /* empty: not said */
 };
 
+/* What staying with the arm of the conversation's last answer is worth
+ * (route/session.h). */
+struct stay {
+    int arm;        /* -1: nothing is known of the conversation */
+    double read;    /* input tokens its provider should have in its cache */
+    double written; /* tokens that another arm would write into its own */
+    bool hold;      /* it must not change now: a tool loop, or the route's
+                       will */
+};
+
 /* What a decision is made from.  All borrowed. */
 struct question {
     const struct route *route;
@@ -44,8 +54,9 @@ struct question {
     const struct classifier *classifier; /* names of tasks; or NULL */
     const struct prediction *prediction; /* NULL: no classifier */
     struct wish wish;
-    double price;  /* budget policy: quality per USD */
-    uint64_t seed; /* hash of the request's id */
+    double price;            /* budget policy: quality per USD */
+    uint64_t seed;           /* hash of the request's id */
+    const struct stay *stay; /* or NULL */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
 };
@@ -65,13 +76,15 @@ enum reason {
     REASON_NO_LEVEL,
     REASON_SUBSTITUTE,
     REASON_EXPLORED,
+    REASON_STAY,
     REASON_KINDS,
 };
 
 struct verdict {
-    float quality; /* predicted P(adequate); NAN: not predicted */
-    float tokens;  /* expected output tokens */
-    double cost;   /* expected USD */
+    float quality;    /* predicted P(adequate); NAN: not predicted */
+    float tokens;     /* expected output tokens */
+    double cost;      /* expected USD, the cache's part included */
+    double cache_usd; /* the cache's part: below 0 saved, above 0 lost */
     float propensity;
     struct drop drop;
 };

@@ -82,6 +82,8 @@ static void arm_json(const struct explained *x, unsigned i, struct buf *out)
     number(out, "quality", (double)v->quality);
     number(out, "tokens", (double)v->tokens);
     number(out, "cost_usd", v->cost);
+    if (v->cache_usd != 0)
+        number(out, "cache_usd", v->cache_usd);
     number(out, "propensity", (double)v->propensity);
     buf_printf(out, ",\"chosen\":%s", (int)i == d->chosen ? "true" : "false");
     drop_text(&v->drop, why, sizeof why);

@@ -25,6 +25,24 @@ void judge_free(struct judge *j)
     free(j);
 }
 
+/* Looks the request's conversation up, between its facts and its decision. */
+static void find_session(struct judge *j, const struct snapshot *s,
+                         const struct brief *b, struct question *q)
+{
+    const char *header = snapshot_settings(s)->sessions.header;
+    struct span given = {NULL, 0};
+
+    if (b->header && header)
+        given = b->header(b->header_ctx, header);
+    j->session =
+        session_key(given, q->request, q->facts, q->route->set->item.name);
+    j->stay.arm = -1;
+    if (!b->sessions)
+        return;
+    j->stay = session_stay(b->sessions, j->session, q->route, q, b->now_ms);
+    q->stay = &j->stay;
+}
+
 void judge_decide(struct judge *j, const struct snapshot *s,
                   const struct route *r, const struct request *request,
                   const struct brief *b)
@@ -44,6 +62,7 @@ void judge_decide(struct judge *j, const struct snapshot *s,
     };
 
     features_extract(request, j->scratch, &j->vec, &j->facts);
+    find_session(j, s, b, &q);
     if (c)
         classifier_predict(c, &j->vec, classifier_find_task(c, b->wish.task),
                            &j->prediction);

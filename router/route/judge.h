@@ -7,6 +7,7 @@
 #ifndef WEIR_ROUTER_ROUTE_JUDGE_H
 #define WEIR_ROUTER_ROUTE_JUDGE_H
 
+#include "router/route/session.h"
 #include "router/snapshot.h"
 
 struct judge {
@@ -15,6 +16,8 @@ struct judge {
     struct facts facts;
     struct prediction prediction;
     struct decision decision;
+    uint64_t session; /* session_key(), 0: none */
+    struct stay stay;
 };
 
 /* What belongs to one request besides its text. */
@@ -22,6 +25,8 @@ struct brief {
     struct wish wish;
     double price; /* budget policy's; 0 elsewhere */
     uint64_t seed;
+    struct sessions *sessions; /* (borrowed) or NULL */
+    int64_t now_ms;            /* UTC, for them */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
 };

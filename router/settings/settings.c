@@ -45,6 +45,18 @@ static bool check_listen(const struct settings *s, const struct conf *top,
     return true;
 }
 
+static bool check_sessions(const struct settings *s, const struct conf *top,
+                           struct err *e)
+{
+    const char *name = s->sessions.header;
+
+    if (*name &&
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name))
+        return true;
+    return conf_fail(top_member(top, "sessions"), e,
+                     "header: the name of a header in lower case");
+}
+
 static bool load_catalogue(struct settings *s, struct err *e)
 {
     s->prices =
@@ -55,9 +67,9 @@ static bool load_catalogue(struct settings *s, struct err *e)
 static bool resolve(struct settings *s, const struct conf *top, struct err *e)
 {
     return schema_load(&settings_schema, top, s, &s->arena, e) &&
-           check_listen(s, top, e) && load_catalogue(s, e) &&
-           settings_providers(s, e) && settings_models(s, e) &&
-           settings_routes(s, e);
+           check_listen(s, top, e) && check_sessions(s, top, e) &&
+           load_catalogue(s, e) && settings_providers(s, e) &&
+           settings_models(s, e) && settings_routes(s, e);
 }
 
 static struct settings *settings_new(struct err *e)

@@ -22,6 +22,7 @@ enum prompts { PROMPTS_FEATURES, PROMPTS_FULL, PROMPTS_NONE };
 enum policy { POLICY_CHEAPEST, POLICY_BUDGET, POLICY_FIXED, POLICY_RULES };
 enum plan_kind { PLAN_SINGLE, PLAN_CASCADE, PLAN_VERIFY };
 enum unsupported { UNSUPPORTED_WARN, UNSUPPORTED_DROP, UNSUPPORTED_REJECT };
+enum stay_rule { STAY_LOOPS, STAY_ALWAYS, STAY_NEVER };
 enum whence { WHENCE_LOOPBACK, WHENCE_ANYWHERE, WHENCE_NOWHERE };
 
 struct log_settings {
@@ -39,6 +40,11 @@ struct limit_settings {
     uint64_t ping_ms;
 };
 
+struct session_settings {
+    const char *header;
+    uint64_t most;
+};
+
 struct admin_settings {
     unsigned metrics, explain, reload; /* enum whence */
 };
@@ -52,6 +58,7 @@ struct provider_settings {
     const char *api_key;  /* or NULL */
     const char *secret_key, *session_token; /* AWS keys, or NULL */
     const char *region, *api_version;
+    uint64_t cache_ms; /* how long its prompt cache holds */
     struct pair_list headers;
     /* resolved */
     const struct known_provider *known; /* (borrowed: table) */
@@ -123,6 +130,7 @@ struct route_settings {
     double max_cost; /* USD of one request, NAN: none */
     uint64_t attempts;
     unsigned unsupported;   /* enum unsupported */
+    unsigned stay;          /* enum stay_rule */
     struct item_list rules; /* of struct rule_settings */
     /* resolved */
     struct arm arms[ARMS_MAX];
@@ -140,6 +148,7 @@ struct settings {
     struct log_settings log;
     struct limit_settings limits;
     struct admin_settings admin;
+    struct session_settings sessions;
     struct item_list providers, models, plans, routes;
     struct catalogue *prices; /* (owned) */
     /* resolved: one for each enabled model, reached by its own name */

@@ -165,3 +165,26 @@ static const struct setting admin_rows[] = {
 
 const struct section settings_admin_section = {
     "admin", sizeof(struct admin_settings), admin_rows, LEN(admin_rows)};
+
+static const struct setting session_rows[] = {
+    {.key = "header",
+     .kind = SETTING_TEXT,
+     .offset = AT(session_settings, header),
+     .initial = "x-weir-session",
+     .help = "Header that names a request's conversation.  Without it: "
+             "prompt_cache_key, or session_id, conversation_id or thread_id "
+             "in metadata; else the system prompt and the first message."},
+    {.key = "most",
+     .kind = SETTING_COUNT,
+     .offset = AT(session_settings, most),
+     .initial = "16k",
+     .min = 8,
+     .max = 1e8,
+     .restart = true,
+     .help = "Conversations remembered at once, 40 bytes each; those longest "
+             "silent go first."},
+};
+
+const struct section settings_session_section = {
+    "sessions", sizeof(struct session_settings), session_rows,
+    LEN(session_rows)};

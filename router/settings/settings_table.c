@@ -16,6 +16,7 @@
 static const char *const policy_words[] = {"cheapest_adequate", "budget",
                                            "fixed", "rules", NULL};
 static const char *const unsupported_words[] = {"warn", "drop", "reject", NULL};
+static const char *const stay_words[] = {"loops", "always", "never", NULL};
 static const char *const plan_words[] = {"single", "cascade", "verify", NULL};
 static const char *const tier_words[] = {"unknown", "economy", "workhorse",
                                          "frontier", NULL};
@@ -63,6 +64,13 @@ static const struct setting provider_rows[] = {
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, region),
      .help = "Where it computes; bedrock: AWS region, initially us-east-1."},
+    {.key = "cache_time",
+     .kind = SETTING_MS,
+     .offset = AT(provider_settings, cache_ms),
+     .initial = "5m",
+     .max = MAX_U64,
+     .help = "How long its prompt cache keeps what a conversation has sent; "
+             "while it does, staying with the model is the cheaper for it."},
     {.key = "headers",
      .kind = SETTING_PAIRS,
      .offset = AT(provider_settings, headers),
@@ -289,6 +297,13 @@ static const struct setting route_rows[] = {
      .help = "What of a request an arm of another dialect cannot take: warn "
              "leaves it out and says so in x-weir-warnings; drop says so in "
              "the log only; reject tries another arm, then answers 400."},
+    {.key = "stay",
+     .kind = SETTING_WORD,
+     .offset = AT(route_settings, stay),
+     .initial = "loops",
+     .words = stay_words,
+     .help = "When a conversation keeps its model: loops while tools' results "
+             "come back or its thinking is signed; always; never."},
     {.key = "rules",
      .kind = SETTING_ROWS,
      .offset = AT(route_settings, rules),
@@ -352,6 +367,11 @@ static const struct setting top_rows[] = {
      .offset = AT(settings, admin),
      .section = &settings_admin_section,
      .help = "Who may look and steer."},
+    {.key = "sessions",
+     .kind = SETTING_SECTION,
+     .offset = AT(settings, sessions),
+     .section = &settings_session_section,
+     .help = "Conversations."},
     {.key = "providers",
      .kind = SETTING_ITEMS,
      .offset = AT(settings, providers),

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Conversations: which arm answered last, what of the conversation its
+ * provider still has in its prompt cache, and so what a change of the model
+ * would throw away.  One object, shared by all workers and kept across
+ * reloads; bounded, the conversations longest silent go first.
+ */
+#ifndef WEIR_ROUTER_ROUTE_SESSION_H
+#define WEIR_ROUTER_ROUTE_SESSION_H
+
+#include "router/route/decide.h"
+
+struct sessions;
+
+/* The last answer of a conversation. */
+struct session_note {
+    uint64_t arm;     /* session_arm() of the one that answered */
+    int64_t time_ms;  /* UTC, at its end */
+    uint32_t input;   /* tokens that were sent */
+    uint32_t read;    /* of them from the provider's cache */
+    uint32_t written; /* of them written to it, where the provider tells */
+};
+
+/* most: conversations remembered at once (40 bytes each), at least 8. */
+MUST_USE struct sessions *sessions_new(uint64_t most, struct err *e);
+void sessions_free(struct sessions *s); /* NULL: no-op */
+
+/* Which conversation a request belongs to: `given` (a header's value, or
+ * empty), else what its body says (prompt_cache_key, or session_id,
+ * conversation_id or thread_id in metadata), else its system prompt and first
+ * message; and always whose key it came with, and the route.  0: none. */
+uint64_t session_key(struct span given, const struct request *r,
+                     const struct facts *f, const char *route);
+uint64_t session_arm(const char *name);
+
+/* What is known of the conversation `key`, for a request of this route. */
+struct stay session_stay(struct sessions *s, uint64_t key,
+                         const struct route *route, const struct question *q,
+                         int64_t now_ms);
+/* Its newest answer; also teaches how much of what an arm was sent before its
+ * provider really reads from its cache. */
+void session_note(struct sessions *s, uint64_t key,
+                  const struct session_note *n);
+
+#endif

@@ -30,10 +30,16 @@ static void health_log(const struct router *r, struct buf *out)
     }
     buf_printf(out,
                ",\"log\":{\"healthy\":%s,\"written\":%llu,\"queued\":%llu,"
-               "\"spilled\":%llu,\"lost\":%llu,\"last_error\":",
+               "\"spilled\":%llu,\"recovered\":%llu,\"in_spill\":%llu,"
+               "\"lost\":%llu,\"pruned\":%llu,",
                s.healthy ? "true" : "false", (unsigned long long)s.written,
                (unsigned long long)s.queued, (unsigned long long)s.spilled,
-               (unsigned long long)s.lost);
+               (unsigned long long)s.recovered, (unsigned long long)s.waiting,
+               (unsigned long long)s.lost, (unsigned long long)s.pruned);
+    if (s.killed_ms)
+        buf_printf(out, "\"found_after_kill\":%llu,",
+                   (unsigned long long)s.found);
+    buf_str(out, "\"last_error\":");
     buf_json_str(out, span_of(s.last_error));
     buf_char(out, '}');
 }
@@ -61,9 +67,9 @@ void admin_health(struct worker *w, struct http_exchange *x)
 static void set_log_metrics(const struct router *r)
 {
     static const char *const states[] = {"written", "spilled", "recovered",
-                                         "lost"};
+                                         "lost", "pruned"};
     struct outlog_stats s;
-    uint64_t counts[4];
+    uint64_t counts[5];
 
     if (!r->log)
         return;
@@ -72,7 +78,8 @@ static void set_log_metrics(const struct router *r)
     counts[1] = s.spilled;
     counts[2] = s.recovered;
     counts[3] = s.lost;
-    for (size_t i = 0; i < 4; i++) {
+    counts[4] = s.pruned;
+    for (size_t i = 0; i < 5; i++) {
         struct span label = span_of(states[i]);
 
         metrics_set(r->metrics, METRIC_LOG_ROWS, &label, counts[i]);

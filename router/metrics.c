@@ -100,7 +100,7 @@ const struct metric_row METRICS[METRIC_N] = {
                          1,
                          {"state"},
                          "Rows of the outcome log written, spilled, "
-                         "recovered from the spill, or lost.",
+                         "recovered from the spill, lost, or pruned.",
                          NULL},
     [METRIC_LOG_ERRORS] = {"weir_log_errors_total",
                            METRIC_COUNTER,

@@ -19,6 +19,27 @@
 
 /* ---- the beginning ---- */
 
+/* What the end of the process before this one left behind. */
+static void say_recovered(struct outlog *log)
+{
+    struct outlog_stats s;
+
+    outlog_stats(log, &s);
+    if (s.killed_ms)
+        log_event(LOG_WARN, "log recovered",
+                  "rows=%llu in_spill=%llu torn_bytes=%llu "
+                  "reason=\"the server before was killed\"",
+                  (unsigned long long)s.found, (unsigned long long)s.left,
+                  (unsigned long long)s.torn);
+    else if (s.left || s.torn)
+        log_event(LOG_WARN, "log spill",
+                  "rows=%llu torn_bytes=%llu effect=\"taken up now\"",
+                  (unsigned long long)s.left, (unsigned long long)s.torn);
+    if (!s.healthy)
+        log_event(LOG_ERROR, "log away", "reason=\"%s\" effect=\"rows spill\"",
+                  s.last_error);
+}
+
 static bool open_log(struct router *r, struct err *e)
 {
     const struct log_settings *l = &snapshot_settings(r->first)->log;
@@ -27,11 +48,15 @@ static bool open_log(struct router *r, struct err *e)
         .queue_bytes = l->queue_bytes,
         .spill_bytes = l->spill_bytes,
         .flush_ms = (unsigned)l->flush_ms,
+        .max_age_ms = l->max_age_ms,
+        .max_bytes = l->max_bytes,
     };
 
     if (!*l->path)
         return true;
     r->log = outlog_open(l->path, &o, e);
+    if (r->log)
+        say_recovered(r->log);
     return r->log != NULL;
 }
 

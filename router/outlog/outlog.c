@@ -19,6 +19,7 @@ static const struct outlog_options DEFAULTS = {
     .batch_rows = 128,
     .busy_ms = 500,
     .retry_ms = 1000,
+    .prune_ms = 60000,
 };
 
 static struct outlog_options with_defaults(const struct outlog_options *o)
@@ -32,6 +33,7 @@ static struct outlog_options with_defaults(const struct outlog_options *o)
     r.batch_rows = r.batch_rows ? r.batch_rows : DEFAULTS.batch_rows;
     r.busy_ms = r.busy_ms ? r.busy_ms : DEFAULTS.busy_ms;
     r.retry_ms = r.retry_ms ? r.retry_ms : DEFAULTS.retry_ms;
+    r.prune_ms = r.prune_ms ? r.prune_ms : DEFAULTS.prune_ms;
     return r;
 }
 
@@ -58,6 +60,7 @@ static void give_up(struct outlog *log, const struct err *e)
 {
     outlog_db_close(log->db);
     log->db = NULL;
+    guard_unshare(&log->guard);
     log->retry_at = clock_ns() + (uint64_t)log->o.retry_ms * 1000000;
     pthread_mutex_lock(&log->lock);
     log->stats.errors++;
@@ -65,6 +68,16 @@ static void give_up(struct outlog *log, const struct err *e)
     span_copy(log->stats.last_error, sizeof log->stats.last_error,
               span_of(e->msg));
     pthread_mutex_unlock(&log->lock);
+}
+
+static struct outlog_db *open_shared(struct outlog *log, bool *fatal,
+                                     struct err *e)
+{
+    *fatal = false;
+    if (guard_share(&log->guard))
+        return outlog_db_open(log->path, log->o.busy_ms, fatal, e);
+    err_set(e, ERR_STATE, "%s: it is being repaired", log->path);
+    return NULL;
 }
 
 static bool have_db(struct outlog *log)
@@ -76,7 +89,7 @@ static bool have_db(struct outlog *log)
         return true;
     if (clock_ns() < log->retry_at)
         return false;
-    log->db = outlog_db_open(log->path, log->o.busy_ms, &fatal, &e);
+    log->db = open_shared(log, &fatal, &e);
     if (!log->db)
         give_up(log, &e);
     return log->db != NULL;
@@ -187,6 +200,33 @@ static bool take_up(struct outlog *log)
     return seen == log->o.batch_rows;
 }
 
+static bool keeps_all(const struct outlog *log)
+{
+    return log->o.max_age_ms == 0 && log->o.max_bytes == 0;
+}
+
+/* Old rows go, a few at a time; what waits is written in between. */
+static void prune(struct outlog *log)
+{
+    const struct retention r = {log->o.max_age_ms, log->o.max_bytes};
+    uint64_t now = clock_ns(), n = 0;
+    struct err e;
+
+    if (keeps_all(log) || now < log->prune_at)
+        return;
+    log->prune_at = now + (uint64_t)log->o.prune_ms * 1000000;
+    if (!have_db(log))
+        return;
+    if (!outlog_db_prune(log->db, &r, clock_utc_ms(), &n, &e)) {
+        outlog_db_rollback(log->db);
+        give_up(log, &e);
+        return;
+    }
+    count(log, &log->stats.pruned, n);
+    if (n > 0)
+        log->prune_at = now;
+}
+
 /* Rows with whole prompts fill the queue before they are a batch. */
 static bool batch_waits(const struct outlog *log)
 {
@@ -209,12 +249,14 @@ static void wait_for_work(struct outlog *log)
 
     if (due(log))
         return;
-    if (!log->first && spill_waiting(log->spill) == 0) {
+    if (!log->first && spill_waiting(log->spill) == 0 && keeps_all(log)) {
         pthread_cond_wait(&log->work, &log->lock);
         return;
     }
     until = log->first ? log->since + (uint64_t)log->o.flush_ms * 1000000
                        : clock_ns() + (uint64_t)log->o.retry_ms * 1000000;
+    if (!log->first && spill_waiting(log->spill) == 0)
+        until = log->prune_at; /* in the past: at once */
     t.tv_sec = (time_t)(until / 1000000000);
     t.tv_nsec = (long)(until % 1000000000);
     pthread_cond_timedwait(&log->work, &log->lock, &t);
@@ -277,6 +319,7 @@ static void *writer(void *arg)
         if (trim)
             malloc_trim(0);
         more = take_up(log);
+        prune(log);
     }
     return NULL;
 }
@@ -413,11 +456,25 @@ static bool open_spill(struct outlog *log, struct err *e)
 {
     struct buf path;
 
+    if (!guard_take(&log->guard, log->path, clock_utc_ms(), e))
+        return false;
     buf_init(&path, 8192);
-    buf_printf(&path, "%s.spill", log->path);
+    guard_spill_path(log->path, log->guard.slot, &path);
     log->spill = spill_open(buf_cstr(&path), log->o.spill_bytes, e);
     buf_free(&path);
     return log->spill != NULL;
+}
+
+/* The process before this one did not come to its end: what is there of
+ * its rows is said (healthz, the line at the start). */
+static void note_killed(struct outlog *log)
+{
+    struct err ignored;
+
+    log->stats.killed_ms = log->guard.killed_ms;
+    if (log->stats.killed_ms)
+        (void)!outlog_db_since(log->db, log->stats.killed_ms, &log->stats.found,
+                               &log->stats.found_ms, &ignored);
 }
 
 /* The first opening: what waiting can mend is no failure. */
@@ -425,8 +482,12 @@ static bool open_db(struct outlog *log, struct err *e)
 {
     bool fatal;
 
-    log->db = outlog_db_open(log->path, log->o.busy_ms, &fatal, e);
+    log->db = open_shared(log, &fatal, e);
     log->stats.healthy = log->db != NULL;
+    log->stats.torn = spill_torn(log->spill);
+    log->stats.left = spill_waiting(log->spill);
+    if (log->db)
+        note_killed(log);
     if (log->db || fatal)
         return log->db != NULL;
     give_up(log, e);
@@ -435,8 +496,11 @@ static bool open_db(struct outlog *log, struct err *e)
 
 static void release(struct outlog *log)
 {
+    bool clean = log->db != NULL;
+
     outlog_db_close(log->db);
     spill_close(log->spill);
+    guard_release(&log->guard, clean);
     buf_free(&log->scratch);
     pthread_mutex_destroy(&log->lock);
     pthread_cond_destroy(&log->work);
@@ -454,6 +518,7 @@ struct outlog *outlog_open(const char *path, const struct outlog_options *o,
         err_set(e, ERR_MEMORY, "no memory for the outcome log");
         return NULL;
     }
+    log->guard.fd = -1;
     log->o = with_defaults(o);
     log->path = strdup(path);
     buf_init(&log->scratch, (size_t)1 << 30);

@@ -76,6 +76,9 @@ struct outlog_options {
     unsigned batch_rows; /* 0: 128; written at once when so many wait */
     unsigned busy_ms;    /* 0: 500; wait for another's lock */
     unsigned retry_ms;   /* 0: 1000; between tries of a failed database */
+    uint64_t max_age_ms; /* 0: rows are kept for ever */
+    uint64_t max_bytes;  /* 0: no limit; beyond it the oldest rows go */
+    unsigned prune_ms;   /* 0: 60000; between looks for such rows */
 };
 
 struct outlog_stats {
@@ -87,7 +90,14 @@ struct outlog_stats {
     uint64_t lost;      /* no room anywhere */
     uint64_t errors;    /* failed transactions and openings */
     uint64_t waiting;   /* rows and labels in the spill now */
-    bool healthy;       /* the last transaction went through */
+    uint64_t pruned;    /* rows removed as too old or too many */
+    uint64_t left;      /* rows and labels in the spill at the start */
+    uint64_t torn;      /* bytes at the spill's end that a crash had torn */
+    /* A process was killed before this one started: what of its rows is
+     * there, and when the newest of them came (UTC ms).  Else 0. */
+    uint64_t found;
+    int64_t killed_ms, found_ms;
+    bool healthy; /* the last transaction went through */
     char last_error[200];
 };
 

@@ -2,6 +2,7 @@
 #include "router/outlog/outlog_db.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,4 +232,26 @@ enum db_step outlog_db_insert(struct outlog_db *db, enum outlog_kind kind,
         return DB_FAIL;
     }
     return step(db, db->insert[kind], e) == DB_FAIL ? DB_FAIL : DB_OK;
+}
+
+bool outlog_db_prune(struct outlog_db *db, const struct retention *r,
+                     int64_t now_ms, uint64_t *n, struct err *e)
+{
+    return prune_rows(db->h, r, now_ms, OUTLOG_PRUNE_ROWS, n, e);
+}
+
+bool outlog_db_since(struct outlog_db *db, int64_t time_ms, uint64_t *n,
+                     int64_t *newest_ms, struct err *e)
+{
+    char text[24];
+    int64_t count = 0;
+    bool ok;
+
+    snprintf(text, sizeof text, "%lld", (long long)time_ms);
+    ok =
+        sql_int(db->h, "SELECT count(*) FROM requests WHERE time_ms>=?1+0",
+                text, &count, e) &&
+        sql_int(db->h, "SELECT max(time_ms) FROM requests", NULL, newest_ms, e);
+    *n = (uint64_t)count;
+    return ok;
 }

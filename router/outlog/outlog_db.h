@@ -8,7 +8,10 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "router/outlog/outlog_prune.h"
 #include "router/outlog/outlog_table.h"
+
+enum { OUTLOG_PRUNE_ROWS = 512 }; /* in one transaction */
 
 struct outlog_db;
 
@@ -32,5 +35,12 @@ void outlog_db_rollback(struct outlog_db *db);
 MUST_USE enum db_step outlog_db_insert(struct outlog_db *db,
                                        enum outlog_kind kind,
                                        struct span packed, struct err *e);
+
+/* As prune_rows(). */
+MUST_USE bool outlog_db_prune(struct outlog_db *db, const struct retention *r,
+                              int64_t now_ms, uint64_t *n, struct err *e);
+/* Rows of this time and later, and the newest one's. */
+MUST_USE bool outlog_db_since(struct outlog_db *db, int64_t time_ms,
+                              uint64_t *n, int64_t *newest_ms, struct err *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "router/outlog/outlog.h"
 #include "router/outlog/outlog_db.h"
+#include "router/outlog/outlog_guard.h"
 #include "router/outlog/outlog_spill.h"
 
 #include <pthread.h>
@@ -27,6 +28,7 @@ struct outlog {
     char *path; /* (owned) */
     pthread_t thread;
     struct outlog_spill *spill; /* (owned) has its own lock */
+    struct outlog_guard guard;
 
     pthread_mutex_t lock; /* the queue, the counts, the wishes */
     pthread_cond_t work;  /* the writer has something to do */
@@ -42,6 +44,7 @@ struct outlog {
     /* The writer's own. */
     struct outlog_db *db; /* (owned) NULL while it is away */
     uint64_t retry_at;    /* ns, monotonic */
+    uint64_t prune_at;    /* ns, monotonic */
     struct buf scratch;
 };
 

@@ -106,8 +106,8 @@ static void put_aside(struct outlog_spill *s)
     forget_file(s);
 }
 
-/* Counts the whole records of a file that is there; cuts off the rest. */
-static void survey(struct outlog_spill *s)
+/* Counts the whole records of a file that is there; returns where they end. */
+static uint64_t count_records(struct outlog_spill *s)
 {
     char magic[sizeof MAGIC];
     struct buf bytes;
@@ -121,6 +121,14 @@ static void survey(struct outlog_spill *s)
             s->n++;
     buf_free(&bytes);
     s->torn = s->size > at ? s->size - at : 0;
+    return at;
+}
+
+/* Counts, and cuts off what is no whole record. */
+static void survey(struct outlog_spill *s)
+{
+    uint64_t at = count_records(s);
+
     if (s->n == 0) {
         put_aside(s);
         return;
@@ -128,6 +136,27 @@ static void survey(struct outlog_spill *s)
     if (s->torn && ftruncate(s->fd, (off_t)at) == 0)
         s->size = at;
     s->safe = s->read = sizeof MAGIC;
+}
+
+struct outlog_spill *spill_look(const char *path, struct err *e)
+{
+    struct outlog_spill *s = calloc(1, sizeof *s);
+    struct stat st;
+
+    if (!s) {
+        err_set(e, ERR_MEMORY, "no memory for the spill");
+        return NULL;
+    }
+    pthread_mutex_init(&s->lock, NULL);
+    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0 || fstat(s->fd, &st) < 0) {
+        err_sys(e, "%s", path);
+        spill_close(s);
+        return NULL;
+    }
+    s->size = (uint64_t)st.st_size;
+    count_records(s);
+    return s;
 }
 
 struct outlog_spill *spill_open(const char *path, uint64_t max, struct err *e)

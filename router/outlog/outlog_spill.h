@@ -21,6 +21,8 @@ struct outlog_spill;
  * left behind. */
 MUST_USE struct outlog_spill *spill_open(const char *path, uint64_t max,
                                          struct err *e);
+/* To count what is there: nothing is changed, NULL without a file. */
+MUST_USE struct outlog_spill *spill_look(const char *path, struct err *e);
 void spill_close(struct outlog_spill *s);
 /* False when the file is full or cannot be written. */
 MUST_USE bool spill_put(struct outlog_spill *s, unsigned kind,

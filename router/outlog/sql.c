@@ -35,3 +35,21 @@ bool sql_int(struct sqlite3 *h, const char *sql, const char *arg, int64_t *out,
     sqlite3_finalize(st);
     return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
+
+bool sql_run2(struct sqlite3 *h, const char *sql, const int64_t args[2],
+              uint64_t *changes, struct err *e)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(h, sql, -1, &st, NULL);
+
+    for (int i = 0; i < 2 && rc == SQLITE_OK; i++)
+        rc = sqlite3_bind_int64(st, i + 1, args[i]);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    if (rc == SQLITE_DONE && changes)
+        *changes = (uint64_t)sqlite3_changes(h);
+    if (rc != SQLITE_DONE)
+        sql_fail(h, sql, e);
+    sqlite3_finalize(st);
+    return rc == SQLITE_DONE;
+}

@@ -17,4 +17,8 @@ MUST_USE bool sql_run(struct sqlite3 *h, const char *sql, struct err *e);
 MUST_USE bool sql_int(struct sqlite3 *h, const char *sql, const char *arg,
                       int64_t *out, struct err *e);
 
+/* With ?1 and ?2; *changes (or NULL): the rows it changed. */
+MUST_USE bool sql_run2(struct sqlite3 *h, const char *sql,
+                       const int64_t args[2], uint64_t *changes, struct err *e);
+
 #endif

@@ -29,6 +29,7 @@ struct log_settings {
     const char *path;
     unsigned prompts; /* enum prompts */
     uint64_t flush_ms, queue_rows, queue_bytes, spill_bytes;
+    uint64_t max_age_ms, max_bytes; /* 0: for ever, no limit */
     unsigned level, form; /* enum log_level, log_form: standard error */
 };
 

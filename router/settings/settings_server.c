@@ -61,6 +61,23 @@ static const struct setting log_rows[] = {
      .restart = true,
      .help = "Size of the file beside the database that takes rows while the "
              "database cannot be written."},
+    {.key = "max_age",
+     .kind = SETTING_MS,
+     .offset = AT(log_settings, max_age_ms),
+     .initial = "0",
+     .max = 3.2e12,
+     .restart = true,
+     .help = "Rows older than this are removed with their labels, e.g. 90d; "
+             "0: never."},
+    {.key = "max_bytes",
+     .kind = SETTING_BYTES,
+     .offset = AT(log_settings, max_bytes),
+     .initial = "0",
+     .max = 1e15,
+     .restart = true,
+     .help = "When the log's pages in use take more, the oldest rows are "
+             "removed; 0: no limit.  Freed room is used again; the file "
+             "itself shrinks with `weir log prune --shrink`."},
     {.key = "level",
      .kind = SETTING_WORD,
      .offset = AT(log_settings, level),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -39,8 +40,8 @@ static inline int set_up(void **state)
 
 static inline int tear_down(void **state)
 {
-    static const char *const ends[] = {"", "-wal", "-shm", ".spill",
-                                       ".spill.bad"};
+    static const char *const ends[] = {
+        "", "-wal", "-shm", ".spill", ".lock", ".spill.1", ".spill.bad"};
     struct fixture *f = *state;
     char path[160];
 

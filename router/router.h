@@ -29,6 +29,7 @@ struct event;
 struct event_base;
 struct http_server;
 struct reload_job;
+struct tokens;
 struct upstream;
 
 enum { SPARE_BUFS = 16 };
@@ -43,6 +44,7 @@ struct worker {
     struct event_base *base;     /* (owned) */
     struct http_server *http;    /* (owned) */
     struct upstream *upstream;   /* (owned) */
+    struct tokens *tokens;       /* (owned) of Google accounts */
     struct outlog_port *port;    /* (owned) or NULL: no log */
     struct metrics_shard *shard; /* (borrowed: router->metrics) */
     struct judge *judge;         /* (owned) */

@@ -9,6 +9,7 @@
 #include "router/http/http.h"
 #include "router/paths.h"
 #include "router/reload.h"
+#include "router/upstream/tokens.h"
 #include "router/upstream/upstream.h"
 
 enum { SPARE_BYTES_MAX = 256 << 10, DRAIN_LOOK_MS = 20 };
@@ -189,7 +190,8 @@ bool worker_init(struct worker *w, struct router *r, unsigned index, int fd,
     if (!open_http(w, fd, e))
         return false;
     w->upstream = upstream_new(w->base, (unsigned)l->upstream_connections, e);
-    if (!w->upstream)
+    w->tokens = w->upstream ? tokens_new(w->upstream, e) : NULL;
+    if (!w->tokens)
         return false;
     if (!r->log)
         return true;
@@ -219,6 +221,7 @@ bool worker_start(struct worker *w, struct err *e)
 void worker_free(struct worker *w)
 {
     http_server_free(w->http);
+    tokens_free(w->tokens);
     upstream_free(w->upstream);
     if (w->port)
         outlog_port_free(w->port);

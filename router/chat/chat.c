@@ -80,6 +80,7 @@ void chat_end(struct chat *c, int status)
     chat_set(c, CHAT_ENDED);
     c->call = NULL;
     upstream_cancel(call);
+    tokens_forget(&c->token);
     if (!recorded)
         chat_record(c, status);
     chat_wait_end(c);

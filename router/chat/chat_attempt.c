@@ -180,10 +180,64 @@ static bool start_call(struct chat *c, struct err *e)
     return c->call != NULL;
 }
 
-void chat_attempt(struct chat *c)
+/* ---- accounts that sign in ---- */
+
+static void call(struct chat *c);
+
+static void on_token(void *ctx, const char *why)
+{
+    struct chat *c = ctx;
+
+    if (why)
+        chat_retry(c, PROBLEM_UNREACHABLE, why);
+    else
+        call(c);
+}
+
+static enum token_state sign_in(struct chat *c, struct err *e)
+{
+    struct span key = chat_model(c)->at->account;
+    enum token_state has = TOKEN_READY;
+    struct span token = {NULL, 0};
+    struct buf b;
+
+    c->bearer = token;
+    if (key.len == 0)
+        return has;
+    c->token.ctx = c;
+    c->token.ready = on_token;
+    has = tokens_get(c->worker->tokens, key, &c->token, &token, e);
+    if (has != TOKEN_READY)
+        return has;
+    buf_init(&b, token.len + 16);
+    buf_str(&b, "Bearer ");
+    buf_span(&b, token);
+    c->bearer = arena_copy(c->arena, buf_view(&b));
+    buf_free(&b);
+    if (c->bearer.ptr)
+        return has;
+    err_set(e, ERR_MEMORY, "out of memory");
+    return TOKEN_FAILED;
+}
+
+static void call(struct chat *c)
 {
     struct err e = {0};
+    enum token_state has = sign_in(c, &e);
 
+    if (has == TOKEN_WAIT || (has == TOKEN_READY && start_call(c, &e)))
+        return;
+    if (c->refused)
+        chat_retry(c, PROBLEM_UNSUPPORTED, e.msg);
+    else if (has == TOKEN_FAILED)
+        chat_retry(c, PROBLEM_UNREACHABLE, e.msg);
+    else
+        chat_fail(c, PROBLEM_UNREACHABLE, "provider %s: %s",
+                  chat_model(c)->provider, e.msg);
+}
+
+void chat_attempt(struct chat *c)
+{
     chat_set(c, CHAT_CALLING);
     c->tried |= (uint32_t)1 << c->arm;
     c->attempts++;
@@ -197,13 +251,7 @@ void chat_attempt(struct chat *c)
     c->stop = c->ending = false;
     c->events = 0;
     c->error = NULL;
-    if (start_call(c, &e))
-        return;
-    if (c->refused)
-        chat_retry(c, PROBLEM_UNSUPPORTED, e.msg);
-    else
-        chat_fail(c, PROBLEM_UNREACHABLE, "provider %s: %s",
-                  chat_model(c)->provider, e.msg);
+    call(c);
 }
 
 bool chat_may_retry(const struct chat *c)

@@ -26,6 +26,7 @@
 #include "router/chat/ask.h"
 #include "router/codec/aws_stream.h"
 #include "router/http/sse.h"
+#include "router/upstream/tokens.h"
 #include "router/upstream/upstream.h"
 
 enum chat_state {
@@ -64,6 +65,8 @@ struct chat {
     uint32_t tried;             /* bit mask of arms */
     unsigned attempts;          /* calls started */
     struct upstream_call *call; /* running, or NULL */
+    struct token_waiter token;  /* for the account of c->arm's provider */
+    struct span bearer;         /* (arena) of such an account */
     int upstream_status;        /* of the present call, 0: none yet */
     bool is_stream;             /* the present answer is an event stream */
     struct forwarded forward[FORWARD_MAX]; /* of the present answer */

@@ -237,7 +237,9 @@ static size_t plain_headers(const struct chat *c, struct upstream_header *h)
     if (p->codec->framing == FRAMING_AWS && stream)
         h[n - 1].value = SPAN("application/vnd.amazon.eventstream");
     h[n++] = (struct upstream_header){"user-agent", SPAN("weir/" WEIR_VERSION)};
-    if (p->authorization && !p->secret_key)
+    if (c->bearer.len)
+        h[n++] = (struct upstream_header){"authorization", c->bearer};
+    else if (p->authorization && !p->secret_key)
         h[n++] = (struct upstream_header){p->form->auth_header,
                                           span_of(p->authorization)};
     return n;

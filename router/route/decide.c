@@ -140,7 +140,7 @@ static struct drop drop_arm(const struct question *q, unsigned i,
     if (q->wish.arms.len && !listed(q->wish.arms, q->route->set->arms[i].name))
         return (struct drop){DROP_NOT_ASKED, 0, 0};
     d = drop_by_task(m, q->request);
-    if (d.kind == DROP_NONE && !is_pin(q))
+    if (d.kind == DROP_NONE && !is_pin(q) && !q->request->embeds)
         d = drop_by_model(m, q->request, q->facts);
     if (d.kind != DROP_NONE)
         return d;
@@ -353,7 +353,7 @@ static void by_policy(const struct question *q, struct decision *d)
         by_quality(q, d);
 }
 
-/* Vectors of two models cannot be compared: the reference, else the first
+/* Vectors of two models cannot be compared: the named reference, else the first
  * that can; whoever stands in for it must be the same model elsewhere. */
 static void by_vectors(const struct question *q, struct decision *d)
 {
@@ -361,13 +361,13 @@ static void by_vectors(const struct question *q, struct decision *d)
     const char *chosen;
     unsigned left;
 
-    if (allowed(d, (unsigned)r->set->reference))
+    if (r->set->reference_name && allowed(d, (unsigned)r->set->reference))
         take(d, r->set->reference, REASON_FIXED);
     else
         take(d, first_allowed(d, &left), REASON_FIXED);
-    chosen = model_of(r, (unsigned)d->chosen)->upstream;
+    chosen = model_of(r, (unsigned)d->chosen)->origin;
     for (unsigned i = 0; i < d->n; i++) {
-        if (allowed(d, i) && strcmp(model_of(r, i)->upstream, chosen) != 0)
+        if (allowed(d, i) && strcmp(model_of(r, i)->origin, chosen) != 0)
             d->arms[i].drop.kind = DROP_VECTORS;
     }
 }

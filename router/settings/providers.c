@@ -58,6 +58,7 @@ static const struct provider_form forms[] = {
          .auth_header = "authorization",
          .auth_prefix = "Bearer ",
          .body_version = "\"anthropic_version\":\"vertex-2023-10-16\"",
+         .takes_account = true,
          .lends = LENT},
     [GEMINI] = {.dialect = "gemini",
                 .path = "/models/{model}:generateContent",
@@ -71,6 +72,7 @@ static const struct provider_form forms[] = {
                                "{model}:streamGenerateContent?alt=sse",
                 .auth_header = "authorization",
                 .auth_prefix = "Bearer ",
+                .takes_account = true,
                 .lends = LENT},
     [BEDROCK] = {.dialect = "bedrock",
                  .path = "/model/{model}/converse",
@@ -85,6 +87,8 @@ static const struct provider_form forms[] = {
                 .auth_prefix = "Bearer ",
                 .lends = LENT},
 };
+
+#define VERTEX_URL "https://{google}/v1/projects/{project}/locations/{region}"
 
 /* The first row of a dialect is its default.  Addresses are from the
  * providers' API references. */
@@ -113,8 +117,8 @@ static const struct known_provider rows[] = {
     {"openai-responses", &forms[RESPONSES], "https://api.openai.com/v1", true,
      true},
     {"azure", &forms[AZURE], NULL, true, false},
-    {"vertex", &forms[VERTEX], NULL, true, false},
-    {"vertex-anthropic", &forms[CLAUDE_VERTEX], NULL, true, false},
+    {"vertex", &forms[VERTEX], VERTEX_URL, true, false},
+    {"vertex-anthropic", &forms[CLAUDE_VERTEX], VERTEX_URL, true, false},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };

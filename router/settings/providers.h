@@ -19,13 +19,15 @@ struct provider_form {
     const char *version;        /* what is sent where nothing is configured */
     const char *body_version;   /* a member that stands in the body in the
                                    model's place, or NULL */
+    bool takes_account;         /* Google service accounts sign in */
     uint32_t lends; /* capabilities that its codec gives to any model */
 };
 
 struct known_provider {
     const char *name;
     const struct provider_form *form;
-    const char *base_url; /* NULL: must be configured; {region} is put in */
+    const char *base_url; /* NULL: must be configured; {region},
+                             {project}, {google} are put in */
     bool stream_usage;    /* takes stream_options.include_usage; the others send
                              usage unasked or refuse the field */
     bool responses;       /* speaks OpenAI's Responses API too */

@@ -60,6 +60,7 @@ struct provider_settings {
     const char *secret_key, *session_token; /* AWS keys, or NULL */
     const char *region, *api_version;
     uint64_t cache_ms; /* how long its prompt cache holds */
+    const char *project, *credentials; /* Google Cloud */
     struct pair_list headers;
     /* resolved */
     const struct known_provider *known; /* (borrowed: table) */
@@ -70,6 +71,8 @@ struct provider_settings {
     const struct quirks *quirks;        /* OpenAI-compatible ones; or NULL */
     bool responses;                     /* speaks the Responses API too */
     const char *authorization;          /* "Bearer ...", or NULL */
+    struct span account;                /* a service account's key file, or
+                                           empty */
 };
 
 struct price_settings {

@@ -6,6 +6,7 @@
 
 #include "router/codec/quirks.h"
 #include "router/upstream/aws_sigv4.h"
+#include "router/upstream/google_auth.h"
 
 static const struct conf *member(const struct item *item, const char *key)
 {
@@ -127,22 +128,45 @@ static const char *fill(struct arena *a, struct span base, const char *pattern,
     return text;
 }
 
+static bool known_url(struct settings *s, struct provider_settings *p,
+                      struct err *e)
+{
+    struct vertex_place at = {.location = span_of(p->region)};
+    struct hole holes[] = {{"region", span_of(p->region)},
+                           {"project", span_of(p->project)},
+                           {"google", {NULL, 0}},
+                           {0}};
+    struct buf host;
+    bool ok = true;
+
+    if (!p->known->base_url)
+        return conf_failf(p->item.why, e, "wanted base_url for %s",
+                          p->item.name);
+    if (p->form->takes_account && !p->project)
+        return conf_failf(p->item.why, e,
+                          "wanted project for %s, a project of Google Cloud",
+                          p->item.name);
+    if (!p->region)
+        holes[0].value = SPAN("us-east-1");
+    buf_init(&host, 1024);
+    if (p->form->takes_account)
+        ok = vertex_base(&at, &host, e);
+    if (ok && host.len > strlen("https://"))
+        holes[2].value = span_of(buf_cstr(&host) + strlen("https://"));
+    if (ok)
+        p->base_url =
+            fill(&s->arena, (struct span){NULL, 0}, p->known->base_url, holes);
+    buf_free(&host);
+    return ok && (p->base_url || no_memory(e));
+}
+
 static bool set_base_url(struct settings *s, struct provider_settings *p,
                          struct err *e)
 {
-    struct hole holes[] = {{"region", span_of(p->region)}, {0}};
     struct span url = span_of(p->base_url);
 
-    if (!p->base_url) {
-        if (!p->known->base_url)
-            return conf_failf(p->item.why, e, "wanted base_url for %s",
-                              p->item.name);
-        if (!p->region)
-            holes[0].value = SPAN("us-east-1");
-        p->base_url =
-            fill(&s->arena, (struct span){NULL, 0}, p->known->base_url, holes);
-        return p->base_url || no_memory(e);
-    }
+    if (!p->base_url)
+        return known_url(s, p, e);
     if (!check_url(p, e))
         return false;
     while (url.len && url.ptr[url.len - 1] == '/')
@@ -163,8 +187,8 @@ static bool check_secret(struct provider_settings *p, const char *key,
 static bool resolve_provider(struct settings *s, struct provider_settings *p,
                              struct err *e)
 {
-    if (!find_known(p, e) || !set_base_url(s, p, e) ||
-        !check_secret(p, "api_key", p->api_key, e) ||
+    if (!find_known(p, e) || !settings_account(s, p, e) ||
+        !set_base_url(s, p, e) || !check_secret(p, "api_key", p->api_key, e) ||
         !check_secret(p, "secret_key", p->secret_key, e) ||
         !check_secret(p, "session_token", p->session_token, e))
         return false;
@@ -208,12 +232,13 @@ static bool find_catalogued(const struct settings *s, struct model_settings *m,
 
     if (known) {
         m->model = *known;
+        m->model.origin = known->name;
         return true;
     }
     if (m->like)
         return conf_fail(member(&m->item, "like"), e,
                          "a model of the catalogue (weir models lists them)");
-    m->model = (struct model){.family = ""};
+    m->model = (struct model){.family = "", .origin = m->upstream};
     m->model.prices = (struct prices){-1, -1, -1, -1, -1};
     return true;
 }

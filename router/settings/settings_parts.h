@@ -21,4 +21,8 @@ struct provider_settings *settings_provider(const struct settings *s,
 struct model_settings *settings_model(const struct settings *s,
                                       const char *name);
 
+/* Keys and key files of a provider's account, those of the environment too. */
+MUST_USE bool settings_account(struct settings *s, struct provider_settings *p,
+                               struct err *e);
+
 #endif

@@ -39,7 +39,7 @@ static const struct setting provider_rows[] = {
      .offset = AT(provider_settings, base_url),
      .help = "Address below which the API's paths stand, with its /v1; "
              "initially the known provider's.  azure: without /openai; "
-             "vertex, vertex-anthropic: with project and location."},
+             "vertex, vertex-anthropic: made of project and region."},
     {.key = "api_key",
      .kind = SETTING_SECRET,
      .offset = AT(provider_settings, api_key),
@@ -50,7 +50,10 @@ static const struct setting provider_rows[] = {
      .kind = SETTING_SECRET,
      .offset = AT(provider_settings, secret_key),
      .help = "bedrock: AWS secret access key, with which calls are signed "
-             "(SigV4); api_key is then the access key's id."},
+             "(SigV4); api_key is then the access key's id.  Without any: "
+             "AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID, "
+             "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the "
+             "environment."},
     {.key = "session_token",
      .kind = SETTING_SECRET,
      .offset = AT(provider_settings, session_token),
@@ -63,7 +66,19 @@ static const struct setting provider_rows[] = {
     {.key = "region",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, region),
-     .help = "Where it computes; bedrock: AWS region, initially us-east-1."},
+     .help = "Where it computes.  bedrock: AWS region, initially AWS_REGION "
+             "of the environment, else us-east-1; vertex: initially global."},
+    {.key = "project",
+     .kind = SETTING_TEXT,
+     .offset = AT(provider_settings, project),
+     .help = "vertex: project of Google Cloud, initially the service "
+             "account's."},
+    {.key = "credentials",
+     .kind = SETTING_TEXT,
+     .offset = AT(provider_settings, credentials),
+     .help = "vertex: key file (JSON) of a Google service account, initially "
+             "GOOGLE_APPLICATION_CREDENTIALS of the environment; api_key is "
+             "an access token instead."},
     {.key = "cache_time",
      .kind = SETTING_MS,
      .offset = AT(provider_settings, cache_ms),

@@ -217,8 +217,13 @@ static void the_shipped_catalogue_is_whole(void **state)
             fail_msg("%s stands twice", m->name);
         assert_true(m->priced && m->tier != TIER_UNKNOWN);
         assert_true(m->family[0] && m->provider[0]);
-        assert_true(m->prices.output >= m->prices.input);
         assert_true(m->prices.cached_input <= m->prices.input);
+        if (m->caps & CAN_EMBEDDINGS) {
+            assert_int_equal(m->caps, CAN_EMBEDDINGS);
+            assert_int_equal(m->prices.output, 0);
+            continue;
+        }
+        assert_true(m->prices.output >= m->prices.input);
         if (m->legacy)
             continue;
         assert_true(m->context >= m->max_output && m->max_output > 0);
@@ -226,6 +231,32 @@ static void the_shipped_catalogue_is_whole(void **state)
     }
     assert_true(current >= 60);
     assert_non_null(strstr(catalogue_source(shipped), "genai-prices"));
+}
+
+/* platform.claude.com/docs/en/models: pages of the models. */
+static void the_catalogue_knows_what_claude_takes(void **state)
+{
+    static const struct {
+        const char *name;
+        bool sampling;
+        int64_t max_output;
+    } rows[] = {
+        {"claude-opus-4-5", true, 64000},    {"claude-opus-4-6", true, 128000},
+        {"claude-sonnet-4-6", true, 128000}, {"claude-opus-4-7", false, 128000},
+        {"claude-opus-4-8", false, 128000},  {"claude-opus-5", false, 128000},
+        {"claude-sonnet-5", false, 128000},  {"claude-opus-5-5", false, 128000},
+        {"claude-haiku-4-5", true, 64000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct model *m = catalogue_find(shipped, span_of(rows[i].name));
+
+        assert_non_null(m);
+        assert_int_equal(!!(m->caps & CAN_SAMPLING), rows[i].sampling);
+        assert_int_equal(m->max_output, rows[i].max_output);
+        assert_true(m->caps & CAN_JSON && m->caps & CAN_SCHEMA);
+    }
 }
 
 static void every_model_of_the_labelled_sets_has_its_price(void **state)
@@ -326,6 +357,7 @@ int main(void)
         cmocka_unit_test(prices_are_read_exactly_and_written_back),
         cmocka_unit_test(models_are_found_by_any_of_their_names),
         cmocka_unit_test(the_shipped_catalogue_is_whole),
+        cmocka_unit_test(the_catalogue_knows_what_claude_takes),
         cmocka_unit_test(every_model_of_the_labelled_sets_has_its_price),
         cmocka_unit_test(a_bad_catalogue_is_refused_with_the_place),
         cmocka_unit_test(tiers_and_capabilities_have_names),

@@ -71,10 +71,28 @@ static void arms_json(const struct chat *c, struct buf *b)
     buf_char(b, ']');
 }
 
-/* What of the body is neither messages nor tools nor the model's name. */
-static void params_json(const struct request *r, struct buf *b)
+/* The request as OpenAI chat has it, whatever dialect it came in: what
+ * training and reports read.  Written into b where it came in another. */
+static struct span chat_body(const struct chat *c, struct buf *b)
 {
-    struct json body = {JSON_OBJECT, false, span_trim(r->body)};
+    const struct codec *openai = codec_find("openai");
+    const struct request *r = &c->ask.request;
+    const char *kin = c->ask.dialect->kin;
+    const struct target t = {.model = r->model};
+    struct losses ignored = {0};
+    struct err e = {0};
+
+    if (c->ask.dialect == &dialect_openai || (kin && !strcmp(kin, "openai")))
+        return span_trim(r->body);
+    if (!openai->request_write(r, &t, &ignored, b, &e) || b->failed)
+        buf_reset(b);
+    return buf_view(b);
+}
+
+/* What of the body is neither messages nor tools nor the model's name. */
+static void params_json(struct span chat, struct buf *b)
+{
+    struct json body = {JSON_OBJECT, false, chat};
     struct json_iter it = json_begin(&body);
     struct json key, value;
     bool first = true;
@@ -93,19 +111,20 @@ static void params_json(const struct request *r, struct buf *b)
     buf_char(b, '}');
 }
 
-static struct span body_member(const struct request *r, const char *key)
+static struct span body_member(struct span chat, const char *key)
 {
-    struct json body = {JSON_OBJECT, false, span_trim(r->body)};
+    struct json body = {JSON_OBJECT, false, chat};
 
     return json_get(&body, key).raw;
 }
 
 /* Offsets into the worker's scratch, for it may move while it grows. */
 struct pieces {
-    size_t session, arms, params, end;
+    size_t session, arms, losses, params, end;
 };
 
-static struct pieces write_pieces(struct chat *c, struct buf *b, bool full)
+static struct pieces write_pieces(struct chat *c, struct buf *b,
+                                  struct span chat)
 {
     struct pieces p = {0};
     struct span given =
@@ -119,9 +138,12 @@ static struct pieces write_pieces(struct chat *c, struct buf *b, bool full)
     p.arms = b->len;
     if (c->decision)
         arms_json(c, b);
+    p.losses = b->len;
+    if (c->losses && c->losses->n)
+        lossy_header(c->losses, b);
     p.params = b->len;
-    if (full)
-        params_json(&c->ask.request, b);
+    if (chat.len)
+        params_json(chat, b);
     p.end = b->len;
     return p;
 }
@@ -197,27 +219,35 @@ void chat_write_row(struct chat *c, int status)
     struct buf *b = &c->worker->scratch;
     bool full = set->log.prompts == PROMPTS_FULL && c->ask.request.body.ptr &&
                 !c->ask.request.embeds;
+    struct span texts = {NULL, 0};
     struct pieces at;
     struct outlog_row row;
+    struct buf chat;
 
     if (!c->worker->router->log)
         return;
-    at = write_pieces(c, b, full);
+    chat = worker_buf(c->worker, set->limits.body_bytes + (1 << 20));
+    if (full)
+        texts = chat_body(c, &chat);
+    at = write_pieces(c, b, texts);
     outlog_row_init(&row);
     fill_request(c, &row);
     row.status = status;
     row.session = piece(b, 0, at.arms);
-    row.arms = piece(b, at.arms, at.params);
+    row.arms = piece(b, at.arms, at.losses);
+    row.losses = piece(b, at.losses, at.params);
     if (c->decision)
         fill_decision(c, &row);
     fill_usage(c, &row);
-    if (full) {
-        row.messages = body_member(&c->ask.request, "messages");
-        row.tools = body_member(&c->ask.request, "tools");
+    if (texts.len) {
+        row.messages = body_member(texts, "messages");
+        row.tools = body_member(texts, "tools");
         row.params = piece(b, at.params, at.end);
-        row.answer = buf_view(&c->text);
     }
+    if (full)
+        row.answer = buf_view(&c->text);
     (void)outlog_push(c->worker->router->log, &row);
+    worker_give_back(c->worker, &chat);
 }
 
 void chat_refused(struct worker *w, const struct dialect_ops *dialect,

@@ -53,7 +53,8 @@ struct outlog_row {
     struct span features; /* packed struct vec */
     int64_t est_input;
     struct span messages, tools, params, answer;
-    int64_t queue_us; /* waited for its turn before it was served */
+    int64_t queue_us;   /* waited for its turn before it was served */
+    struct span losses; /* "parameter=logit_bias, n=3" (codec/lossy.h) */
 };
 
 /* All columns NULL. */

@@ -239,6 +239,7 @@ def what_is_lost_is_told_dropped_or_refused_by_the_route():
     r = ask("openai", "anthropic", "answer", logit_bias={"1": 2}, route="quiet")
     r.read()
     same((r.status, r.getheader("x-weir-warnings")), (200, None))
+    same(row(r)["losses"], "parameter=logit_bias")
     n = len(up["anthropic"].seen)
     r = ask("openai", "anthropic", "answer", logit_bias={"1": 2}, route="strict")
     body = json.loads(r.read())
@@ -267,6 +268,22 @@ def tokens_are_counted_in_both_shapes():
     r = post("/v1beta/models/to-openai:countTokens",
              {"generateContentRequest": request("gemini", "answer")})
     assert json.loads(r.read())["totalTokens"] > 3
+
+
+def every_client_s_messages_are_logged_alike():
+    for c in TOOL_CLIENTS:
+        r = ask(c, "openai", "answer", tools=True)
+        r.read()
+        w = row(r)
+        m = json.loads(w["messages"])
+        flat = [(x["role"], x["content"] if isinstance(x["content"], str) else
+                 "".join(p["text"] for p in x["content"])) for x in m]
+        same((c, flat), (c, [("system", "Be brief."), ("user", "play answer")]))
+        same((c, json.loads(w["tools"])[0]["function"]["name"]), (c, "weather"))
+        assert "500" in w["params"], (c, w["params"])
+    r = ask("completions", "openai", "answer")
+    r.read()
+    same(json.loads(row(r)["messages"]), [{"role": "user", "content": "play answer"}])
 
 
 def models_are_listed_in_each_shape():
@@ -353,7 +370,7 @@ TESTS = [
     usage_is_asked_for_and_kept_from_who_did_not_ask,
     what_is_lost_is_told_dropped_or_refused_by_the_route,
     json_mode_is_no_reason_to_drop_another_dialect, tokens_are_counted_in_both_shapes,
-    models_are_listed_in_each_shape, refusals_speak_the_paths_dialect,
+    every_client_s_messages_are_logged_alike, models_are_listed_in_each_shape, refusals_speak_the_paths_dialect,
     models_and_arms_are_found_in_every_dialects_place,
     a_conversation_has_the_same_features_in_every_dialect,
     images_and_results_reach_the_other_side,

@@ -196,28 +196,12 @@ static void on_token(void *ctx, const char *why)
 
 static enum token_state sign_in(struct chat *c, struct err *e)
 {
-    struct span key = chat_model(c)->at->account;
-    enum token_state has = TOKEN_READY;
-    struct span token = {NULL, 0};
-    struct buf b;
+    const struct sign_in how = {c->worker->tokens, chat_model(c)->at, &c->token,
+                                c->arena};
 
-    c->bearer = token;
-    if (key.len == 0)
-        return has;
     c->token.ctx = c;
     c->token.ready = on_token;
-    has = tokens_get(c->worker->tokens, key, &c->token, &token, e);
-    if (has != TOKEN_READY)
-        return has;
-    buf_init(&b, token.len + 16);
-    buf_str(&b, "Bearer ");
-    buf_span(&b, token);
-    c->bearer = arena_copy(c->arena, buf_view(&b));
-    buf_free(&b);
-    if (c->bearer.ptr)
-        return has;
-    err_set(e, ERR_MEMORY, "out of memory");
-    return TOKEN_FAILED;
+    return head_sign_in(&how, &c->bearer, e);
 }
 
 static void call(struct chat *c)

@@ -24,10 +24,9 @@
 #define WEIR_ROUTER_CHAT_CHAT_PARTS_H
 
 #include "router/chat/ask.h"
+#include "router/chat/head.h"
 #include "router/codec/aws_stream.h"
 #include "router/http/sse.h"
-#include "router/upstream/tokens.h"
-#include "router/upstream/upstream.h"
 
 enum chat_state {
     CHAT_DECIDING,
@@ -126,7 +125,6 @@ bool chat_may_retry(const struct chat *c);
 /* The body for the provider of c->arm, in the arena; sets how its answer will
  * be read.  c->refused: the route's policy rejects what would be lost. */
 MUST_USE bool chat_make_body(struct chat *c, struct span *body, struct err *e);
-enum { SENT_HEADERS_MAX = 24 };
 /* Where it goes and with which headers; what they hold lives in the arena. */
 MUST_USE bool chat_make_head(struct chat *c, struct upstream_request *r,
                              struct upstream_header *h, struct err *e);

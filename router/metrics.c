@@ -38,6 +38,12 @@ const struct metric_row METRICS[METRIC_N] = {
                        "Tokens that providers reported or that were "
                        "estimated where they did not.",
                        NULL},
+    [METRIC_CACHE] = {"weir_cache_total",
+                      METRIC_COUNTER,
+                      1,
+                      {"route", "result"},
+                      "Requests of routes with a cache, by what it did.",
+                      NULL},
     [METRIC_COST] = {"weir_cost_usd_total",
                      METRIC_COUNTER,
                      1e-12,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/router.h"
+#include "router/cache/cache.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -189,6 +190,8 @@ static bool open_all(struct router *r, struct err *e)
     r->sessions = sessions_new(set->sessions.most, e);
     if (!r->sessions)
         return false;
+    if (set->cache_bytes > 0 && !(r->cache = cache_new(set->cache_bytes, e)))
+        return false;
     return open_log(r, e) && open_workers(r, e);
 }
 
@@ -363,6 +366,7 @@ void router_free(struct router *r)
     snapshot_unref(r->first);
     budget_book_free(r->budgets);
     sessions_free(r->sessions);
+    cache_free(r->cache);
     if (r->wake)
         event_free(r->wake);
     if (r->base)

@@ -71,6 +71,7 @@ struct router {
     struct outlog *log;          /* (owned) or NULL */
     struct budget_book *budgets; /* (owned) */
     struct sessions *sessions;   /* (owned) */
+    struct cache *cache;         /* (owned) or NULL: none */
     struct worker *workers;      /* (owned) [n_workers] */
     unsigned n_workers;
     char address[64]; /* "127.0.0.1:8080", as bound */

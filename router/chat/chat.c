@@ -84,6 +84,7 @@ void chat_end(struct chat *c, int status)
     if (!recorded)
         chat_record(c, status);
     chat_wait_end(c);
+    chat_keep_end(c, NULL);
     if (c->sse_ready)
         sse_free(&c->sse);
     chat_relay_free(c);
@@ -201,6 +202,12 @@ static void begin(struct chat *c)
         chat_fail(c, PROBLEM_MEMORY, "the request needs too much memory");
         return;
     }
+    if (c->decision->answer) {
+        chat_static(c);
+        return;
+    }
+    if (chat_from_cache(c))
+        return;
     if (!ask_has_arm(&c->ask, c->decision, c->arena)) {
         chat_fail_with(c, &c->ask.problem, c->ask.error);
         return;

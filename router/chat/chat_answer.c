@@ -70,6 +70,8 @@ void chat_reply(struct chat *c, int status, struct buf b)
     c->first_ns = clock_ns();
     chat_count_cost(c);
     chat_headers(c, status < 400);
+    chat_keep(c, buf_view(&b));
+    chat_keep_end(c, status == 200 ? "application/json" : NULL);
     chat_end(c, status);
     http_reply(x, status, "application/json", buf_view(&b));
     worker_give_back(w, &b);

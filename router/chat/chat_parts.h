@@ -23,6 +23,7 @@
 #ifndef WEIR_ROUTER_CHAT_CHAT_PARTS_H
 #define WEIR_ROUTER_CHAT_CHAT_PARTS_H
 
+#include "router/cache/cache.h"
 #include "router/chat/ask.h"
 #include "router/chat/head.h"
 #include "router/codec/aws_stream.h"
@@ -99,6 +100,11 @@ struct chat {
     int64_t cost_pico; /* once ENDED */
     bool estimated;    /* usage was not told */
     const char *error; /* word for the row, or NULL */
+
+    bool cached;  /* the answer is from the cache */
+    bool keeping; /* what the client gets is gathered for it */
+    uint8_t cache_key[CACHE_KEY];
+    struct buf keep; /* (worker's spare) while keeping */
 };
 
 const struct model_settings *chat_model(const struct chat *c);
@@ -150,6 +156,16 @@ void chat_relay_error(struct chat *c, const struct problem *p, struct buf *out);
 /* A stream's state for the present attempt. */
 MUST_USE bool chat_relay_begin(struct chat *c);
 void chat_relay_free(struct chat *c);
+
+/* chat_cache.c.  True: the answer was there, and the chat is over. */
+MUST_USE bool chat_from_cache(struct chat *c);
+/* Bytes that went to the client. */
+void chat_keep(struct chat *c, struct span bytes);
+/* The answer was whole (type: its content type), or will not be: NULL. */
+void chat_keep_end(struct chat *c, const char *type);
+
+/* chat_static.c: the decision's own answer. */
+void chat_static(struct chat *c);
 
 /* Streams that wait get a ping now and then. */
 void chat_wait(struct chat *c);

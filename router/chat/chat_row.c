@@ -176,8 +176,12 @@ static void fill_decision(const struct chat *c, struct outlog_row *row)
     row->model = span_of(chat_model(c)->upstream);
     row->provider = span_of(chat_model(c)->provider);
     row->propensity = (double)d->arms[c->arm].propensity;
-    if (c->arm != d->chosen)
+    if (c->cached) {
+        row->reason = SPAN("cache");
+        row->propensity = NAN;
+    } else if (c->arm != d->chosen) {
         row->reason = SPAN("failover");
+    }
 }
 
 static void fill_usage(const struct chat *c, struct outlog_row *row)

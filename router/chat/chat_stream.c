@@ -69,6 +69,7 @@ void chat_write(struct chat *c, struct span bytes)
 {
     open_stream(c);
     c->sent_ns = clock_ns();
+    chat_keep(c, bytes);
     http_write(c->x, bytes);
 }
 
@@ -139,6 +140,8 @@ void chat_mark(struct chat *c, struct span bytes)
     if (c->answer.is_error)
         c->error = c->answer.error;
     chat_record(c, 200);
+    chat_keep(c, bytes);
+    chat_keep_end(c, "text/event-stream");
     chat_set(c, CHAT_CLOSING);
     http_write(c->x, bytes);
 }

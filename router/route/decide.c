@@ -32,6 +32,8 @@ static const struct {
     [REASON_SUBSTITUTE] = {"substitute",
                            "the wanted arm was dropped: the best of the rest"},
     [REASON_EXPLORED] = {"explored", "explored: the neighbour in cost"},
+    [REASON_TASK] = {"task", "the route's arm for this task"},
+    [REASON_STATIC] = {"static", "a rule of the route answers it itself"},
     [REASON_STAY] = {"stay", "the conversation stays with its model"},
 };
 
@@ -304,6 +306,33 @@ static bool headers_hold(const struct question *q,
     return true;
 }
 
+static bool metadata_holds(const struct request *r,
+                           const struct pair_list *wanted)
+{
+    struct json meta = {JSON_OBJECT, false, span_trim(r->params.metadata)};
+
+    if (wanted->n == 0)
+        return true;
+    if (meta.raw.len < 2 || *meta.raw.ptr != '{')
+        return false;
+    for (unsigned i = 0; i < wanted->n; i++) {
+        struct json v = json_get(&meta, wanted->at[i].name);
+
+        if (v.type != JSON_STRING || !json_is(&v, wanted->at[i].value))
+            return false;
+    }
+    return true;
+}
+
+static bool offers(const struct request *r, const char *tool)
+{
+    for (size_t i = 0; i < r->n_tools; i++) {
+        if (span_is(r->tools[i].name, tool))
+            return true;
+    }
+    return tool == NULL;
+}
+
 static bool when_holds(const struct question *q, const struct decision *d,
                        const struct when_settings *w)
 {
@@ -317,33 +346,51 @@ static bool when_holds(const struct question *q, const struct decision *d,
            f->input_tokens >= w->min_tokens &&
            f->input_tokens <= w->max_tokens && f->turns >= w->min_turns &&
            (!w->key || span_is(r->key_name, w->key)) &&
-           (!w->task || span_is(d->task, w->task)) &&
-           headers_hold(q, &w->headers);
+           (!w->task || span_is(d->task, w->task)) && offers(r, w->tool) &&
+           metadata_holds(r, &w->metadata) && headers_hold(q, &w->headers);
 }
 
-static void by_rules(const struct question *q, struct decision *d)
+/* True when a rule held. */
+static bool by_rules(const struct question *q, struct decision *d)
 {
     const struct route_settings *set = q->route->set;
     const struct rule_settings *rule = set->rules.at;
 
     for (unsigned i = 0; i < set->rules.n; i++) {
-        if (!allowed(d, (unsigned)rule[i].index) ||
+        int arm = rule[i].index;
+
+        if ((arm >= 0 && !allowed(d, (unsigned)arm)) ||
             !when_holds(q, d, &rule[i].when))
             continue;
         d->rule = (int)i;
-        take(d, rule[i].index, REASON_RULE);
-        return;
+        d->answer = rule[i].answer;
+        take(d, arm, d->answer ? REASON_STATIC : REASON_RULE);
+        return true;
     }
-    take_or_best(q->route, d, set->reference, REASON_FIXED);
+    return false;
+}
+
+static bool by_task(const struct question *q, struct decision *d)
+{
+    const struct route_settings *set = q->route->set;
+
+    if (!d->task_given && !d->task_likely)
+        return false;
+    for (unsigned i = 0; i < set->tasks.n; i++) {
+        if (!span_is(d->task, set->tasks.at[i].name) ||
+            !allowed(d, set->task_arms[i]))
+            continue;
+        take(d, set->task_arms[i], REASON_TASK);
+        return true;
+    }
+    return false;
 }
 
 static void by_policy(const struct question *q, struct decision *d)
 {
     const struct route_settings *set = q->route->set;
 
-    if (set->policy == POLICY_RULES)
-        by_rules(q, d);
-    else if (set->policy == POLICY_FIXED)
+    if (set->policy == POLICY_RULES || set->policy == POLICY_FIXED)
         take_or_best(q->route, d, set->reference, REASON_FIXED);
     else if (!q->prediction)
         take_or_best(q->route, d, set->reference, REASON_NO_CLASSIFIER);
@@ -438,6 +485,7 @@ static void find_task(const struct question *q, struct decision *d)
             best = i;
     }
     d->task = span_of(classifier_task(q->classifier, best));
+    d->task_likely = p->task[best] >= 0.5f;
 }
 
 static bool must_stay(const struct question *q, const struct decision *d)
@@ -450,8 +498,26 @@ static bool must_stay(const struct question *q, const struct decision *d)
 /* Those that are not for exploring. */
 static bool settled(const struct question *q, const struct decision *d)
 {
-    return d->reason == REASON_PINNED || d->reason == REASON_STAY ||
-           q->request->embeds || !compares_costs(q->route);
+    static const uint32_t by_will = 1u << REASON_PINNED | 1u << REASON_STAY |
+                                    1u << REASON_RULE | 1u << REASON_TASK;
+
+    return by_will >> d->reason & 1 || q->request->embeds ||
+           !compares_costs(q->route);
+}
+
+/* only: the one arm that is left, or -1. */
+static void choose(const struct question *q, struct decision *d, int only)
+{
+    if (q->request->embeds)
+        by_vectors(q, d);
+    else if (must_stay(q, d))
+        take(d, q->stay->arm, REASON_STAY);
+    else if (by_rules(q, d) || by_task(q, d))
+        return;
+    else if (only >= 0)
+        take(d, only, REASON_ONLY);
+    else
+        by_policy(q, d);
 }
 
 void decide(const struct question *q, struct decision *out)
@@ -481,14 +547,10 @@ void decide(const struct question *q, struct decision *out)
         return;
     if (is_pin(q))
         take(out, first, REASON_PINNED);
-    else if (left == 1)
-        take(out, first, REASON_ONLY);
-    else if (q->request->embeds)
-        by_vectors(q, out);
-    else if (must_stay(q, out))
-        take(out, q->stay->arm, REASON_STAY);
     else
-        by_policy(q, out);
+        choose(q, out, left == 1 ? first : -1);
+    if (out->chosen < 0)
+        return;
     if (settled(q, out))
         out->arms[out->chosen].propensity = 1;
     else

@@ -77,6 +77,8 @@ enum reason {
     REASON_SUBSTITUTE,
     REASON_EXPLORED,
     REASON_STAY,
+    REASON_TASK,
+    REASON_STATIC,
     REASON_KINDS,
 };
 
@@ -94,11 +96,12 @@ struct decision {
     struct verdict arms[ARMS_MAX]; /* [n] in the route's order */
     int chosen;                    /* -1: none */
     enum reason reason;
-    double quality_target; /* share of the reference's; NAN: none */
-    double floor, price;   /* the policy's knob as used; NAN: not used */
-    int rule;              /* that held, -1: none */
-    struct span task;      /* given or likeliest; empty: unknown */
-    bool task_given;
+    double quality_target;        /* share of the reference's; NAN: none */
+    double floor, price;          /* the policy's knob as used; NAN: not used */
+    int rule;                     /* that held, -1: none */
+    const char *answer;           /* of that rule: no arm is needed; or NULL */
+    struct span task;             /* given or likeliest; empty: unknown */
+    bool task_given, task_likely; /* likely: guessed with 50 % or more */
 };
 
 /* out->chosen is -1 when every arm was dropped. */

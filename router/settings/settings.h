@@ -16,6 +16,7 @@
 enum {
     ARMS_MAX = 32, /* of one route */
     RULES_MAX = 64,
+    TASKS_MAX = 64,
 };
 
 enum prompts { PROMPTS_FEATURES, PROMPTS_FULL, PROMPTS_NONE };
@@ -103,8 +104,8 @@ struct plan_settings {
 };
 
 struct when_settings {
-    struct pair_list headers;
-    const char *key, *task;
+    struct pair_list headers, metadata;
+    const char *key, *task, *tool;
     unsigned tools, images, json, stream; /* enum tri */
     uint64_t min_tokens, max_tokens, min_turns;
 };
@@ -114,13 +115,19 @@ enum tri { TRI_ANY, TRI_NO, TRI_YES };
 struct rule_settings {
     struct item item;
     struct when_settings when;
-    const char *arm;
-    int index; /* resolved: in the route's arms */
+    const char *arm;    /* or NULL: then `answer` */
+    const char *answer; /* given without a model; or NULL */
+    int index;          /* resolved: in the route's arms; -1: answer */
 };
 
 struct arm {
     const char *name;                   /* model or plan key */
     const struct model_settings *model; /* that answers */
+};
+
+struct cache_settings {
+    uint64_t ttl_ms; /* 0: off */
+    bool shared;     /* by all keys */
 };
 
 struct route_settings {
@@ -133,14 +140,17 @@ struct route_settings {
     double budget;   /* mean USD a request, NAN: none */
     double max_cost; /* USD of one request, NAN: none */
     uint64_t attempts;
-    unsigned unsupported;   /* enum unsupported */
-    unsigned stay;          /* enum stay_rule */
+    unsigned unsupported; /* enum unsupported */
+    unsigned stay;        /* enum stay_rule */
+    struct cache_settings cache;
     struct item_list rules; /* of struct rule_settings */
+    struct pair_list tasks; /* task -> arm */
     /* resolved */
     struct arm arms[ARMS_MAX];
     unsigned n_arms;
-    int reference; /* index */
-    bool pinned;   /* stands for one model, made by weir itself */
+    uint8_t task_arms[TASKS_MAX]; /* index of each of `tasks` */
+    int reference;                /* index */
+    bool pinned; /* stands for one model, made by weir itself */
 };
 
 struct settings {
@@ -149,6 +159,7 @@ struct settings {
     const char *listen, *listen_public, *pid_file;
     const char *classifier, *catalogue;
     uint64_t workers; /* 0: one a core */
+    uint64_t cache_bytes;
     struct log_settings log;
     struct limit_settings limits;
     struct admin_settings admin;

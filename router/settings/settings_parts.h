@@ -10,6 +10,7 @@ extern const struct section settings_log_section;
 extern const struct section settings_limit_section;
 extern const struct section settings_admin_section;
 extern const struct section settings_session_section;
+extern const struct section settings_cache_section;
 
 MUST_USE bool settings_providers(struct settings *s, struct err *e);
 MUST_USE bool settings_models(struct settings *s, struct err *e);

@@ -147,11 +147,32 @@ static bool check_rules(struct route_settings *r, struct err *e)
                           "wanted at most %d rules, found %u", RULES_MAX,
                           r->rules.n);
     for (unsigned i = 0; i < r->rules.n; i++) {
-        rule[i].index = find_arm(r, rule[i].arm);
-        if (rule[i].index < 0)
+        rule[i].index = rule[i].arm ? find_arm(r, rule[i].arm) : -1;
+        if ((rule[i].arm != NULL) == (rule[i].answer != NULL))
+            return conf_fail(rule[i].item.why, e, "either an arm or an answer");
+        if (rule[i].arm && rule[i].index < 0)
             return conf_failf(member(&rule[i].item, "arm"), e,
                               "wanted one of the route's arms, found %s",
                               rule[i].arm);
+    }
+    return true;
+}
+
+static bool check_tasks(struct route_settings *r, struct err *e)
+{
+    const struct conf *why = member(&r->item, "tasks");
+
+    if (r->tasks.n > TASKS_MAX)
+        return conf_failf(why, e, "wanted at most %d tasks, found %u",
+                          TASKS_MAX, r->tasks.n);
+    for (unsigned i = 0; i < r->tasks.n; i++) {
+        int arm = find_arm(r, r->tasks.at[i].value);
+
+        if (arm < 0)
+            return conf_failf(why, e,
+                              "wanted one of the route's arms for %s, found %s",
+                              r->tasks.at[i].name, r->tasks.at[i].value);
+        r->task_arms[i] = (uint8_t)arm;
     }
     return true;
 }
@@ -196,7 +217,7 @@ static bool resolve_route(const struct settings *s, struct route_settings *r,
     if (r->attempts == 0)
         r->attempts = s->limits.attempts;
     return add_arms(s, r, e) && find_reference(r, e) && check_rules(r, e) &&
-           check_policy(r, e);
+           check_tasks(r, e) && check_policy(r, e);
 }
 
 static void add_direct(struct settings *s, struct item item,

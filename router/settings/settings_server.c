@@ -205,3 +205,24 @@ static const struct setting session_rows[] = {
 const struct section settings_session_section = {
     "sessions", sizeof(struct session_settings), session_rows,
     LEN(session_rows)};
+
+static const struct setting cache_rows[] = {
+    {.key = "ttl",
+     .kind = SETTING_MS,
+     .offset = AT(cache_settings, ttl_ms),
+     .initial = "0s",
+     .max = 9e15,
+     .help = "How long an answer may be given again; 0: never.  Streams are "
+             "played again as streams.  A request with cache-control: "
+             "no-cache asks anew."},
+    {.key = "shared",
+     .kind = SETTING_BOOL,
+     .offset = AT(cache_settings, shared),
+     .initial = "false",
+     .help = "true: an answer that one inbound key paid for is given to "
+             "others too."},
+};
+
+const struct section settings_cache_section = {"routes.NAME.cache",
+                                               sizeof(struct cache_settings),
+                                               cache_rows, LEN(cache_rows)};

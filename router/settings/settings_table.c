@@ -218,6 +218,14 @@ static const struct setting when_rows[] = {
      .kind = SETTING_PAIRS,
      .offset = AT(when_settings, headers),
      .help = "Headers of the request with exactly these values."},
+    {.key = "metadata",
+     .kind = SETTING_PAIRS,
+     .offset = AT(when_settings, metadata),
+     .help = "Members of the body's metadata with exactly these texts."},
+    {.key = "tool",
+     .kind = SETTING_TEXT,
+     .offset = AT(when_settings, tool),
+     .help = "Name of a tool that the request offers."},
     {.key = "key",
      .kind = SETTING_TEXT,
      .offset = AT(when_settings, key),
@@ -249,8 +257,12 @@ static const struct setting rule_rows[] = {
     {.key = "arm",
      .kind = SETTING_TEXT,
      .offset = AT(rule_settings, arm),
-     .needed = true,
      .help = "The arm that is then taken."},
+    {.key = "answer",
+     .kind = SETTING_TEXT,
+     .offset = AT(rule_settings, answer),
+     .help = "Instead of an arm: the text that is then answered, by no model "
+             "and at no cost."},
 };
 
 static const struct section rule_section = {"routes.NAME.rules[]",
@@ -312,6 +324,11 @@ static const struct setting route_rows[] = {
      .help = "What of a request an arm of another dialect cannot take: warn "
              "leaves it out and says so in x-weir-warnings; drop says so in "
              "the log only; reject tries another arm, then answers 400."},
+    {.key = "cache",
+     .kind = SETTING_SECTION,
+     .offset = AT(route_settings, cache),
+     .section = &settings_cache_section,
+     .help = "Answers given again to requests of the same bytes."},
     {.key = "stay",
      .kind = SETTING_WORD,
      .offset = AT(route_settings, stay),
@@ -323,8 +340,13 @@ static const struct setting route_rows[] = {
      .kind = SETTING_ROWS,
      .offset = AT(route_settings, rules),
      .section = &rule_section,
-     .help = "rules: the first that holds takes its arm; none: the "
-             "reference."},
+     .help = "Before the policy: the first that holds is followed.  policy "
+             "rules: none holds: the reference."},
+    {.key = "tasks",
+     .kind = SETTING_PAIRS,
+     .offset = AT(route_settings, tasks),
+     .help = "Arms by task, behind the rules and before the policy: the "
+             "request's x-weir-task, else a guess of 50 % or more."},
 };
 
 static const struct section route_section = {
@@ -382,6 +404,14 @@ static const struct setting top_rows[] = {
      .offset = AT(settings, admin),
      .section = &settings_admin_section,
      .help = "Who may look and steer."},
+    {.key = "cache_bytes",
+     .kind = SETTING_BYTES,
+     .offset = AT(settings, cache_bytes),
+     .initial = "32MB",
+     .max = MAX_U64,
+     .restart = true,
+     .help = "Memory for the answers that routes with a `cache` keep; those "
+             "longest unused go first."},
     {.key = "sessions",
      .kind = SETTING_SECTION,
      .offset = AT(settings, sessions),

@@ -7,24 +7,21 @@ enum { CHUNK_EXTRA_MAX = 8192, CHUNK_DIGITS_MAX = 15 };
 
 enum { TOKEN = 1, TARGET = 2, VALUE = 4, DIGIT = 8 };
 
-/* What a byte may be: part of a token (RFC 9110 5.6.2), of a request target
- * (visible ASCII), of a header's value (no controls but tab). */
+/* What an ASCII byte may be, sixteen in a row: part of a token (RFC 9110
+ * 5.6.2), of a request target (visible ASCII), of a header's value (no
+ * controls but tab). */
+static const unsigned char CLASSES[128] = {
+    0, 0, 0, 0, 0,  0,  0,  0,  0,  4,  0,  0,  0,  0,  0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0,  0,  0,  0,  0,  0,  4,  7,  6,  7,  7, 7, 7, 7, 6, 6, 7, 7,
+    6, 7, 7, 6, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 6, 6, 6, 6, 6, 6, 6, 7,
+    7, 7, 7, 7, 7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 6, 6,  6,  7,  7,  7,  7,  7,  7,  7,  7,  7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7,  7,  7,  7,  7,  7,  7,  7,  7,  6,  7, 6, 7, 0,
+};
+
 static unsigned char_class(unsigned char c)
 {
-    static const char mark[] = "!#$%&'*+-.^_`|~";
-    unsigned k = 0;
-
-    if (c >= '0' && c <= '9')
-        return TOKEN | TARGET | VALUE | DIGIT;
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-        return TOKEN | TARGET | VALUE;
-    if (c > ' ' && c < 0x7f)
-        k |= TARGET | VALUE;
-    if (c == ' ' || c == '\t' || c >= 0x80)
-        k |= VALUE;
-    if (c && strchr(mark, c))
-        k |= TOKEN;
-    return k;
+    return c < 128 ? CLASSES[c] : VALUE;
 }
 
 static bool all(struct span s, unsigned class)
@@ -219,23 +216,35 @@ static size_t take_name(char *p, size_t n)
     return i < n ? i : 0;
 }
 
+const char *http_header_parse(char *p, size_t n, struct http_header *kv)
+{
+    size_t name;
+
+    if (n && (p[0] == ' ' || p[0] == '\t'))
+        return "a header is folded over two lines";
+    name = take_name(p, n);
+    if (name == 0)
+        return "a header has no name, or one with wrong bytes";
+    kv->name = (struct span){p, name};
+    kv->value = trim((struct span){p + name + 1, n - name - 1});
+    return all(kv->value, VALUE) ? NULL : "a header's value has control bytes";
+}
+
+bool http_is_text(struct span s)
+{
+    return all(s, VALUE);
+}
+
 static bool parse_header(struct http_head *h, struct framing *f, char *p,
                          size_t n)
 {
     struct http_header kv;
-    size_t name;
+    const char *wrong = http_header_parse(p, n, &kv);
 
-    if (p[0] == ' ' || p[0] == '\t')
-        return fail(h, 400, "a header is folded over two lines");
-    name = take_name(p, n);
-    if (name == 0)
-        return fail(h, 400, "a header has no name, or one with wrong bytes");
+    if (wrong)
+        return fail(h, 400, wrong);
     if (h->n_headers == HTTP_HEADERS_MAX)
         return fail(h, 431, "too many headers");
-    kv.name = (struct span){p, name};
-    kv.value = trim((struct span){p + name + 1, n - name - 1});
-    if (!all(kv.value, VALUE))
-        return fail(h, 400, "a header's value has control bytes");
     h->headers[h->n_headers++] = kv;
     return see_header(h, f, kv);
 }
@@ -288,6 +297,7 @@ enum chunk_state {
     CHUNK_DATA_CR,
     CHUNK_DATA_LF,
     CHUNK_LINE, /* the start of a trailer line, or the last CR LF */
+    CHUNK_TRAILER_NAME,
     CHUNK_TRAILER,
     CHUNK_TRAILER_LF,
     CHUNK_LAST_LF,
@@ -352,11 +362,18 @@ static bool chunk_data_lf(struct http_chunks *k, char c)
     return c == '\n';
 }
 
+static bool chunk_trailer_name(struct http_chunks *k, char c)
+{
+    if (c == ':')
+        k->state = CHUNK_TRAILER;
+    return ++k->extra <= CHUNK_EXTRA_MAX &&
+           (c == ':' || (char_class((unsigned char)c) & TOKEN));
+}
+
 static bool chunk_line(struct http_chunks *k, char c)
 {
-    k->state = c == '\r' ? CHUNK_LAST_LF : CHUNK_TRAILER;
-    return c == '\r' ||
-           (c != ' ' && c != '\t' && c != ':' && chunk_extra(k, c));
+    k->state = c == '\r' ? CHUNK_LAST_LF : CHUNK_TRAILER_NAME;
+    return c == '\r' || (c != ':' && chunk_trailer_name(k, c));
 }
 
 static bool chunk_trailer(struct http_chunks *k, char c)
@@ -379,10 +396,15 @@ static bool chunk_last_lf(struct http_chunks *k, char c)
 }
 
 static bool (*const CHUNK_STEPS[])(struct http_chunks *k, char c) = {
-    [CHUNK_SIZE] = chunk_size,       [CHUNK_EXT] = chunk_ext,
-    [CHUNK_SIZE_LF] = chunk_size_lf, [CHUNK_DATA_CR] = chunk_data_cr,
-    [CHUNK_DATA_LF] = chunk_data_lf, [CHUNK_LINE] = chunk_line,
-    [CHUNK_TRAILER] = chunk_trailer, [CHUNK_TRAILER_LF] = chunk_trailer_lf,
+    [CHUNK_SIZE] = chunk_size,
+    [CHUNK_EXT] = chunk_ext,
+    [CHUNK_SIZE_LF] = chunk_size_lf,
+    [CHUNK_DATA_CR] = chunk_data_cr,
+    [CHUNK_DATA_LF] = chunk_data_lf,
+    [CHUNK_LINE] = chunk_line,
+    [CHUNK_TRAILER_NAME] = chunk_trailer_name,
+    [CHUNK_TRAILER] = chunk_trailer,
+    [CHUNK_TRAILER_LF] = chunk_trailer_lf,
     [CHUNK_LAST_LF] = chunk_last_lf,
 };
 

@@ -39,6 +39,12 @@ MUST_USE long http_head_end(const char *p, size_t n, size_t *from);
  * place, h borrows from p.  False with status and wrong set. */
 MUST_USE bool http_head_parse(char *p, size_t n, struct http_head *h);
 
+/* p[n] is one header's line without its end; the name is lower-cased in
+ * place, kv borrows from p.  NULL, or what is wrong with it. */
+MUST_USE const char *http_header_parse(char *p, size_t n,
+                                       struct http_header *kv);
+bool http_is_text(struct span s); /* no control bytes but tab */
+
 struct http_chunks {
     unsigned state;
     unsigned digits; /* of the size so far */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Outbound HTTP over libcurl's multi_socket interface on libevent: HTTP/1.1
- * and HTTP/2, TLS, connections kept and reused, easy handles pooled.  One
- * object per worker thread.
+ * Outbound HTTP on libevent: http:// by a client of our own, everything else
+ * by libcurl (TLS, HTTP/2); connections are kept and used again.  One object
+ * per worker thread.
  *
  * Calls back: on_head once when the status and headers are there, on_body
  * for each piece, on_done exactly once at the end, whatever happened, and

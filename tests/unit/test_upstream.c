@@ -91,19 +91,6 @@ static void a_large_body_goes_and_comes_whole(void **state)
     free(big);
 }
 
-static int listen_raw(unsigned *port)
-{
-    struct sockaddr_in a;
-    socklen_t len = sizeof a;
-    struct err e;
-    int fd = http_listen("127.0.0.1:0", &e);
-
-    assert_true(fd >= 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    *port = ntohs(a.sin_port);
-    return fd;
-}
-
 static void nobody_listening_is_refused(void **state)
 {
     struct rig *r = *state;
@@ -153,20 +140,9 @@ static const struct {
 
 static void answer_raw(struct rig *r, int fd, const char *bytes)
 {
-    char in[4096];
-    int c = -1;
+    int c = accept_raw(r, fd);
 
-    for (int i = 0; i < 1000 && c < 0; i++) {
-        event_base_loop(r->base, EVLOOP_NONBLOCK);
-        c = accept(fd, NULL, NULL);
-        usleep(500);
-    }
-    assert_true(c >= 0);
-    for (int i = 0; i < 1000 && recv(c, in, sizeof in, MSG_DONTWAIT) <= 0;
-         i++) {
-        event_base_loop(r->base, EVLOOP_NONBLOCK);
-        usleep(500);
-    }
+    read_raw(r, c);
     if (bytes[0])
         assert_true(send(c, bytes, strlen(bytes), MSG_NOSIGNAL) > 0);
     close(c);
@@ -229,5 +205,5 @@ int main(void)
         TEST(an_endless_head_is_cut),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return rig_run(tests, sizeof tests / sizeof *tests);
 }

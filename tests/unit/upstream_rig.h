@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the tests of outbound HTTP share: a provider in this process and
- * calls that write down what they hear. */
+ * calls that write down what they hear.  Each test runs against each of the
+ * clients (rig_run). */
 #ifndef TESTS_UNIT_UPSTREAM_RIG_H
 #define TESTS_UNIT_UPSTREAM_RIG_H
 
-#include "router/upstream/upstream.h"
+#include "router/upstream/upstream_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,6 +40,9 @@ struct rig {
     int requests, gone;
     struct buf seen; /* what the provider got: headers and body */
 };
+
+/* The client that is being tested. */
+static const struct upstream_client *rig_client;
 
 /* One call and what was heard of it. */
 struct heard {
@@ -106,7 +110,7 @@ static inline int set_up(void **state)
     r->base = event_base_new();
     handler.ctx = r;
     r->server = http_server_new(r->base, fd, &limits, &handler, &e);
-    r->u = upstream_new(r->base, 0, &e);
+    r->u = upstream_new_of(rig_client, r->base, 0, &e);
     assert_non_null(r->server);
     assert_non_null(r->u);
     buf_init(&r->seen, 64 << 20);
@@ -218,6 +222,63 @@ static inline void run_ms(struct rig *r, unsigned ms)
         event_base_loop(r->base, EVLOOP_NONBLOCK);
         usleep(500);
     }
+}
+
+/* Listens itself, to misbehave. */
+static inline int listen_raw(unsigned *port)
+{
+    struct sockaddr_in a;
+    socklen_t len = sizeof a;
+    struct err e;
+    int fd = http_listen("127.0.0.1:0", &e);
+
+    assert_true(fd >= 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+static inline int accept_raw(struct rig *r, int fd)
+{
+    int c = -1;
+
+    for (int i = 0; i < 1000 && c < 0; i++) {
+        event_base_loop(r->base, EVLOOP_NONBLOCK);
+        c = accept(fd, NULL, NULL);
+        usleep(500);
+    }
+    assert_true(c >= 0);
+    return c;
+}
+
+/* Reads until something is there, and says how much. */
+static inline size_t read_raw(struct rig *r, int c)
+{
+    char in[4096];
+    ssize_t n = -1;
+
+    for (int i = 0; i < 1000 && n <= 0; i++) {
+        event_base_loop(r->base, EVLOOP_NONBLOCK);
+        n = recv(c, in, sizeof in, MSG_DONTWAIT);
+        usleep(500);
+    }
+    assert_true(n > 0);
+    return (size_t)n;
+}
+
+/* All tests against each client; how many failed. */
+static inline int rig_run(const struct CMUnitTest *tests, size_t n)
+{
+    static const struct upstream_client *const clients[] = {&upstream_plain,
+                                                            &upstream_curl};
+    int failed = 0;
+
+    for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
+        rig_client = clients[i];
+        failed +=
+            _cmocka_run_group_tests(rig_client->name, tests, n, NULL, NULL);
+    }
+    return failed;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What upstream.c (loop, sockets, timers, life of a call) and
- * upstream_call.c (one call's options, answer and result) share.  For
- * nobody else.
+ * What curl_client.c (loop, sockets, timers, life of a call) and curl_call.c
+ * (one call's options, answer and result) share: upstream.h over libcurl's
+ * multi_socket interface.  For nobody else.
  *
  *   start -> STARTING --turn--> RUNNING --message, sweep--> DONE -> pool
  *                 \                 \
@@ -12,11 +12,11 @@
  * libcurl must not be entered from its own callbacks, so whatever they ask
  * for is put down and done when the turn ends (end_turn).
  */
-#ifndef WEIR_ROUTER_UPSTREAM_UPSTREAM_CALL_H
-#define WEIR_ROUTER_UPSTREAM_UPSTREAM_CALL_H
+#ifndef WEIR_ROUTER_UPSTREAM_CURL_CALL_H
+#define WEIR_ROUTER_UPSTREAM_CURL_CALL_H
 
 #include "base/buf.h"
-#include "router/upstream/upstream.h"
+#include "router/upstream/upstream_client.h"
 
 #include <curl/curl.h>
 
@@ -24,11 +24,12 @@ struct event;
 
 enum call_state { CALL_POOLED, CALL_STARTING, CALL_RUNNING, CALL_DROPPED };
 
-struct upstream_call {
-    struct upstream *u;                /* (borrowed) */
-    CURL *easy;                        /* (owned) */
-    struct upstream_call *prev, *next; /* in live; pool uses next */
-    struct upstream_call *todo;        /* in the list of the turn */
+struct curl_call {
+    struct upstream_call base;
+    struct curl_client *u;         /* (borrowed) */
+    CURL *easy;                    /* (owned) */
+    struct curl_call *prev, *next; /* in live; pool uses next */
+    struct curl_call *todo;        /* in the list of the turn */
     struct upstream_events ev;
     enum call_state state;
     bool in_todo, resume;
@@ -59,11 +60,11 @@ struct upstream_call {
 
 struct sock;
 
-struct upstream {
+struct curl_client {
     struct event_base *base; /* (borrowed) */
     CURLM *multi;
     struct event *timer, *sweep, *turn; /* (owned) */
-    struct upstream_call *live, *pool, *todo;
+    struct curl_call *live, *pool, *todo;
     size_t n_live, n_pool;
     struct sock **socks; /* (owned) [n_socks], by descriptor */
     size_t n_socks;
@@ -75,18 +76,19 @@ struct upstream {
     bool sweeping;      /* the sweep event is set */
 };
 
-MUST_USE struct upstream_call *call_new(struct upstream *u, struct err *e);
-void call_free(struct upstream_call *c);
+MUST_USE struct curl_call *call_new(struct curl_client *u, struct err *e);
+void call_free(struct curl_call *c);
 /* Sets the handle to the request, clears what the last one left. */
-MUST_USE bool call_prepare(struct upstream_call *c,
+MUST_USE bool call_prepare(struct curl_call *c,
                            const struct upstream_request *r, struct err *e);
+/* upstream_header */
+struct span call_header(const struct upstream_call *base, const char *name);
 /* Fills a result from the handle, after its end or ours. */
-void call_result(struct upstream_call *c, CURLcode code,
-                 struct upstream_result *r);
+void call_result(struct curl_call *c, CURLcode code, struct upstream_result *r);
 
-/* upstream.c: libcurl opens and closes its connections through us. */
-curl_socket_t upstream_open_socket(void *u, curlsocktype purpose,
-                                   struct curl_sockaddr *a);
-int upstream_close_socket(void *u, curl_socket_t fd);
+/* curl_client.c: libcurl opens and closes its connections through us. */
+curl_socket_t curl_client_open(void *u, curlsocktype purpose,
+                               struct curl_sockaddr *a);
+int curl_client_close(void *u, curl_socket_t fd);
 
 #endif

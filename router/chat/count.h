@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts of a conversation's tokens, before it is sent: estimates. */
+/* Counts of a conversation's tokens, before it is sent. */
 #ifndef WEIR_ROUTER_CHAT_COUNT_H
 #define WEIR_ROUTER_CHAT_COUNT_H
 

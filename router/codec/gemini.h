@@ -116,6 +116,16 @@ void gemini_write_error(struct buf *out, int status, struct span message);
 
 /* The answers beside conversations. */
 void gemini_write_count(struct buf *out, int64_t tokens);
+/* The same conversation for :countTokens, of the Gemini API and of Vertex AI;
+ * what comes back. */
+MUST_USE bool gemini_count_write(const struct request *r,
+                                 const struct target *t, struct losses *l,
+                                 struct buf *out, struct err *e);
+MUST_USE bool vertex_count_write(const struct request *r,
+                                 const struct target *t, struct losses *l,
+                                 struct buf *out, struct err *e);
+MUST_USE bool gemini_read_count(struct span body, int64_t *tokens,
+                                struct err *e);
 /* One entry of a list of models, {"name": "models/NAME", ...}. */
 void gemini_write_model(struct buf *out, struct span name,
                         const struct model *of);

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "router/codec/anthropic.h"
+#include "router/codec/gemini.h"
+
 /* Facts of paths and headers: the providers' API references. */
 enum form {
     OPENAI,
@@ -46,6 +49,9 @@ static const struct provider_form forms[] = {
     [ANTHROPIC] = {.dialect = "anthropic",
                    .path = "/v1/messages",
                    .stream_path = "/v1/messages",
+                   .count_path = "/v1/messages/count_tokens",
+                   .count_write = anthropic_count_write,
+                   .count_read = anthropic_read_count,
                    .auth_header = "x-api-key",
                    .auth_prefix = "",
                    .version_header = "anthropic-version",
@@ -55,6 +61,9 @@ static const struct provider_form forms[] = {
         {.dialect = "anthropic",
          .path = "/publishers/anthropic/models/{model}:rawPredict",
          .stream_path = "/publishers/anthropic/models/{model}:streamRawPredict",
+         .count_path = "/publishers/anthropic/models/count-tokens:rawPredict",
+         .count_write = anthropic_count_write,
+         .count_read = anthropic_read_count,
          .auth_header = "authorization",
          .auth_prefix = "Bearer ",
          .body_version = "\"anthropic_version\":\"vertex-2023-10-16\"",
@@ -63,6 +72,9 @@ static const struct provider_form forms[] = {
     [GEMINI] = {.dialect = "gemini",
                 .path = "/models/{model}:generateContent",
                 .stream_path = "/models/{model}:streamGenerateContent?alt=sse",
+                .count_path = "/models/{model}:countTokens",
+                .count_write = gemini_count_write,
+                .count_read = gemini_read_count,
                 .auth_header = "x-goog-api-key",
                 .auth_prefix = "",
                 .lends = LENT},
@@ -70,6 +82,9 @@ static const struct provider_form forms[] = {
                 .path = "/publishers/google/models/{model}:generateContent",
                 .stream_path = "/publishers/google/models/"
                                "{model}:streamGenerateContent?alt=sse",
+                .count_path = "/publishers/google/models/{model}:countTokens",
+                .count_write = vertex_count_write,
+                .count_read = gemini_read_count,
                 .auth_header = "authorization",
                 .auth_prefix = "Bearer ",
                 .takes_account = true,

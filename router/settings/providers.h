@@ -5,7 +5,7 @@
 #define WEIR_ROUTER_SETTINGS_PROVIDERS_H
 
 #include "base/span.h"
-#include "models/registry.h"
+#include "router/codec/codec.h"
 
 /* How an API is addressed.  Paths stand behind base_url; {model} and
  * {version} are put in. */
@@ -19,8 +19,13 @@ struct provider_form {
     const char *version;        /* what is sent where nothing is configured */
     const char *body_version;   /* a member that stands in the body in the
                                    model's place, or NULL */
-    bool takes_account;         /* Google service accounts sign in */
-    uint32_t lends; /* capabilities that its codec gives to any model */
+    /* Where and how tokens are counted before they are sent, or NULL. */
+    const char *count_path;
+    bool (*count_write)(const struct request *r, const struct target *t,
+                        struct losses *l, struct buf *out, struct err *e);
+    bool (*count_read)(struct span body, int64_t *tokens, struct err *e);
+    bool takes_account; /* Google service accounts sign in */
+    uint32_t lends;     /* capabilities that its codec gives to any model */
 };
 
 struct known_provider {

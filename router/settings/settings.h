@@ -95,6 +95,7 @@ struct model_settings {
     const char *url, *stream_url; /* where it is called */
     const char *responses_url;    /* likewise in the Responses API, or NULL */
     const char *embeddings_url;   /* or NULL: its provider has none */
+    const char *count_url;        /* of tokens; or NULL, likewise */
 };
 
 struct plan_settings {

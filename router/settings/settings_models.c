@@ -301,19 +301,24 @@ static const char *model_url(struct settings *s, const struct model_settings *m,
     return fill(&s->arena, base, path, holes);
 }
 
+/* NULL path: there is none. */
+static bool set_url(struct settings *s, const struct model_settings *m,
+                    const char *path, const char **url)
+{
+    *url = path ? model_url(s, m, path) : NULL;
+    return *url || !path;
+}
+
 static bool set_urls(struct settings *s, struct model_settings *m)
 {
     const struct provider_form *f = m->at->form;
+    const char *responses = m->at->responses ? f->responses_path : NULL;
 
-    m->url = model_url(s, m, f->path);
-    m->stream_url = model_url(s, m, f->stream_path);
-    if (m->at->responses && f->responses_path)
-        m->responses_url = model_url(s, m, f->responses_path);
-    if (f->embeddings_path)
-        m->embeddings_url = model_url(s, m, f->embeddings_path);
-    return m->url && m->stream_url &&
-           (m->responses_url || !m->at->responses || !f->responses_path) &&
-           (m->embeddings_url || !f->embeddings_path);
+    return set_url(s, m, f->path, &m->url) &&
+           set_url(s, m, f->stream_path, &m->stream_url) &&
+           set_url(s, m, responses, &m->responses_url) &&
+           set_url(s, m, f->embeddings_path, &m->embeddings_url) &&
+           set_url(s, m, f->count_path, &m->count_url);
 }
 
 static bool write_json_name(struct settings *s, struct model_settings *m)

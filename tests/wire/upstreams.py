@@ -63,7 +63,7 @@ KEYS = {e: account(e) for e in tokens}
 up = {n: Provider(d) for n, d in {
     "openai": "openai", "azure": "openai", "vertex": "gemini", "claude": "anthropic",
     "denied": "gemini", "bedrock": "bedrock", "bearer": "bedrock", "cohere": "cohere",
-    "responses": "responses"}.items()}
+    "responses": "responses", "anthropic": "anthropic", "gemini": "gemini"}.items()}
 
 
 def url(name, path=""):
@@ -83,6 +83,8 @@ providers:
   bedrock: {{base_url: {url("bedrock")}, region: eu-central-1}}
   bearer: {{like: bedrock, base_url: {url("bearer")}, api_key: {KEY}}}
   cohere: {{base_url: {url("cohere", "/v2")}, api_key: {KEY}}}
+  anthropic: {{base_url: {url("anthropic")}, api_key: {KEY}}}
+  gemini: {{base_url: {url("gemini", "/v1beta")}, api_key: {KEY}}}
   responses: {{dialect: responses, base_url: {url("responses", "/v1")}, api_key: {KEY}}}
 models:
   m-openai: {{provider: openai, name: gpt-4o-mini}}
@@ -92,6 +94,8 @@ models:
   m-azure: {{provider: azure, name: gpt4o deploy, like: gpt-4o}}
   m-vertex: {{provider: vertex, name: gemini-2.5-flash}}
   m-claude: {{provider: claude, name: claude-sonnet-4-5@20250929, like: claude-sonnet-4-5}}
+  m-anthropic: {{provider: anthropic, name: claude-haiku-4-5}}
+  m-gemini: {{provider: gemini, name: gemini-2.5-flash}}
   m-denied: {{provider: denied, name: gemini-2.5-flash}}
   m-bedrock: {{provider: bedrock, name: "us.anthropic.claude-haiku-4-5-20251001-v1:0",
               like: claude-haiku-4-5}}
@@ -310,13 +314,67 @@ def a_failing_embedder_is_replaced_by_the_same_model_only():
     same((r.status, r.getheader("x-weir-arm")), (200, "embed-azure"))
 
 
+COUNTS = {"anthropic": {"input_tokens": 4711}, "gemini": {"totalTokens": 4711}}
+Provider.count = lambda self, s: s.sendall(reply(COUNTS[self.dialect]))
+Provider.count_fails = lambda self, s: s.sendall(reply(ERROR[self.dialect], "400 Bad Request"))
+Provider.count_odd = lambda self, s: s.sendall(reply({"tokens": "many"}))
+
+
+def count(client, model, play):
+    body = request(client, play, tools=True)
+    if client == "anthropic":
+        del body["max_tokens"]
+        r = post("/v1/messages/count_tokens", dict(body, model=model), HEADERS[client])
+        return r, json.loads(r.read())["input_tokens"]
+    r = post(f"/v1beta/models/{model}:countTokens", {"generateContentRequest": body})
+    return r, json.loads(r.read())["totalTokens"]
+
+
+def tokens_are_counted_by_the_provider_that_can_and_estimated_elsewhere():
+    for c in ("anthropic", "gemini"):
+        for model in ("m-anthropic", "m-gemini", "m-vertex", "m-claude"):
+            r, n = count(c, model, "count")
+            same((c, model, r.status, n, r.getheader("x-weir-count")),
+                 (c, model, 200, 4711, "provider"))
+        for model in ("m-openai", "m-bedrock", "m-cohere"):
+            r, n = count(c, model, "count")
+            same((c, model, r.status, r.getheader("x-weir-count")), (c, model, 200, "estimate"))
+            assert 20 < n < 200, n
+        for play in ("count_fails", "count_odd"):
+            for model in ("m-anthropic", "m-gemini"):
+                r, n = count(c, model, play)
+                same((r.status, r.getheader("x-weir-count")), (200, "estimate"))
+                assert 20 < n < 200, n
+    count("gemini", "m-anthropic", "count")
+    line, head, body = last("anthropic")
+    same((line, head["x-api-key"]), ("POST /v1/messages/count_tokens HTTP/1.1", KEY))
+    same(sorted(json.loads(body)), ["messages", "model", "system", "tools"])
+    count("anthropic", "m-gemini", "count")
+    line, head, body = last("gemini")
+    same(line, "POST /v1beta/models/gemini-2.5-flash:countTokens HTTP/1.1")
+    sent = json.loads(body)["generateContentRequest"]
+    same((sent["model"], sent["systemInstruction"]["parts"][0]["text"], "tools" in sent),
+         ("models/gemini-2.5-flash", "Be brief.", True))
+    count("anthropic", "m-vertex", "count")
+    line, head, body = last("vertex")
+    same(line, "POST /v1/projects/proj-1/locations/europe-west4/publishers/google/models/"
+         "gemini-2.5-flash:countTokens HTTP/1.1")
+    same(sorted(json.loads(body)), ["contents", "generationConfig", "systemInstruction", "tools"])
+    count("anthropic", "m-claude", "count")
+    line, head, body = last("claude")
+    same((line, json.loads(body)["model"]),
+         ("POST /v1/projects/proj-1/locations/europe-west4/publishers/anthropic/models/"
+          "count-tokens:rawPredict HTTP/1.1", "claude-sonnet-4-5@20250929"))
+
+
 TESTS = [
     a_service_account_signs_in_once_for_all_that_wait_and_is_renewed_early,
     vertex_has_project_and_location_in_the_path,
     an_account_that_is_refused_is_an_attempt_that_failed,
     azure_has_its_deployment_and_version_in_the_path_and_its_key_in_api_key,
     bedrock_gets_signatures_over_the_very_bytes_with_keys_of_the_environment,
-    bedrock_takes_a_bearer_key_too, an_earlier_response_is_only_asked_of_who_holds_it,
+    bedrock_takes_a_bearer_key_too,
+    tokens_are_counted_by_the_provider_that_can_and_estimated_elsewhere, an_earlier_response_is_only_asked_of_who_holds_it,
     embeddings_go_through_and_are_priced,
     embeddings_are_only_made_by_models_that_make_them_and_by_one,
     a_failing_embedder_is_replaced_by_the_same_model_only,

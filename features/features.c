@@ -80,17 +80,18 @@ static void add_words(struct features_scratch *s)
 
     grams_clear(&s->grams, 2 * w->n_tokens + OPENING_MAX);
     for (uint32_t i = 0; i < w->n_tokens; i++)
-        grams_add(&s->grams, term_index(w->tokens[i].hash, NS_WORD));
-    s->view.tokens.distinct = s->grams.n;
+        grams_put(&s->grams, term_index(w->tokens[i].hash, NS_WORD));
+    s->view.tokens.distinct = grams_count(&s->grams);
     for (uint32_t i = 1; i < w->n_tokens; i++) {
-        if (!w->tokens[i].apart)
-            grams_add(&s->grams, term_index(pair_hash(w, i), NS_PAIR));
+        grams_put(&s->grams, term_index(pair_hash(w, i), NS_PAIR));
+        s->grams.n_list -= w->tokens[i].apart;
     }
     for (unsigned n = 1; n <= OPENING_MAX; n++) {
         index = opening_index(w, n);
         if (index)
-            grams_add(&s->grams, index);
+            grams_put(&s->grams, index);
     }
+    grams_count(&s->grams);
 }
 
 /* ---- identities ---- */

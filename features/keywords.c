@@ -195,33 +195,45 @@ static inline bool maybe(const struct keywords *k, uint64_t hash)
     return k->maybe[hash >> 56] >> (hash >> 50 & 63) & 1;
 }
 
-static void count(const struct keywords *k, uint64_t hash, uint32_t *counts)
+static void count(const struct keywords *k, const uint64_t *hashes, uint32_t n,
+                  uint32_t *counts)
 {
-    uint64_t found = look_up(k, hash);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t found = look_up(k, hashes[i]);
 
-    for (; found; found &= found - 1)
-        counts[__builtin_ctzll(found)]++;
+        for (; found; found &= found - 1)
+            counts[__builtin_ctzll(found)]++;
+    }
 }
 
+/* First what may be a phrase, without a branch; few are looked up. */
 void keywords_count(const struct keywords *k, const struct words *w,
                     uint32_t *counts)
 {
+    enum { ROOM = 256, A_TOKEN = 3 };
     uint64_t one = 0, two = 0; /* chains that end in the token before */
+    uint64_t found[ROOM + A_TOKEN];
+    uint32_t n = 0;
 
     for (uint32_t i = 0; i < w->n_tokens; i++) {
         const struct token *t = &w->tokens[i];
         uint64_t pair = words_chain(one, t->hash);
         uint64_t three = words_chain(two, t->hash);
 
-        if (maybe(k, t->hash))
-            count(k, t->hash, counts);
-        if (maybe(k, pair) && !t->apart)
-            count(k, pair, counts);
-        if (maybe(k, three) && !t->apart)
-            count(k, three, counts);
+        found[n] = t->hash;
+        n += maybe(k, t->hash);
+        found[n] = pair;
+        n += maybe(k, pair) & !t->apart;
+        found[n] = three;
+        n += maybe(k, three) & !t->apart;
         one = t->hash;
         two = pair;
+        if (n >= ROOM) {
+            count(k, found, n, counts);
+            n = 0;
+        }
     }
+    count(k, found, n, counts);
 }
 
 const char *keywords_group(unsigned i)

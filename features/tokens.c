@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "features/tokens.h"
 
-#include "features/eight.h"
+#include "features/lanes.h"
 
 /* Tokens in units of 1/1024. */
 enum {
@@ -118,38 +118,7 @@ static inline void add_byte(struct sum *s, char byte, uint32_t before)
 }
 
 /* Sixteen bytes of ASCII at a time: the same by counting. */
-typedef signed char lanes __attribute__((vector_size(16)));
-
 enum { LANE_MAX = 127 }; /* additions of 1 that a lane has room for */
-
-static inline lanes load16(const char *p)
-{
-    lanes v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-/* All ones where so; bytes beyond ASCII are negative. */
-static inline lanes letters(lanes v)
-{
-    lanes low = v | 32;
-
-    return (low >= 'a') & (low <= 'z');
-}
-
-static inline lanes digits(lanes v)
-{
-    return (v >= '0') & (v <= '9');
-}
-
-static inline bool beyond_ascii(lanes v)
-{
-    uint64_t half[2];
-
-    memcpy(half, &v, sizeof half);
-    return (half[0] | half[1]) & EIGHT_TOPS;
-}
 
 static uint32_t total(lanes v) /* of counts below zero */
 {
@@ -168,17 +137,17 @@ static const char *add_ascii(struct sum *s, const char *p, const char *end)
           number = {0};
 
     for (int i = 0; i < LANE_MAX && end - p >= 16; i++, p += 16) {
-        lanes v = load16(p), before = load16(p - 1);
-        lanes is_letter = letters(v), is_digit = digits(v);
+        lanes v = lanes_load(p), before = lanes_load(p - 1);
+        lanes is_letter = lanes_letters(v), is_digit = lanes_digits(v);
 
-        if (beyond_ascii(v))
+        if (lanes_bits(v))
             break;
         letter += is_letter;
         digit += is_digit;
         seen += (v > ' ') & (v < 127);
         line += v == '\n';
-        word += is_letter & ~letters(before);
-        number += is_digit & ~digits(before);
+        word += is_letter & ~lanes_letters(before);
+        number += is_digit & ~lanes_digits(before);
     }
     s->cost += (uint64_t)total(letter) * LETTER +
                (uint64_t)total(digit) * DIGIT + (uint64_t)total(line) * LINE +
@@ -201,7 +170,7 @@ static uint64_t estimate(struct span text)
             add_byte(&s, *p, before);
             before = cost[(unsigned char)*p] & ~(uint32_t)COST;
         }
-        if (end - p < 64 || beyond_ascii(load16(p)))
+        if (end - p < 64 || lanes_bits(lanes_load(p)))
             continue;
         p = add_ascii(&s, p, end);
         before = cost[(unsigned char)p[-1]] & ~(uint32_t)COST;

@@ -203,14 +203,13 @@ void view_tokens(struct token_stats *out, const struct words *w)
     for (uint32_t i = 0; i < w->n_tokens; i++) {
         const struct token *k = &w->tokens[i];
 
-        if (k->kind == TOKEN_SIGN)
-            continue;
-        t.words++;
-        t.letters += k->len;
-        t.n_long += k->len > 9;
-        t.n_short += k->len == 1;
-        if (k->len > t.longest)
-            t.longest = k->len;
+        uint32_t len = k->kind == TOKEN_SIGN ? 0 : k->len;
+
+        t.words += len > 0;
+        t.letters += len;
+        t.n_long += len > 9;
+        t.n_short += len == 1;
+        t.longest = len > t.longest ? len : t.longest;
         if (k->kind == TOKEN_NUMBER)
             number_token(&t, words_text(w, k));
     }

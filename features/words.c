@@ -2,17 +2,19 @@
 #include "features/words.h"
 
 #include "base/utf8.h"
-#include "features/eight.h"
+#include "features/block.h"
 
 #include <string.h>
 #include <utf8proc.h>
 
 /* ---- hashing ---- */
 
-/* fold has 64 bytes behind its end: whole words may be loaded. */
+#define HASH_SEED 0x2545f4914f6cdd1dULL
+
+/* fold has 256 bytes behind its end: whole words may be loaded. */
 static inline uint64_t hash(const char *p, size_t n)
 {
-    uint64_t h = 0x2545f4914f6cdd1dULL + n;
+    uint64_t h = HASH_SEED + n;
 
     for (; n > 8; n -= 8, p += 8)
         h = words_stir(h ^ eight_load(p));
@@ -108,29 +110,6 @@ static const char *within_fold(const struct words *w, const char *p,
     return (size_t)(end - p) < room ? end : p + room;
 }
 
-/*
- * Eight bytes of text at a time: which are letters or digits, up to the first
- * that is not; folded to lower case and stored whole (what is behind the run
- * is overwritten by the next store).  Returns the run's length.
- */
-static inline unsigned fold8(const char *p, char *out, uint32_t *upper,
-                             uint32_t *digits)
-{
-    uint64_t raw = eight_load(p), x = raw & ~EIGHT_TOPS;
-    uint64_t capital = eight_between(x, 'A', 'Z');
-    uint64_t digit = eight_between(x, '0', '9');
-    uint64_t other =
-        ~(capital | digit | eight_between(x, 'a', 'z')) & EIGHT_TOPS;
-    uint64_t run;
-
-    other |= raw & EIGHT_TOPS;
-    run = other ? (other & -other) - 1 : ~0ULL; /* the bits before it */
-    eight_store(out, x | capital >> 2);
-    *upper += eight_count(capital & run);
-    *digits += eight_count(digit & run);
-    return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
-}
-
 static unsigned fold1(const char *p, char *out, uint32_t *upper,
                       uint32_t *digits)
 {
@@ -148,18 +127,12 @@ static unsigned fold1(const char *p, char *out, uint32_t *upper,
 static const char *ascii_word(struct words *w, const char *p, const char *end)
 {
     uint32_t upper = 0, digits = 0;
-    unsigned n = 8;
 
     if (!w->open || w->kind != TOKEN_WORD)
         open_token(w, TOKEN_WORD);
     flush(w);
     end = within_fold(w, p, end);
-    while (n == 8 && end - p >= 8) {
-        n = fold8(p, w->fold + w->n_fold, &upper, &digits);
-        w->n_fold += n;
-        p += n;
-    }
-    for (n = n == 8; n == 1 && p < end; p += n, w->n_fold += n)
+    for (unsigned n = 1; n == 1 && p < end; p += n, w->n_fold += n)
         n = fold1(p, w->fold + w->n_fold, &upper, &digits);
     w->digits += digits;
     w->counts.upper += upper;
@@ -351,6 +324,146 @@ static const char *wide(struct words *w, const char *p, const char *end)
     return p + len;
 }
 
+/* ---- ASCII, 64 bytes at a time ---- */
+
+/* Eight bytes of ASCII in lower case. */
+static inline uint64_t lower8(uint64_t x)
+{
+    return x | eight_between(x, 'A', 'Z') >> 2;
+}
+
+/* The first min(len, 16) bytes at p in lower case, zeros behind them. */
+static inline void load_lower(const char *p, unsigned len, uint64_t x[2])
+{
+    static const unsigned char keep[32] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}; /* and zeros */
+    const char *mask = (const char *)keep + 16 - (len < 16 ? len : 16);
+
+    x[0] = lower8(eight_load(p) & eight_load(mask));
+    x[1] = lower8(eight_load(p + 8) & eight_load(mask + 8));
+}
+
+/*
+ * A token of len <= BLOCK_BYTES bytes of ASCII at p, behind which 15 bytes
+ * may be read, folded to `to`; its hash.  Up to 16 bytes, of which most
+ * tokens are, without a branch.
+ */
+static inline uint64_t put_ascii(char *to, const char *p, unsigned len)
+{
+    uint64_t x[2], one, two, is_long = 0 - (uint64_t)(len > 8);
+
+    load_lower(p, len, x);
+    eight_store(to, x[0]);
+    eight_store(to + 8, x[1]);
+    one = words_stir((HASH_SEED + len) ^ x[0]);
+    two = words_stir(one ^ x[1]);
+    if (len <= 16)
+        return words_stir(one ^ ((one ^ two) & is_long));
+    for (unsigned i = 16; i < len; i += 16) {
+        load_lower(p + i, len - i, x);
+        eight_store(to + i, x[0]);
+        eight_store(to + i + 8, x[1]);
+    }
+    return hash(to, len);
+}
+
+static inline bool all_digits(const struct block *b, unsigned from, unsigned n)
+{
+    return (b->digit >> from & 1) && (~b->digit >> from & block_first(n)) == 0;
+}
+
+/* The tokens of the block's first n bytes, of which none is beyond ASCII and
+ * the last ends a token. */
+static void block_tokens(struct words *w, const struct block *b, const char *p,
+                         unsigned n)
+{
+    uint64_t seen = block_first(n) & ~b->blank;
+    uint64_t word = b->word & seen, line = b->line & seen;
+    uint64_t on = (word & word << 1) | (line & line << 1); /* goes on */
+    uint64_t first = seen & ~on, last = seen & ~(on >> 1);
+    struct token *t = w->tokens + w->n_tokens, *begin = t;
+    uint32_t at = w->n_fold;
+
+    for (; first; first &= first - 1, last &= last - 1, t++) {
+        unsigned i = (unsigned)__builtin_ctzll(first);
+        unsigned len = (unsigned)__builtin_ctzll(last) - i + 1;
+
+        w->counts.sign[(unsigned char)p[i]]++; /* signs alone are kept */
+        t->hash = put_ascii(w->fold + at, p + i, len);
+        t->at = at;
+        t->len = (uint16_t)len;
+        t->kind = word >> i & 1 ? TOKEN_WORD : TOKEN_SIGN;
+        t->apart = 0;
+        if (all_digits(b, i, len))
+            t->kind = TOKEN_NUMBER;
+        at += len;
+    }
+    if (t > begin) {
+        begin->apart = w->apart;
+        w->apart = 0;
+    }
+    w->n_tokens += (uint32_t)(t - begin);
+    w->n_fold = at;
+}
+
+static void block_count(struct word_counts *c, const struct block *b,
+                        unsigned n, bool gap_behind)
+{
+    uint64_t in = block_first(n), gap = b->gap >> 1;
+
+    gap = (gap & ~(1ULL << (n - 1))) | (uint64_t)gap_behind << (n - 1);
+    c->upper += block_ones(b->upper & in);
+    c->digits += block_ones(b->digit & in);
+    c->spaces += block_ones(b->blank & in);
+    c->ends += block_ones(b->end & gap & in);
+}
+
+/* How many of the block's bytes, of which `size` are text, can be taken as
+ * whole tokens of ASCII; ends: the text ends with them. */
+static unsigned block_whole(const struct block *b, unsigned size, bool ends)
+{
+    unsigned n = b->wide ? (unsigned)__builtin_ctzll(b->wide) : BLOCK_BYTES;
+    uint64_t breaks;
+
+    if (n >= size && ends)
+        return size;
+    n = n < size ? n : size;
+    breaks = block_first(n) & ~(b->word | b->line);
+    return breaks ? BLOCK_BYTES - (unsigned)__builtin_clzll(breaks) : 0;
+}
+
+/*
+ * Takes what it can of the next 64 bytes: whole tokens of ASCII, while no
+ * token is open and the room for tokens is not near its end.  Returns where
+ * it came to; p: nothing, the general way must go on.
+ */
+static const char *ascii_block(struct words *w, const char *p, const char *end)
+{
+    enum { BEHIND = 16 }; /* bytes that put_ascii may read behind a token */
+    char copy[BLOCK_BYTES + BEHIND];
+    size_t left = (size_t)(end - p);
+    unsigned size = left < BLOCK_BYTES ? (unsigned)left : BLOCK_BYTES, n;
+    const char *from = p;
+    struct block b;
+
+    if (w->open || w->n_tokens + BLOCK_BYTES >= w->limit ||
+        w->n_fold + BLOCK_BYTES >= WORDS_FOLD_MAX)
+        return p;
+    if (left < sizeof copy) {
+        memset(copy, ' ', sizeof copy);
+        memcpy(copy, p, left);
+        from = copy;
+    }
+    block_read(&b, from);
+    n = block_whole(&b, size, size == left);
+    if (n == 0)
+        return p;
+    block_tokens(w, &b, from, n);
+    block_count(&w->counts, &b, n, (unsigned char)from[n] <= ' ');
+    return p + n;
+}
+
 /* ---- a piece of text ---- */
 
 static const char *ascii_other(struct words *w, const char *p, const char *end,
@@ -370,6 +483,27 @@ static const char *ascii_other(struct words *w, const char *p, const char *end,
     return p + 1;
 }
 
+static const char *step(struct words *w, const char *p, const char *end)
+{
+    unsigned char c = (unsigned char)*p;
+    enum ascii class;
+
+    if (c >= 0x80)
+        return wide(w, p, end);
+    class = (enum ascii)ascii_class[c];
+    return class == A_WORD ? ascii_word(w, p, end)
+                           : ascii_other(w, p, end, class);
+}
+
+/* Blocks count a token by its first byte, of whatever kind it is. */
+static void keep_signs(struct word_counts *c)
+{
+    for (unsigned i = 0; i < sizeof ascii_class; i++) {
+        if (ascii_class[i] == A_WORD)
+            c->sign[i] = 0;
+    }
+}
+
 void words_add(struct words *w, struct span text, uint32_t limit)
 {
     const char *p = text.ptr, *end = p + text.len;
@@ -378,18 +512,12 @@ void words_add(struct words *w, struct span text, uint32_t limit)
     w->apart = 1;
     w->counts.bytes += (uint32_t)text.len;
     while (p < end && !full(w)) {
-        unsigned char c = (unsigned char)*p;
-        enum ascii class;
+        const char *to = ascii_block(w, p, end);
 
-        if (c >= 0x80) {
-            p = wide(w, p, end);
-            continue;
-        }
-        class = (enum ascii)ascii_class[c];
-        p = class == A_WORD ? ascii_word(w, p, end)
-                            : ascii_other(w, p, end, class);
+        p = to > p ? to : step(w, p, end);
     }
     close_token(w);
+    keep_signs(&w->counts);
 }
 
 void words_clear(struct words *w)

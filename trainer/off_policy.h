@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a policy would have given on requests that another one served: off-
+ * policy estimates from a log with propensities (docs/evaluation.md).
+ *
+ *   IPS    mean of w r,  w = target(chosen) / propensity(chosen)
+ *   SNIPS  sum of w r by sum of w
+ *   DR     mean of  sum_a target(a) m(a)  +  w (r - m(chosen))
+ *
+ * r is what was observed (a cost, or a score), m(a) what a model expected of
+ * each arm.  Where the target takes arms that the log never took on such a
+ * request, only the model speaks: that share is told (`unseen`), and the
+ * model is first scaled, arm by arm, to what was observed of it.
+ */
+#ifndef WEIR_TRAINER_OFF_POLICY_H
+#define WEIR_TRAINER_OFF_POLICY_H
+
+#include "base/err.h"
+#include "trainer/metrics.h"
+
+/* A log as arrays; rows [n], arms [n_arms], tables row by row.  All
+ * borrowed. */
+struct logged {
+    size_t n;
+    unsigned n_arms;
+    const uint8_t *chosen;   /* [n] arm that answered */
+    const double *reward;    /* [n] observed; NAN: not known, row left out */
+    const float *propensity; /* [n * n_arms] of every arm */
+    const double *expected;  /* [n * n_arms] the model's; NAN: none */
+    const uint64_t *group;   /* [n] rows that belong together */
+};
+
+/* One estimate with its 95 % interval. */
+struct estimate {
+    double value, lo, hi;
+};
+
+struct off_policy {
+    size_t n;         /* rows that could be used */
+    size_t matched;   /* rows whose arm the target takes */
+    double effective; /* sample size: (sum w)^2 / sum w^2 */
+    double most;      /* the largest weight */
+    double unseen;    /* share of the target's choices that the log could
+                         not have made: only the model speaks there */
+    struct estimate ips, snips, dr; /* by request */
+};
+
+/* target: [n * n_arms] probabilities of the policy in question. */
+MUST_USE bool off_policy_estimate(const struct logged *l, const float *target,
+                                  uint64_t seed, struct off_policy *out,
+                                  struct err *e);
+
+/* The target that always takes `arm`; fills [n * n_arms]. */
+void off_policy_fixed(const struct logged *l, unsigned arm, float *target);
+
+/* Fewer effective rows carry no figure. */
+enum { OFF_POLICY_EFFECTIVE_MIN = 50 };
+
+#endif

@@ -8,6 +8,7 @@
 #include "router/cmd_check.h"
 #include "router/cmd_explain.h"
 #include "router/cmd_init.h"
+#include "router/cmd_keygen.h"
 #include "router/cmd_log.h"
 #include "router/cmd_models.h"
 #include "router/cmd_reload.h"
@@ -39,6 +40,7 @@ static const struct command commands[] = {
     {"serve", cmd_serve, "serve the routes of a configuration"},
     {"reload", cmd_reload, "make a running server load it again"},
     {"explain", cmd_explain, "say how a request would be routed, and why"},
+    {"keygen", cmd_keygen, "make a key for a client"},
     {"log", cmd_log, "check, repair, prune or export the outcome log"},
     {"import", cmd_import, "make a dataset from other programs' files"},
     {"export", cmd_export, "write a server's log as a dataset"},

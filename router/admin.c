@@ -95,15 +95,17 @@ void admin_metrics(struct worker *w, struct http_exchange *x)
     const struct router *r = w->router;
     struct buf out = worker_buf(w, ADMIN_BODY_MAX);
     struct span version = SPAN(WEIR_VERSION);
-    uint64_t open = 0, busy = 0;
+    uint64_t open = 0, busy = 0, waiting = 0;
 
     for (unsigned i = 0; i < r->n_workers; i++) {
         open += http_server_open(r->workers[i].http);
         busy += http_server_busy(r->workers[i].http);
+        waiting += r->workers[i].gate.queued;
     }
     set_log_metrics(r);
     metrics_set(r->metrics, METRIC_CONNECTIONS, NULL, open);
     metrics_set(r->metrics, METRIC_IN_FLIGHT, NULL, busy);
+    metrics_set(r->metrics, METRIC_WAITING, NULL, waiting);
     metrics_set(r->metrics, METRIC_WORKERS, NULL, r->n_workers);
     metrics_set(r->metrics, METRIC_START_TIME, NULL,
                 (uint64_t)(r->started_ms / 1000));

@@ -24,21 +24,23 @@ enum metric {
     METRIC_UPSTREAM_CALLS,    /* provider, status ("2xx", "none") */
     METRIC_UPSTREAM_ERRORS,   /* provider, kind */
     METRIC_UPSTREAM_CONNECTS, /* provider */
-    METRIC_FEEDBACK,          /* result */
-    METRIC_RELOADS,           /* result */
-    METRIC_REQUEST_SECONDS,   /* route; observed in microseconds */
-    METRIC_TTFT_SECONDS,      /* route; observed in microseconds */
-    METRIC_DECISION_SECONDS,  /* observed in nanoseconds */
-    METRIC_LOG_ROWS,          /* state; set */
-    METRIC_LOG_ERRORS,        /* set */
-    METRIC_LOG_QUEUED,        /* set */
-    METRIC_LOG_WAITING,       /* set */
-    METRIC_LOG_HEALTHY,       /* set; 0 or 1 */
-    METRIC_CONNECTIONS,       /* set */
-    METRIC_IN_FLIGHT,         /* set */
-    METRIC_WORKERS,           /* set */
-    METRIC_START_TIME,        /* set; seconds since 1970 */
-    METRIC_BUILD,             /* version; set, 1 */
+    METRIC_REFUSED,
+    METRIC_WAITING,
+    METRIC_FEEDBACK,         /* result */
+    METRIC_RELOADS,          /* result */
+    METRIC_REQUEST_SECONDS,  /* route; observed in microseconds */
+    METRIC_TTFT_SECONDS,     /* route; observed in microseconds */
+    METRIC_DECISION_SECONDS, /* observed in nanoseconds */
+    METRIC_LOG_ROWS,         /* state; set */
+    METRIC_LOG_ERRORS,       /* set */
+    METRIC_LOG_QUEUED,       /* set */
+    METRIC_LOG_WAITING,      /* set */
+    METRIC_LOG_HEALTHY,      /* set; 0 or 1 */
+    METRIC_CONNECTIONS,      /* set */
+    METRIC_IN_FLIGHT,        /* set */
+    METRIC_WORKERS,          /* set */
+    METRIC_START_TIME,       /* set; seconds since 1970 */
+    METRIC_BUILD,            /* version; set, 1 */
     METRIC_N,
 };
 

@@ -7,6 +7,7 @@
 #include "router/chat/chat.h"
 #include "router/chat/count.h"
 #include "router/chat/listing.h"
+#include "router/gate/gate.h"
 #include "router/problem.h"
 #include "router/router.h"
 
@@ -21,6 +22,7 @@ struct path {
                   const struct place *at);
     const struct dialect_ops *dialect; /* NULL: OpenAI's */
     bool stream;
+    bool open; /* answered without a key */
     enum access access;
 };
 
@@ -55,7 +57,7 @@ static const struct path rows[] = {
     {"POST", "/v1/weir/explain", .serve = admin_explain,
      .access = ACCESS_EXPLAIN},
     {"POST", "/v1/weir/reload", .serve = admin_reload, .access = ACCESS_RELOAD},
-    {"GET", "/healthz", .serve = admin_health},
+    {"GET", "/healthz", .serve = admin_health, .open = true},
     {"GET", "/metrics", .serve = admin_metrics, .access = ACCESS_METRICS},
 };
 
@@ -196,13 +198,20 @@ static void serve(struct worker *w, struct http_exchange *x,
 {
     struct place at = {.dialect = row->dialect, .stream = row->stream};
 
+    bool key = !row->open && row->access == ACCESS_ALL;
+
+    if (key && !gate_check(w, x, &at))
+        return;
     if (!row->speak) {
         row->serve(w, x);
         return;
     }
     if (name.len)
         at.name = paths_decode(name, http_arena(x));
-    row->speak(w, x, &at);
+    if (row->speak == chat_start)
+        gate_enter(w, x, &at);
+    else
+        row->speak(w, x, &at);
 }
 
 static void forbid(struct http_exchange *x, const struct path *row)
@@ -243,7 +252,8 @@ void paths_refused(struct worker *w, struct span path, int status,
 
     for (size_t i = 0; i < ROWS; i++) {
         if (rows[i].speak == chat_start && path_is(&rows[i], path, &name)) {
-            chat_refused(w, rows[i].dialect, status, why);
+            chat_refused(w, &(struct place){.dialect = rows[i].dialect}, status,
+                         why);
             return;
         }
     }

@@ -6,6 +6,7 @@
 #include "router/codec/dialect.h"
 #include "router/http/http.h"
 
+struct gate_pass;
 struct worker;
 
 /* What a path says of a client's request. */
@@ -13,6 +14,8 @@ struct place {
     const struct dialect_ops *dialect;
     struct span name; /* decoded: the model's, where the path has it */
     bool stream;      /* the path asks for a stream */
+    const struct gate_pass *pass; /* (arena) whose key; NULL: no keys are set */
+    uint64_t waited_ns;           /* before its turn came */
 };
 
 /* Finds the row of the exchange's path and method and calls its handler;

@@ -11,6 +11,9 @@ enum problem_kind {
     PROBLEM_NO_ARM,      /* 400: no arm can serve it */
     PROBLEM_UNSUPPORTED, /* 400: what no arm's dialect can carry */
     PROBLEM_CONTEXT,     /* 400: larger than every arm's window */
+    PROBLEM_NO_KEY,      /* 401: no key, or none that is known */
+    PROBLEM_KEY_ROUTE,   /* 403: the key may not ask for this */
+    PROBLEM_KEY_RATE,    /* 429: the key has used its minute */
     PROBLEM_FORBIDDEN,   /* 403 */
     PROBLEM_NOT_FOUND,   /* 404 */
     PROBLEM_NO_MODEL,    /* 404 */

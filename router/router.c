@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/resident.h"
+#include "router/gate/rate.h"
 #include "router/http/http.h"
 #include "router/reload.h"
 #include "router/worker.h"
@@ -166,7 +168,8 @@ static bool open_events(struct router *r, struct err *e)
     r->base = event_base_new();
     r->wake = r->base ? event_new(r->base, -1, EV_PERSIST, on_wake, r) : NULL;
     r->budgets = budget_book_new();
-    if (!r->wake || !r->budgets)
+    r->rates = rate_book_new();
+    if (!r->wake || !r->rates || !r->budgets)
         return err_set(e, ERR_MEMORY, "router: out of memory");
     return true;
 }
@@ -187,6 +190,10 @@ static bool open_all(struct router *r, struct err *e)
                   "reason=\"%s\" effect=\"reference arms are taken\"",
                   snapshot_unclassified(r->first));
     r->latest = snapshot_ref(r->first);
+    /* No core file and no debugger: keys would be in the one and seen by the
+     * other. */
+    if (!set->core_files && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return err_sys(e, "core_files: prctl");
     r->sessions = sessions_new(set->sessions.most, e);
     if (!r->sessions)
         return false;
@@ -365,6 +372,7 @@ void router_free(struct router *r)
     snapshot_unref(r->latest);
     snapshot_unref(r->first);
     budget_book_free(r->budgets);
+    rate_book_free(r->rates);
     sessions_free(r->sessions);
     cache_free(r->cache);
     if (r->wake)

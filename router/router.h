@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "router/gate/gate.h"
 #include "router/metrics.h"
 #include "router/outlog/outlog.h"
 #include "router/request_id.h"
@@ -28,6 +29,7 @@
 struct event;
 struct event_base;
 struct http_server;
+struct rate_book;
 struct reload_job;
 struct tokens;
 struct upstream;
@@ -50,6 +52,7 @@ struct worker {
     struct judge *judge;         /* (owned) */
     struct event *wake;          /* (owned) activated from other threads */
     struct event *timer;         /* (owned) drain's end */
+    struct gate gate;
     struct id_source ids;
     struct snapshot *snapshot;    /* (owned reference) */
     unsigned generation;          /* of it */
@@ -70,6 +73,7 @@ struct router {
     struct metrics *metrics;     /* (owned) */
     struct outlog *log;          /* (owned) or NULL */
     struct budget_book *budgets; /* (owned) */
+    struct rate_book *rates;     /* (owned) of inbound keys */
     struct sessions *sessions;   /* (owned) */
     struct cache *cache;         /* (owned) or NULL: none */
     struct worker *workers;      /* (owned) [n_workers] */

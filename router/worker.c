@@ -187,7 +187,7 @@ bool worker_init(struct worker *w, struct router *r, unsigned index, int fd,
         close(fd);
         return false;
     }
-    if (!open_http(w, fd, e))
+    if (!open_http(w, fd, e) || !gate_init(&w->gate, w, w->base, e))
         return false;
     w->upstream = upstream_new(w->base, (unsigned)l->upstream_connections, e);
     w->tokens = w->upstream ? tokens_new(w->upstream, e) : NULL;
@@ -231,6 +231,7 @@ void worker_free(struct worker *w)
         event_free(w->timer);
     if (w->ping)
         event_free(w->ping);
+    gate_free(&w->gate);
     if (w->base)
         event_base_free(w->base);
     judge_free(w->judge);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "router/gate/gate.h"
 
 static bool fail(struct ask *a, enum problem_kind kind)
 {
@@ -92,7 +93,37 @@ static bool read_body(struct ask *a, struct http_exchange *x)
     if (!wish_read(&a->wish, exchange_header, x, &e))
         return bad_request(a, arena, &e);
     a->request.task = a->wish.task;
+    if (a->place.pass)
+        a->request.key_name = a->place.pass->key;
     return true;
+}
+
+static bool key_may(const struct key_settings *k, const char *route)
+{
+    for (unsigned i = 0; i < k->routes.n; i++) {
+        if (!strcmp(k->routes.at[i], route))
+            return true;
+    }
+    return k->routes.n == 0;
+}
+
+/* A reload may have taken the key, or its routes, away. */
+static bool check_key(struct ask *a, const struct snapshot *s,
+                      struct arena *arena)
+{
+    const struct settings *set = snapshot_settings(s);
+    const char *route = a->route->set->item.name;
+    const struct key_settings *k;
+
+    if (!a->place.pass)
+        return true;
+    k = settings_key(set, a->place.pass->key);
+    if (k && key_may(k, route))
+        return true;
+    problem_set(&a->problem, PROBLEM_KEY_ROUTE, arena,
+                "this key may not ask for %s", route);
+    a->problem.param = "model";
+    return fail(a, PROBLEM_KEY_ROUTE);
 }
 
 bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
@@ -113,6 +144,8 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     a->route = snapshot_route(s, a->request.model);
     if (!a->route)
         return no_model(a, s, http_arena(x));
+    if (!check_key(a, s, http_arena(x)))
+        return false;
     brief.wish = a->wish;
     brief.sessions = w->router->sessions;
     brief.now_ms = clock_utc_ms();

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "router/chat/chat_parts.h"
+#include "router/gate/gate.h"
 
 const struct model_settings *chat_model(const struct chat *c)
 {
@@ -83,6 +84,8 @@ void chat_end(struct chat *c, int status)
     tokens_forget(&c->token);
     if (!recorded)
         chat_record(c, status);
+    gate_leave(c->worker, &c->ask.place,
+               (uint64_t)(c->answer.usage.input + c->answer.usage.output));
     chat_wait_end(c);
     chat_keep_end(c, NULL);
     if (c->sse_ready)
@@ -230,6 +233,7 @@ void chat_start(struct worker *w, struct http_exchange *x,
     if (!c) {
         problem_set(&p, PROBLEM_MEMORY, http_arena(x), "out of memory");
         problem_reply(x, at->dialect, &p);
+        gate_leave(w, at, 0);
         return;
     }
     c->ask.place = *at;
@@ -237,7 +241,7 @@ void chat_start(struct worker *w, struct http_exchange *x,
     c->x = x;
     c->arena = http_arena(x);
     c->arm = -1;
-    c->start_ns = clock_ns();
+    c->start_ns = clock_ns() - at->waited_ns;
     c->time_ms = clock_utc_ms();
     request_id_make(&w->ids, c->time_ms, c->id);
     c->snapshot = worker_snapshot(w);

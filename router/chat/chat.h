@@ -7,11 +7,12 @@
 
 struct worker;
 
+/* For gate.c, which has counted it: gate_leave() is called at its end. */
 void chat_start(struct worker *w, struct http_exchange *x,
                 const struct place *at);
 /* A chat request that was refused before it was whole has its row too. */
-void chat_refused(struct worker *w, const struct dialect_ops *dialect,
-                  int status, const char *why);
+void chat_refused(struct worker *w, const struct place *at, int status,
+                  const char *why);
 
 /* Pings to streams of the worker that have waited for long. */
 void chat_ping(struct worker *w);

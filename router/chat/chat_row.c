@@ -209,6 +209,9 @@ static void fill_request(const struct chat *c, struct outlog_row *row)
     row->route =
         a->route ? span_of(a->route->set->item.name) : a->request.model;
     row->dialect = span_of(a->dialect->name);
+    row->key_name = a->request.key_name;
+    if (a->place.waited_ns)
+        row->queue_us = (int64_t)(a->place.waited_ns / 1000);
     row->stream = a->request.params.stream;
     row->error = span_of(c->error);
     row->attempts = c->attempts;
@@ -254,8 +257,8 @@ void chat_write_row(struct chat *c, int status)
     worker_give_back(c->worker, &chat);
 }
 
-void chat_refused(struct worker *w, const struct dialect_ops *dialect,
-                  int status, const char *why)
+void chat_refused(struct worker *w, const struct place *at, int status,
+                  const char *why)
 {
     struct span labels[3] = {SPAN("none"), SPAN("none"),
                              metrics_status_class(status)};
@@ -269,7 +272,9 @@ void chat_refused(struct worker *w, const struct dialect_ops *dialect,
     row.time_ms = clock_utc_ms();
     request_id_make(&w->ids, row.time_ms, id);
     row.id = (struct span){id, REQUEST_ID_LEN};
-    row.dialect = span_of(dialect->name);
+    row.dialect = span_of(at->dialect->name);
+    if (at->pass)
+        row.key_name = at->pass->key;
     row.status = status;
     row.error = span_of(why);
     (void)outlog_push(w->router->log, &row);

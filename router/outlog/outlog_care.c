@@ -350,8 +350,7 @@ static bool prune_all(sqlite3 *h, const struct care_thin *how, uint64_t *rows,
     if (how->dry)
         return count_old(h, &how->keep, rows, e);
     do {
-        if (!prune_rows(h, &how->keep, clock_utc_ms(), OUTLOG_PRUNE_ROWS, &n,
-                        e))
+        if (!prune_rows(h, &how->keep, clock_utc_ms(), &n, e))
             return false;
         *rows += n;
     } while (n > 0);

@@ -237,7 +237,7 @@ enum db_step outlog_db_insert(struct outlog_db *db, enum outlog_kind kind,
 bool outlog_db_prune(struct outlog_db *db, const struct retention *r,
                      int64_t now_ms, uint64_t *n, struct err *e)
 {
-    return prune_rows(db->h, r, now_ms, OUTLOG_PRUNE_ROWS, n, e);
+    return prune_rows(db->h, r, now_ms, n, e);
 }
 
 bool outlog_db_since(struct outlog_db *db, int64_t time_ms, uint64_t *n,

@@ -11,8 +11,6 @@
 #include "router/outlog/outlog_prune.h"
 #include "router/outlog/outlog_table.h"
 
-enum { OUTLOG_PRUNE_ROWS = 512 }; /* in one transaction */
-
 struct outlog_db;
 
 enum db_step {

@@ -48,8 +48,9 @@ static bool remove_rows(struct sqlite3 *h, int64_t limit, unsigned most,
 }
 
 bool prune_rows(struct sqlite3 *h, const struct retention *r, int64_t now_ms,
-                unsigned most, uint64_t *n, struct err *e)
+                uint64_t *n, struct err *e)
 {
+    unsigned most = PRUNE_ROWS;
     int64_t limit;
     struct err ignored;
 
@@ -58,7 +59,7 @@ bool prune_rows(struct sqlite3 *h, const struct retention *r, int64_t now_ms,
         return false;
     if (limit <= 0)
         return true;
-    if (limit == INT64_MAX && most > ROWS_BY_SIZE)
+    if (limit == INT64_MAX)
         most = ROWS_BY_SIZE; /* not far below what was allowed */
     if (!sql_run(h, "BEGIN IMMEDIATE", e))
         return false;

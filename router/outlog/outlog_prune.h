@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+enum { PRUNE_ROWS = 512 };
+
 struct sqlite3;
 
 struct retention {
@@ -15,13 +17,12 @@ struct retention {
 };
 
 /*
- * Removes at most `most` rows with their labels, the oldest first, in one
+ * Removes at most PRUNE_ROWS rows with their labels, the oldest first, in one
  * transaction; *n of them.  None: nothing is left to be removed.
  * Freed pages are used again; the file does not shrink by itself.
  */
 MUST_USE bool prune_rows(struct sqlite3 *h, const struct retention *r,
-                         int64_t now_ms, unsigned most, uint64_t *n,
-                         struct err *e);
+                         int64_t now_ms, uint64_t *n, struct err *e);
 
 /* Bytes of pages in use. */
 MUST_USE bool prune_used(struct sqlite3 *h, int64_t *bytes, struct err *e);

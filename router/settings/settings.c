@@ -35,12 +35,13 @@ static bool check_listen(const struct settings *s, const struct conf *top,
     if (words && strcmp(words, "yes-without-keys") != 0)
         return conf_fail(top_member(top, "listen_public"), e,
                          "yes-without-keys or nothing");
-    if (!settings_loopback(s->listen) && !words)
+    if (!settings_loopback(s->listen) && !words && !settings_have_keys(s))
         return conf_failf(
             top_member(top, "listen"), e,
             "wanted a loopback address such as 127.0.0.1:8080, found %s: "
             "whoever reaches another address spends your money; if that is "
-            "meant, say listen_public: yes-without-keys",
+            "meant, give clients keys (weir keygen) or say listen_public: "
+            "yes-without-keys",
             s->listen);
     return true;
 }
@@ -67,9 +68,10 @@ static bool load_catalogue(struct settings *s, struct err *e)
 static bool resolve(struct settings *s, const struct conf *top, struct err *e)
 {
     return schema_load(&settings_schema, top, s, &s->arena, e) &&
-           check_listen(s, top, e) && check_sessions(s, top, e) &&
-           load_catalogue(s, e) && settings_providers(s, e) &&
-           settings_models(s, e) && settings_routes(s, e);
+           check_sessions(s, top, e) && load_catalogue(s, e) &&
+           settings_providers(s, e) && settings_models(s, e) &&
+           settings_routes(s, e) && settings_keys(s, e) &&
+           check_listen(s, top, e);
 }
 
 static struct settings *settings_new(struct err *e)

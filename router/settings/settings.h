@@ -10,6 +10,7 @@
 #include "models/registry.h"
 #include "router/codec/codec.h"
 #include "router/codec/dialect.h"
+#include "router/gate/key.h"
 #include "router/settings/providers.h"
 #include "router/settings/schema.h"
 
@@ -38,6 +39,7 @@ struct limit_settings {
     uint64_t header_bytes, body_bytes, answer_bytes, write_buffer;
     uint64_t header_ms, body_ms, idle_ms, write_ms;
     uint64_t connections, upstream_connections, attempts;
+    uint64_t requests, queue, queue_ms; /* of one worker */
     uint64_t connect_ms, first_byte_ms, stall_ms, total_ms, drain_ms;
     uint64_t ping_ms;
 };
@@ -49,6 +51,16 @@ struct session_settings {
 
 struct admin_settings {
     unsigned metrics, explain, reload; /* enum whence */
+};
+
+/* A key that clients show. */
+struct key_settings {
+    struct item item;
+    const char *hash;
+    struct text_list routes;                         /* empty: all */
+    uint64_t requests_per_minute, tokens_per_minute; /* 0: no limit */
+    /* resolved */
+    struct key_hash parsed;
 };
 
 struct provider_settings {
@@ -158,6 +170,7 @@ struct settings {
     struct arena arena; /* holds all */
     const char *file;
     const char *listen, *listen_public, *pid_file;
+    bool core_files;
     const char *classifier, *catalogue;
     uint64_t workers; /* 0: one a core */
     uint64_t cache_bytes;
@@ -165,6 +178,8 @@ struct settings {
     struct limit_settings limits;
     struct admin_settings admin;
     struct session_settings sessions;
+    const char *key_file;
+    struct item_list keys, more_keys; /* of key_settings; more: key_file */
     struct item_list providers, models, plans, routes;
     struct catalogue *prices; /* (owned) */
     /* resolved: one for each enabled model, reached by its own name */
@@ -179,6 +194,14 @@ MUST_USE struct settings *settings_load(const char *path, struct err *e);
 MUST_USE struct settings *settings_parse(struct span text, const char *file,
                                          struct err *e);
 void settings_free(struct settings *s); /* NULL: no-op */
+
+/* Whether clients must show a key. */
+bool settings_have_keys(const struct settings *s);
+/* NULL: there is none. */
+const struct key_settings *settings_key_by_id(const struct settings *s,
+                                              const char id[KEY_ID]);
+const struct key_settings *settings_key(const struct settings *s,
+                                        struct span name);
 
 /* True for 127.0.0.0/8, [::1] and localhost, with or without a port. */
 bool settings_loopback(const char *address);

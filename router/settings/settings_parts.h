@@ -9,12 +9,14 @@
 extern const struct section settings_log_section;
 extern const struct section settings_limit_section;
 extern const struct section settings_admin_section;
+extern const struct section settings_key_section;
 extern const struct section settings_session_section;
 extern const struct section settings_cache_section;
 
 MUST_USE bool settings_providers(struct settings *s, struct err *e);
 MUST_USE bool settings_models(struct settings *s, struct err *e);
 MUST_USE bool settings_routes(struct settings *s, struct err *e);
+MUST_USE bool settings_keys(struct settings *s, struct err *e);
 
 /* By name; NULL when there is none. */
 struct provider_settings *settings_provider(const struct settings *s,

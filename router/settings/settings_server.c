@@ -149,6 +149,14 @@ static const struct setting limit_rows[] = {
                "At the end, requests in flight may take this long."),
     LIMIT_COUNT("connections", connections, 1e6, "10000", true,
                 "Client connections of one worker."),
+    LIMIT_COUNT("requests", requests, 1e6, "1024", false,
+                "Requests that one worker serves at once; more wait their "
+                "turn."),
+    LIMIT_COUNT("queue", queue, 1e6, "1024", false,
+                "Requests of one worker that may wait; beyond: 503 with "
+                "retry-after."),
+    LIMIT_TIME("queue_time", queue_ms, "5s", false,
+               "A request that has waited so long gets 503."),
     LIMIT_COUNT("upstream_connections", upstream_connections, 65536, "256",
                 true, "Connections of one worker to one provider's host."),
     LIMIT_COUNT("attempts", attempts, 8, "3", false,

@@ -363,9 +363,20 @@ static const struct setting top_rows[] = {
      .kind = SETTING_TEXT,
      .offset = AT(settings, listen_public),
      .restart = true,
-     .help = "Addresses other than loopback are refused unless this says "
-             "`yes-without-keys`: everybody who reaches the port can then "
-             "spend your money."},
+     .help = "Without keys, addresses other than loopback are refused "
+             "unless this says `yes-without-keys`: everybody who reaches the "
+             "port can then spend your money."},
+    {.key = "key_file",
+     .kind = SETTING_TEXT,
+     .offset = AT(settings, key_file),
+     .help = "YAML file with further `keys`, which may have other readers "
+             "than the configuration."},
+    {.key = "keys",
+     .kind = SETTING_ITEMS,
+     .offset = AT(settings, keys),
+     .section = &settings_key_section,
+     .help = "Keys of clients (`weir keygen`).  With one or more, every "
+             "request needs one, except /healthz and what `admin` allows."},
     {.key = "workers",
      .kind = SETTING_COUNT,
      .offset = AT(settings, workers),
@@ -378,6 +389,14 @@ static const struct setting top_rows[] = {
      .offset = AT(settings, pid_file),
      .restart = true,
      .help = "Written at the start, removed at the end; for SIGHUP."},
+    {.key = "core_files",
+     .kind = SETTING_BOOL,
+     .offset = AT(settings, core_files),
+     .initial = "false",
+     .restart = true,
+     .help = "Whether a crash may leave a core file: the providers' keys and "
+             "clients' texts are in it.  Otherwise no other process of the "
+             "user may look into weir's memory either."},
     {.key = "classifier",
      .kind = SETTING_TEXT,
      .offset = AT(settings, classifier),

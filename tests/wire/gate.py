@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inbound keys, rates, turns, and secrets: weir serve before a provider that
+answers, is slow, or hands its key back in an error."""
+import glob
+import http.client
+import http.server
+import json
+import os
+import re
+import resource
+import signal
+import socketserver
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+WEIR = os.path.abspath(sys.argv[1])
+SECRET = "sk-provider-secret-0123456789abcdef"
+DIR = tempfile.mkdtemp(prefix="weir-gate-")
+failures = []
+outputs = []  # all that clients ever got
+
+
+class Provider(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    release = threading.Event()
+
+    def log_message(self, *a):
+        pass
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        text = json.loads(body)["messages"][-1]["content"]
+        status, out = 200, {
+            "id": "x", "object": "chat.completion", "model": "m",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {
+                "role": "assistant", "content": "yes"}}],
+            "usage": {"prompt_tokens": 60, "completion_tokens": 40,
+                      "total_tokens": 100}}
+        if text == "wait":
+            Provider.release.wait(10)
+        if text == "leak":
+            status = 401
+            out = {"error": {"message": "Incorrect API key: " +
+                             self.headers["authorization"], "type": "auth",
+                             "code": SECRET}}
+        if text == "garbage":
+            out = "not json " + SECRET
+        data = (out if isinstance(out, str) else json.dumps(out)).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        if text == "leak":
+            self.send_header("x-request-id", "req-" + SECRET)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+
+provider = Server(("127.0.0.1", 0), Provider)
+threading.Thread(target=provider.serve_forever, daemon=True).start()
+
+
+def keygen(name, *options):
+    r = subprocess.run([WEIR, "keygen", "--name", name, *options],
+                       capture_output=True, text=True, check=True)
+    entry = re.search(r'hash: "(sha256:[^"]+)"', r.stderr)
+    return r.stdout.strip(), entry[1] if entry else None
+
+
+class Weir:
+    n = 0
+
+    def __init__(self, extra="", listen="127.0.0.1:0", **popen):
+        Weir.n += 1
+        self.base = f"{DIR}/w{Weir.n}"
+        self.config = self.base + ".yaml"
+        self.db = self.base + ".db"
+        self.extra = extra
+        self.write(extra, listen)
+        port = self.base + ".port"
+        self.err = open(self.base + ".err", "wb")
+        self.p = subprocess.Popen(
+            [WEIR, "serve", "--config", self.config, "--port-file", port],
+            stderr=self.err, stdout=self.err,
+            env=dict(os.environ, PROVIDER_KEY=SECRET), **popen)
+        for _ in range(1000):
+            if os.path.exists(port) and open(port).read().strip():
+                break
+            if self.p.poll() is not None:
+                break
+            time.sleep(0.01)
+        self.port = int(open(port).read()) if os.path.exists(port) else None
+
+    def write(self, extra, listen="127.0.0.1:0"):
+        with open(self.config, "w") as f:
+            f.write(f"""
+listen: "{listen}"
+workers: 1
+classifier: none
+log: {{path: {self.db}, level: debug, prompts: full}}
+{extra}
+providers:
+  p: {{dialect: openai, base_url: "http://127.0.0.1:{provider.server_port}/v1",
+      api_key: "${{PROVIDER_KEY}}"}}
+models:
+  nano: {{provider: p, name: nano-up, tier: economy, context: 100000,
+         price: {{input: 1, output: 1}}}}
+routes:
+  auto: {{arms: [nano]}}
+  other: {{arms: [nano]}}
+""")
+
+    def reload(self, extra):
+        self.write(extra)
+        return self.ask("POST", "/v1/weir/reload", {})
+
+    def ask(self, method, path, body=None, **headers):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        h = {k.replace("_", "-"): v for k, v in headers.items()}
+        c.request(method, path, json.dumps(body) if body is not None else None,
+                  h)
+        r = c.getresponse()
+        data = r.read()
+        outputs.append(str(r.getheaders()).encode() + data)
+        c.close()
+        return r.status, data, {k.lower(): v for k, v in r.getheaders()}
+
+    def chat(self, text="hi", model="auto", key=None, **headers):
+        if key:
+            headers["authorization"] = "Bearer " + key
+        return self.ask("POST", "/v1/chat/completions", {
+            "model": model, "messages": [{"role": "user", "content": text}]},
+            **headers)
+
+    def rows(self, what="*"):
+        time.sleep(0.5)
+        db = sqlite3.connect(self.db)
+        out = db.execute(f"SELECT {what} FROM requests ORDER BY id").fetchall()
+        db.close()
+        return out
+
+    def metric(self, line):
+        text = self.ask("GET", "/metrics")[1].decode()
+        for one in text.splitlines():
+            if one.startswith(line + " "):
+                return float(one.split()[-1])
+        return 0.0
+
+    def stop(self):
+        if self.p.poll() is None:
+            self.p.send_signal(signal.SIGTERM)
+        self.p.wait(20)
+        self.err.close()
+        return self.p.returncode
+
+
+def keys(*entries):
+    return "keys:\n" + "".join(f"  {n}: {{hash: \"{h}\"{more}}}\n"
+                               for n, h, more in entries)
+
+
+def want(what, got, wanted):
+    if got != wanted:
+        raise AssertionError(f"{what}: wanted {wanted!r}, got {got!r}")
+
+
+def a_request_without_a_key_gets_401_in_its_dialect():
+    key, h = keygen("ci")
+    w = Weir(keys(("ci", h, "")))
+    status, body, head = w.chat()
+    want("status", status, 401)
+    want("code", json.loads(body)["error"]["code"], "invalid_api_key")
+    want("www-authenticate", head["www-authenticate"], "Bearer")
+    status, body, _ = w.ask("POST", "/v1/messages", {}, x_api_key="nonsense")
+    want("anthropic", (status, json.loads(body)["error"]["type"]),
+         (401, "authentication_error"))
+    status, body, _ = w.ask(
+        "POST", "/v1beta/models/auto:generateContent?key=" + key[:-1] + "x",
+        {})
+    want("gemini", (status, json.loads(body)["error"]["status"]),
+         (401, "UNAUTHENTICATED"))
+    want("models", w.ask("GET", "/v1/models")[0], 401)
+    want("feedback", w.ask("POST", "/v1/feedback", {})[0], 401)
+    want("health", w.ask("GET", "/healthz")[0], 200)
+    want("no rows", w.rows("count(*)"), [(0,)])
+    want("counted", w.metric('weir_refused_total{reason="invalid_api_key"}'), 5)
+    w.stop()
+
+
+def a_key_opens_by_any_of_its_headers_and_only_its_name_is_kept():
+    key, h = keygen("ci")
+    w = Weir(keys(("ci", h, "")))
+    want("bearer", w.chat(key=key)[0], 200)
+    want("x-api-key", w.chat(x_api_key=key)[0], 200)
+    want("x-goog", w.chat(x_goog_api_key=key)[0], 200)
+    want("query", w.ask("POST", "/v1/chat/completions?key=" + key, {
+        "model": "auto", "messages": [{"role": "user", "content": "hi"}]})[0],
+        200)
+    want("names", w.rows("key_name"), [("ci",)] * 4)
+    w.stop()
+    for f in glob.glob(w.base + ".*"):
+        data = open(f, "rb").read()
+        if not f.endswith(".yaml") and key[-64:].encode() in data:
+            raise AssertionError("the client's key is in " + f)
+
+
+def a_key_may_be_held_to_routes():
+    key, h = keygen("ci")
+    w = Weir(keys(("ci", h, ", routes: [other]")))
+    want("allowed", w.chat(key=key, model="other")[0], 200)
+    status, body, _ = w.chat(key=key)
+    want("status", status, 403)
+    want("code", json.loads(body)["error"]["code"], "route_not_allowed")
+    want("a model", w.chat(key=key, model="nano")[0], 403)
+    want("rows", w.rows("key_name, status"),
+         [("ci", 200), ("ci", 403), ("ci", 403)])
+    w.stop()
+
+
+def a_key_has_so_many_requests_a_minute():
+    key, h = keygen("ci")
+    other, h2 = keygen("other")
+    w = Weir(keys(("ci", h, ", requests_per_minute: 3"), ("other", h2, "")))
+    want("first ones", [w.chat(key=key)[0] for _ in range(3)], [200] * 3)
+    status, body, head = w.chat(key=key)
+    want("status", status, 429)
+    want("type", json.loads(body)["error"]["type"], "rate_limit_error")
+    if not 1 <= int(head["retry-after"]) <= 21:
+        raise AssertionError("retry-after " + head["retry-after"])
+    want("another key", w.chat(key=other)[0], 200)
+    want("kept over a reload",
+         (w.reload(w.extra)[0], w.chat(key=key)[0]), (200, 429))
+    want("rows", sorted(w.rows("status, key_name"))[-2:],
+         [(429, "ci"), (429, "ci")])
+    w.stop()
+
+
+def a_key_has_so_many_tokens_a_minute():
+    key, h = keygen("ci")
+    w = Weir(keys(("ci", h, ", tokens_per_minute: 150")))
+    want("statuses", [w.chat(key=key)[0] for _ in range(3)], [200, 200, 429])
+    w.stop()
+
+
+def a_key_file_is_read_and_a_reload_takes_keys_away():
+    path = DIR + "/keys.yaml"
+    key, _ = keygen("one", "--file", path)
+    second, _ = keygen("two", "--file", path, "--routes", "auto")
+    want("mode", os.stat(path).st_mode & 0o777, 0o600)
+    w = Weir(f"key_file: {path}")
+    want("both", (w.chat(key=key)[0], w.chat(key=second)[0]), (200, 200))
+    text = open(path).read()
+    with open(path, "w") as f:
+        f.write(text[:text.index("  two:")])
+    want("reload", w.reload(w.extra)[0], 200)
+    want("after", (w.chat(key=key)[0], w.chat(key=second)[0]), (200, 401))
+    w.stop()
+
+
+def without_keys_it_listens_on_loopback_only():
+    w = Weir(listen="0.0.0.0:0")
+    want("exit", w.stop(), 1)
+    text = open(w.base + ".err").read()
+    if "weir keygen" not in text or "listen_public" not in text:
+        raise AssertionError(text)
+    key, h = keygen("ci")
+    w = Weir(keys(("ci", h, "")), listen="0.0.0.0:0")
+    want("with keys", (w.chat(key=key)[0], w.chat()[0]), (200, 401))
+    w.stop()
+
+
+def in_threads(n, f):
+    out = [None] * n
+
+    def one(i):
+        out[i] = f()
+
+    ts = [threading.Thread(target=one, args=(i,)) for i in range(n)]
+    for t in ts:
+        t.start()
+        time.sleep(0.1)
+    return ts, out
+
+
+def more_than_fit_wait_their_turn_and_the_rest_is_sent_away():
+    w = Weir("limits: {requests: 2, queue: 3}")
+    Provider.release.clear()
+    ts, out = in_threads(5, lambda: w.chat("wait"))
+    want("waiting", w.metric("weir_requests_waiting"), 3)
+    from_ = time.time()
+    status, body, head = w.chat("wait")
+    if time.time() - from_ > 0.1:
+        raise AssertionError("the refusal took long")
+    want("beyond", (status, head["retry-after"]), (503, "1"))
+    want("code", json.loads(body)["error"]["code"], "busy")
+    Provider.release.set()
+    for t in ts:
+        t.join(20)
+    want("served", [o[0] for o in out], [200] * 5)
+    want("rows", sorted(w.rows("status")), [(200,)] * 5 + [(503,)])
+    waited = [q for q, in w.rows("queue_us") if q]
+    want("that waited", len(waited), 3)
+    w.stop()
+
+
+def who_waits_too_long_gets_503():
+    w = Weir("limits: {requests: 1, queue: 3, queue_time: 300ms}")
+    Provider.release.clear()
+    ts, out = in_threads(3, lambda: w.chat("wait"))
+    time.sleep(0.5)
+    want("late ones", [o and o[0] for o in out], [None, 503, 503])
+    Provider.release.set()
+    ts[0].join(20)
+    want("the first", out[0][0], 200)
+    want("after it", w.chat()[0], 200)
+    w.stop()
+
+
+def who_leaves_while_waiting_takes_no_turn():
+    w = Weir("limits: {requests: 1, queue: 3}")
+    Provider.release.clear()
+    ts, out = in_threads(1, lambda: w.chat("wait"))
+    c = http.client.HTTPConnection("127.0.0.1", w.port)
+    c.request("POST", "/v1/chat/completions", json.dumps({
+        "model": "auto", "messages": [{"role": "user", "content": "x"}]}))
+    time.sleep(0.2)
+    want("waiting", w.metric("weir_requests_waiting"), 1)
+    c.close()
+    time.sleep(0.2)
+    want("gone", w.metric("weir_requests_waiting"), 0)
+    Provider.release.set()
+    ts[0].join(20)
+    want("rows", sorted(w.rows("status, error")),
+         [(200, None), (499, "client_gone")])
+    w.stop()
+
+
+def a_providers_key_comes_out_nowhere():
+    w = Weir()
+    Provider.release.set()
+    for text in ["hi", "leak", "garbage"]:
+        for stream in (False, True):
+            w.ask("POST", "/v1/chat/completions", {
+                "model": "auto", "stream": stream,
+                "messages": [{"role": "user", "content": text}]})
+        w.ask("POST", "/v1/messages", {
+            "model": "auto", "max_tokens": 5,
+            "messages": [{"role": "user", "content": text}]})
+        w.ask("POST", "/v1beta/models/auto:generateContent", {
+            "contents": [{"role": "user", "parts": [{"text": text}]}]})
+        w.ask("POST", "/v1/responses", {"model": "auto", "input": text})
+    w.ask("GET", "/metrics")
+    w.ask("GET", "/healthz")
+    w.ask("POST", "/v1/weir/explain", {
+        "model": "auto", "messages": [{"role": "user", "content": "hi"}]})
+    w.write("keys: 5")
+    w.ask("POST", "/v1/weir/reload", {})
+    show = subprocess.run([WEIR, "check", "--config", w.config, "--show"],
+                          env=dict(os.environ, PROVIDER_KEY=SECRET),
+                          capture_output=True)
+    outputs.append(show.stdout + show.stderr)
+    w.rows()
+    w.stop()
+    for o in outputs:
+        if SECRET.encode() in o:
+            raise AssertionError("in an answer: " + o[:400].decode())
+    for f in glob.glob(DIR + "/*"):
+        if os.path.isfile(f) and SECRET.encode() in open(f, "rb").read():
+            raise AssertionError("in " + f)
+
+
+def core_files_on():
+    resource.setrlimit(resource.RLIMIT_CORE, (1 << 30, 1 << 30))
+
+
+def a_crash_leaves_no_core_file():
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        return
+    for setting, dumped in (("core_files: true", True), ("", False)):
+        w = Weir(setting, preexec_fn=core_files_on, cwd=DIR)
+        w.p.send_signal(signal.SIGSEGV)
+        os_pid, status = os.waitpid(w.p.pid, 0)
+        w.p.returncode = 1
+        if dumped and not os.WCOREDUMP(status):
+            return  # this machine makes none at all
+        want("dumped with " + setting, os.WCOREDUMP(status), dumped)
+    for f in glob.glob(DIR + "/core*"):
+        os.unlink(f)
+
+
+tests = [v for k, v in list(globals().items())
+         if callable(v) and getattr(v, "__module__", "") == "__main__" and
+         "_" in k and k.count("_") >= 4]
+only = sys.argv[2:]
+for t in tests:
+    if only and t.__name__ not in only:
+        continue
+    try:
+        t()
+        print("ok   ", t.__name__.replace("_", " "))
+    except Exception as e:  # all of them are told
+        failures.append(t.__name__)
+        print("FAIL ", t.__name__.replace("_", " ") + ":", repr(e))
+if not failures:
+    subprocess.run(["rm", "-rf", DIR], check=True)
+else:
+    print("left:", DIR)
+print(f"{len(tests) - len(failures)} of {len(tests)} passed")
+sys.exit(1 if failures else 0)

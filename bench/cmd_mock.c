@@ -20,6 +20,7 @@ static bool in_range(const struct mock_options *o, struct err *e)
     return true;
 }
 
+/* long: a row an option */
 int cmd_mock(int argc, char **argv)
 {
     struct mock_options o = {
@@ -28,7 +29,20 @@ int cmd_mock(int argc, char **argv)
         {"port", ARG_U64, &o.port, "P", "port on loopback, 0: any [9000]"},
         {"port-file", ARG_TEXT, &o.port_file, "F",
          "write the port there once it listens"},
-        {"dialect", ARG_TEXT, &o.dialect, "D", "openai"},
+        {"dialect", ARG_TEXT, &o.dialect, "D",
+         "openai, responses, anthropic, gemini, bedrock, cohere or all "
+         "[openai]"},
+        {"key", ARG_TEXT, &o.key, "K", "take this API key only [any]"},
+        {"lenient", ARG_FLAG, &o.lenient, NULL,
+         "take requests that the real API would refuse"},
+        {"script", ARG_TEXT, &o.script, "F",
+         "faults by the rules of this file"},
+        {"rps", ARG_U64, &o.rps, "N",
+         "answer 429 beyond that many requests a second, 0: never [0]"},
+        {"tls", ARG_TEXT, &o.tls, "KIND",
+         "TLS with a bad certificate: self-signed or expired"},
+        {"price", ARG_TEXT, &o.price, "I/O[/C]",
+         "USD per million tokens of all models, for the ledger [catalogue's]"},
         {"latency-ms", ARG_U64, &o.latency_ms, "N",
          "wait before the first byte [0]"},
         {"tps", ARG_REAL, &o.tps, "N", "tokens a second, 0: at once [0]"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mock's answers in the dialect of OpenAI chat completions. */
-#include "bench/mock.h"
+#include "bench/mock_openai.h"
 
 #include <string.h>
 
@@ -50,6 +50,10 @@ static void write_message(const struct mock_reply *m, struct buf *out)
         buf_str(out, "null");
     else
         buf_json_str(out, m->text);
+    if (m->thinking.len) {
+        buf_str(out, ",\"reasoning_content\":");
+        buf_json_str(out, m->thinking);
+    }
     buf_str(out, ",\"refusal\":null");
     for (unsigned i = 0; i < m->n_calls; i++) {
         buf_str(out, i ? ",{" : ",\"tool_calls\":[{");
@@ -103,8 +107,8 @@ static int64_t choices(const struct request *r)
                                        : CHOICES_MAX;
 }
 
-static void whole(const struct request *r, const struct mock_reply *m,
-                  struct buf *out)
+void mock_openai_whole(const struct request *r, const struct mock_reply *m,
+                       struct buf *out)
 {
     head(r, m, "chat.completion", out);
     buf_str(out, ",\"choices\":[");
@@ -116,7 +120,7 @@ static void whole(const struct request *r, const struct mock_reply *m,
         buf_printf(out, ",\"finish_reason\":\"%s\"}", m->finish);
     }
     buf_str(out, "]");
-    if (!m->fault.no_usage) {
+    if (m->fault.no_usage < 1) {
         buf_str(out, ",\"usage\":");
         write_usage(m, out);
     }
@@ -140,7 +144,7 @@ static void tail(const struct request *r, const struct mock_reply *m,
     write_logprobs(r, said, out);
     buf_printf(out, ",\"finish_reason\":%s%s%s}]", finish ? "\"" : "",
                finish ? finish : "null", finish ? "\"" : "");
-    buf_str(out, r->params.stream_usage && !m->fault.no_usage
+    buf_str(out, r->params.stream_usage && m->fault.no_usage < 1
                      ? ",\"usage\":null}\n\n"
                      : "}\n\n");
 }
@@ -236,7 +240,7 @@ static bool content_frame(const struct request *r, const struct mock_reply *m,
 static bool last_frame(const struct request *r, const struct mock_reply *m,
                        size_t i, struct buf *out)
 {
-    bool with_usage = r->params.stream_usage && !m->fault.no_usage;
+    bool with_usage = r->params.stream_usage && m->fault.no_usage < 1;
 
     if (i == 0) {
         for (int64_t k = 0; k < choices(r); k++)
@@ -247,52 +251,15 @@ static bool last_frame(const struct request *r, const struct mock_reply *m,
         usage_event(r, m, out);
         return true;
     }
-    if (i != (with_usage ? 2U : 1U))
+    if (i != (with_usage ? 2U : 1U) || m->fault.no_done > 0)
         return false;
     buf_str(out, "data: [DONE]\n\n");
     return true;
 }
 
-static bool frame(const struct request *r, const struct mock_reply *m,
-                  struct mock_cursor *c, struct buf *out)
+bool mock_openai_frame(const struct request *r, const struct mock_reply *m,
+                       struct mock_cursor *c, struct buf *out)
 {
-    return content_frame(r, m, c, out) || last_frame(r, m, c->tail++, out);
+    return content_frame(r, m, c, out) ||
+           (m->fault.no_finish < 1 && last_frame(r, m, c->tail++, out));
 }
-
-struct error_row {
-    int status;
-    const char *type, *code;
-};
-
-static const struct error_row errors[] = {
-    {400, "invalid_request_error", NULL},
-    {401, "authentication_error", "invalid_api_key"},
-    {403, "permission_error", NULL},
-    {404, "invalid_request_error", "model_not_found"},
-    {429, "rate_limit_error", "rate_limit_exceeded"},
-    {500, "server_error", NULL},
-};
-
-static void error(int status, const char *message, struct buf *out)
-{
-    const struct error_row *row = &errors[sizeof errors / sizeof errors[0] - 1];
-
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        if (errors[i].status == status)
-            row = &errors[i];
-    }
-    buf_str(out, "{\"error\":{\"message\":");
-    buf_json_str(out, span_of(message));
-    buf_printf(out, ",\"type\":\"%s\",\"param\":null,\"code\":%s%s%s}}",
-               row->type, row->code ? "\"" : "", row->code ? row->code : "null",
-               row->code ? "\"" : "");
-}
-
-const struct mock_dialect mock_openai = {
-    .name = "openai",
-    .path = "/chat/completions",
-    .decode = request_from_openai,
-    .whole = whole,
-    .frame = frame,
-    .error = error,
-};

@@ -6,6 +6,7 @@
  */
 #include "bench/mock.h"
 
+#include "base/rng.h"
 #include "bench/mock_schema.h"
 #include "features/features.h"
 
@@ -19,56 +20,51 @@ enum { TOKENS_DEFAULT = 24, TOKENS_MOST = 20000, DIRECTIVE_MAX = 1024 };
 
 struct directive {
     char text[DIRECTIVE_MAX]; /* between "[mock " and "]" */
-    struct span value_text, tool, args, finish;
-    int64_t tokens, tools, cached, reasoning;
+    struct span value_text, tool, args, finish, thinking;
+    int64_t tokens, tools, loop, cached, reasoning;
+    bool echo;
     struct mock_fault fault;
+    const struct mock_played *played; /* what the dataset has, or NULL */
 };
 
-struct key {
+static const struct {
     const char *name;
     size_t offset; /* of an int64_t in struct directive */
+} numbers[] = {
+    {"tokens", offsetof(struct directive, tokens)},
+    {"tools", offsetof(struct directive, tools)},
+    {"loop", offsetof(struct directive, loop)},
+    {"cached", offsetof(struct directive, cached)},
+    {"reasoning", offsetof(struct directive, reasoning)},
 };
 
-#define KEY(name, field)                                                       \
-    {                                                                          \
-        name, offsetof(struct directive, field)                                \
-    }
-
-static const struct key keys[] = {
-    KEY("tokens", tokens),
-    KEY("tools", tools),
-    KEY("cached", cached),
-    KEY("reasoning", reasoning),
-    KEY("retry-after", fault.retry_after),
-    KEY("cut", fault.cut),
-    KEY("stall-frame", fault.stall_frame),
-    KEY("stall-ms", fault.stall_ms),
-    KEY("latency-ms", fault.latency_ms),
+static const struct {
+    const char *name;
+    size_t offset; /* of a struct span in struct directive */
+} texts[] = {
+    {"text", offsetof(struct directive, value_text)},
+    {"tool", offsetof(struct directive, tool)},
+    {"args", offsetof(struct directive, args)},
+    {"finish", offsetof(struct directive, finish)},
+    {"thinking", offsetof(struct directive, thinking)},
 };
 
 static void set_key(struct directive *d, struct span key, struct span value)
 {
     uint64_t n = 0;
 
-    if (span_is(key, "text"))
-        d->value_text = value;
-    else if (span_is(key, "tool"))
-        d->tool = value;
-    else if (span_is(key, "args"))
-        d->args = value;
-    else if (span_is(key, "finish"))
-        d->finish = value;
-    else if (span_is(key, "garbage"))
-        d->fault.garbage = true;
-    else if (span_is(key, "no-usage"))
-        d->fault.no_usage = true;
+    if (mock_fault_set(&d->fault, key, value))
+        return;
+    d->echo |= span_is(key, "echo");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (span_is(key, texts[i].name))
+            memcpy((char *)d + texts[i].offset, &value, sizeof value);
+    }
     if (!span_u64(value, &n) || n > 1000000)
         return;
-    if (span_is(key, "status"))
-        d->fault.status = (int)n;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (span_is(key, keys[i].name))
-            memcpy((char *)d + keys[i].offset, &(int64_t){(int64_t)n},
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (span_is(key, numbers[i].name))
+            memcpy((char *)d + numbers[i].offset, &(int64_t){(int64_t)n},
                    sizeof(int64_t));
     }
 }
@@ -115,12 +111,8 @@ static void read_directive(const struct request *r, struct directive *d)
     char *from = NULL, *to;
 
     memset(d, 0, sizeof *d);
-    d->tokens = d->tools = d->cached = d->reasoning = -1;
-    d->fault = (struct mock_fault){.retry_after = -1,
-                                   .cut = -1,
-                                   .stall_frame = -1,
-                                   .stall_ms = 1000,
-                                   .latency_ms = -1};
+    d->tokens = d->tools = d->loop = d->cached = d->reasoning = -1;
+    mock_fault_init(&d->fault);
     for (size_t i = 0; m && i < m->n_parts && !from; i++) {
         size_t n =
             m->parts[i].kind == PART_TEXT
@@ -200,18 +192,33 @@ struct span mock_piece(struct span text)
     return (struct span){text.ptr, end};
 }
 
+/* Rounds of calls since the user spoke. */
+static int64_t rounds(const struct request *r)
+{
+    int64_t n = 0;
+
+    for (size_t i = r->n_messages; i-- > 0;) {
+        const struct message *m = &r->messages[i];
+
+        if (m->role == ROLE_USER)
+            break;
+        if (m->role == ROLE_ASSISTANT)
+            n++;
+    }
+    return n;
+}
+
+/* A forced call always comes; else one round of them, or as many as the
+ * directive says. */
 static bool wants_tool(const struct request *r, const struct directive *d)
 {
-    const struct message *last = &r->messages[r->n_messages - 1];
-
     if (r->n_tools == 0 || r->params.tool_choice == CHOICE_NONE ||
-        d->tools == 0)
+        d->tools == 0 || d->echo || d->value_text.len)
         return false;
-    if (d->tool.len || d->tools > 0 ||
-        r->params.tool_choice == CHOICE_REQUIRED ||
+    if (r->params.tool_choice == CHOICE_REQUIRED ||
         r->params.tool_choice == CHOICE_NAMED)
-        return last->role != ROLE_TOOL || d->tool.len == 0;
-    return last->role == ROLE_USER;
+        return true;
+    return rounds(r) < (d->loop >= 0 ? d->loop : 1);
 }
 
 static const struct tool *pick_tool(const struct request *r,
@@ -238,14 +245,17 @@ static bool make_calls(const struct request *r, const struct directive *d,
     for (unsigned i = 0; i < n; i++) {
         const struct tool *t = pick_tool(r, d, i);
         struct mock_call *c = &m->calls[m->n_calls++];
-        char id[64];
+        char id[64] = "";
 
-        snprintf(id, sizeof id, "call_%.20s%02u", m->id + 9, i);
+        if (m->dialect->call)
+            snprintf(id, sizeof id, "%s%016llx%02llx%02u", m->dialect->call,
+                     (unsigned long long)m->hash, (unsigned long long)rounds(r),
+                     i);
         c->id = arena_copy(a, span_of(id));
         c->name = t->name;
         c->arguments = d->args.len ? arena_copy(a, d->args)
                                    : mock_from_schema(t->schema, a);
-        if (!c->id.ptr || !c->arguments.ptr)
+        if ((m->dialect->call && !c->id.ptr) || !c->arguments.ptr)
             return false;
     }
     m->finish = "tool_calls";
@@ -254,12 +264,15 @@ static bool make_calls(const struct request *r, const struct directive *d,
 
 static struct span content(const struct mock_context *c,
                            const struct request *r, const struct directive *d,
-                           const struct mock_played *played, struct arena *a)
+                           struct arena *a)
 {
+    const struct mock_played *played = d->played;
     int64_t tokens = d->tokens >= 0 ? d->tokens : TOKENS_DEFAULT;
 
     if (d->value_text.len)
         return arena_copy(a, d->value_text);
+    if (d->echo)
+        return mock_echo(r, a);
     if (played && played->answer.len)
         return played->answer;
     if (r->params.format == FORMAT_JSON_SCHEMA)
@@ -302,16 +315,18 @@ static void draw_error(const struct mock_context *c, const struct request *r,
 }
 
 static void usage(const struct request *r, const struct facts *facts,
-                  const struct mock_played *played, const struct directive *d,
-                  struct mock_reply *m)
+                  const struct directive *d, struct mock_reply *m)
 {
+    const struct mock_played *played = d->played;
+
     m->input_tokens = played && isfinite(played->input_tokens)
                           ? (int64_t)played->input_tokens
                           : (int64_t)facts->input_tokens;
     m->cached_tokens = d->cached >= 0 ? d->cached : 0;
     if (m->cached_tokens > m->input_tokens)
         m->cached_tokens = m->input_tokens;
-    m->reasoning_tokens = d->reasoning >= 0 ? d->reasoning : 0;
+    m->reasoning_tokens =
+        d->reasoning >= 0 ? d->reasoning : pieces(m->thinking);
     m->output_tokens = pieces(m->text) + m->reasoning_tokens;
     for (unsigned i = 0; i < m->n_calls; i++)
         m->output_tokens += 8 + (int64_t)m->calls[i].arguments.len / 4;
@@ -328,13 +343,95 @@ static void usage(const struct request *r, const struct facts *facts,
         m->output_tokens *= r->params.n < 16 ? r->params.n : 16;
 }
 
+/* ---- thinking and stop sequences ---- */
+
+static bool thinks(const struct request *r)
+{
+    const struct params *p = &r->params;
+
+    return p->thinking_budget > 0 || p->thinking_budget == -2 ||
+           (p->reasoning.len && !span_is(p->reasoning, "none") &&
+            !span_is(p->reasoning, "minimal"));
+}
+
+/* What is said of it: all by Anthropic's kind, summaries where asked for by
+ * others, nothing by chat completions. */
+static bool shows(const struct mock_dialect *d, const struct request *r)
+{
+    if (d == &mock_openai)
+        return false;
+    return r->params.show_thinking ||
+           (d != &mock_gemini && d != &mock_responses);
+}
+
+static void think(const struct mock_context *c, const struct request *r,
+                  const struct directive *d, struct arena *a,
+                  struct mock_reply *m)
+{
+    enum { WORDS = 12 };
+
+    if (d->thinking.len)
+        m->thinking = arena_copy(a, d->thinking);
+    else if (thinks(r) && shows(c->dialect, r))
+        m->thinking = filler(a, rng_mix(m->hash, 1), WORDS);
+    if (c->dialect == &mock_openai || c->dialect == &mock_cohere)
+        return;
+    if (m->thinking.len || (c->dialect == &mock_gemini && m->n_calls))
+        m->signature = mock_sign(c->options->seed, m->thinking, a);
+}
+
+static void stop_at(struct mock_reply *m, struct json stop, struct arena *a)
+{
+    struct span sequence;
+    const char *at;
+
+    if (!json_text(&stop, a, &sequence) || sequence.len == 0 || !m->text.len)
+        return;
+    at = memmem(m->text.ptr, m->text.len, sequence.ptr, sequence.len);
+    if (!at)
+        return;
+    m->text.len = (size_t)(at - m->text.ptr);
+    m->sequence = sequence;
+}
+
+/* The text ends before the first stop sequence that it has. */
+static void stop(const struct request *r, struct arena *a, struct mock_reply *m)
+{
+    struct json stop, one;
+    struct json_iter it;
+    struct err e;
+
+    if (!r->params.stop.len || !json_parse(r->params.stop, &stop, &e))
+        return;
+    stop_at(m, stop, a);
+    it = json_begin(&stop);
+    while (stop.type == JSON_ARRAY && json_next(&it, NULL, &one))
+        stop_at(m, one, a);
+}
+
+/* ---- all of it ---- */
+
+static bool say(const struct mock_context *c, const struct request *r,
+                const struct directive *d, struct arena *a,
+                struct mock_reply *m)
+{
+    if (wants_tool(r, d)) {
+        if (!make_calls(r, d, a, m))
+            return false;
+    } else {
+        m->text = content(c, r, d, a);
+        stop(r, a, m);
+    }
+    think(c, r, d, a, m);
+    return true;
+}
+
 bool mock_reply(const struct mock_context *c, const struct request *r,
                 struct arena *a, struct mock_reply *m, struct err *e)
 {
     struct directive *d = arena_alloc(a, sizeof *d);
     struct mock_played played;
     struct facts facts;
-    bool known;
     uint64_t h = hash_of(r, c->options->seed);
 
     memset(m, 0, sizeof *m);
@@ -342,22 +439,20 @@ bool mock_reply(const struct mock_context *c, const struct request *r,
         return err_set(e, ERR_MEMORY, "no memory for the answer");
     read_directive(r, d);
     features_extract(r, c->scratch, c->vec, &facts);
-    known =
-        c->book && mock_book_find(c->book, facts.stem_hash, r->model, &played);
-    snprintf(m->id, sizeof m->id, "chatcmpl-%016llx%08llx",
+    if (c->book && mock_book_find(c->book, facts.stem_hash, r->model, &played))
+        d->played = &played;
+    m->dialect = c->dialect;
+    m->hash = h;
+    snprintf(m->id, sizeof m->id, "%s%016llx%08llx", c->dialect->id,
              (unsigned long long)h, (unsigned long long)(h * 31 >> 32));
     m->created = 1750000000 + (int64_t)(h % 10000000);
     m->finish = "stop";
-    m->fault = d->fault;
-    if (m->fault.status == 0)
-        draw_error(c, r, &m->fault);
-    if (wants_tool(r, d)) {
-        if (!make_calls(r, d, a, m))
-            return err_set(e, ERR_MEMORY, "no memory for the answer");
-    } else {
-        m->text = content(c, r, d, known ? &played : NULL, a);
-    }
-    usage(r, &facts, known ? &played : NULL, d, m);
+    mock_fault_init(&m->fault);
+    draw_error(c, r, &m->fault);
+    mock_fault_merge(&m->fault, &d->fault);
+    if (!say(c, r, d, a, m))
+        return err_set(e, ERR_MEMORY, "no memory for the answer");
+    usage(r, &facts, d, m);
     if (d->finish.len)
         m->finish = arena_strdup(a, d->finish);
     return m->finish != NULL ||

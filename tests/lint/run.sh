@@ -79,7 +79,7 @@ yaml\.h 1
 curl/ 2
 http_parser\.h 1
 sqlite3\.h 5
-zlib\.h 3
+zlib\.h 4
 TABLE
 }
 

@@ -33,6 +33,7 @@ static int set_up(void **state)
     memset(&b, 0, sizeof b);
     b.options.seed = 1;
     b.context.options = &b.options;
+    b.context.dialect = &mock_openai;
     b.context.scratch = features_scratch_new();
     b.context.vec = test_malloc(sizeof *b.context.vec);
     arena_init(&b.arena, 16 << 20);
@@ -56,7 +57,8 @@ static void ask(struct bench *b, const char *body)
     struct err e;
 
     arena_reset(&b->arena);
-    if (!mock_openai.decode(span_of(body), &b->arena, &b->request, &e) ||
+    if (!codec_openai.request_read(&(struct inbound){.body = span_of(body)},
+                                   &b->arena, &b->request, &e) ||
         !mock_reply(&b->context, &b->request, &b->arena, &b->reply, &e))
         fail_msg("%s", e.msg);
 }
@@ -76,7 +78,8 @@ static struct json whole(struct bench *b, struct buf *out)
     struct err e;
 
     buf_init(out, 1 << 20);
-    mock_openai.whole(&b->request, &b->reply, out);
+    mock_whole(&mock_openai, &b->request, &b->reply,
+               &(struct mock_cursor){.arena = &b->arena}, out);
     if (!json_parse(buf_view(out), &root, &e))
         fail_msg("%s: %s", e.msg, buf_cstr(out));
     return root;
@@ -201,7 +204,8 @@ static void directives_are_followed(void **state)
     assert_int_equal(b->reply.fault.cut, 4);
     assert_int_equal(b->reply.fault.stall_frame, 2);
     assert_int_equal(b->reply.fault.stall_ms, 9);
-    assert_true(b->reply.fault.garbage && b->reply.fault.no_usage);
+    assert_int_equal(b->reply.fault.garbage, 1);
+    assert_int_equal(b->reply.fault.no_usage, 1);
 }
 
 static void max_tokens_cut_the_answer(void **state)
@@ -226,7 +230,7 @@ static void errors_come_at_the_rate_that_was_asked_for(void **state)
 
         snprintf(text, sizeof text, "question %d", i);
         say(b, text, "");
-        failed += b->reply.fault.status != 0;
+        failed += b->reply.fault.status > 0;
     }
     assert_in_range(failed, 200, 300);
 }
@@ -343,12 +347,12 @@ static void hear(struct heard *h, struct span frames)
 static struct heard *stream(struct bench *b)
 {
     static struct heard h;
-    struct mock_cursor c = {0};
+    struct mock_cursor c = {.arena = &b->arena};
     struct buf out;
 
     memset(&h, 0, sizeof h);
     buf_init(&out, 1 << 20);
-    while (mock_openai.frame(&b->request, &b->reply, &c, &out)) {
+    while (mock_frame(&mock_openai, &b->request, &b->reply, &c, &out)) {
         hear(&h, buf_view(&out));
         buf_reset(&out);
     }
@@ -399,7 +403,8 @@ static void an_error_has_the_providers_shape(void **state)
 
     (void)state;
     buf_init(&out, 1 << 16);
-    mock_openai.error(429, "slow \"down\"", &out);
+    mock_openai.error(
+        &(struct mock_error){.status = 429, .message = "slow \"down\""}, &out);
     assert_true(json_parse(buf_view(&out), &root, &e));
     v = at(root, "error.code");
     assert_true(json_is(&v, "rate_limit_exceeded"));

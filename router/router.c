@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/router.h"
+
 #include "router/cache/cache.h"
+#include "router/route/makers.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -195,7 +197,8 @@ static bool open_all(struct router *r, struct err *e)
     if (!set->core_files && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return err_sys(e, "core_files: prctl");
     r->sessions = sessions_new(set->sessions.most, e);
-    if (!r->sessions)
+    r->makers = makers_new(e);
+    if (!r->sessions || !r->makers)
         return false;
     if (set->cache_bytes > 0 && !(r->cache = cache_new(set->cache_bytes, e)))
         return false;
@@ -374,6 +377,7 @@ void router_free(struct router *r)
     budget_book_free(r->budgets);
     rate_book_free(r->rates);
     sessions_free(r->sessions);
+    makers_free(r->makers);
     cache_free(r->cache);
     if (r->wake)
         event_free(r->wake);

@@ -30,6 +30,7 @@ struct event;
 struct event_base;
 struct http_server;
 struct rate_book;
+struct makers;
 struct reload_job;
 struct tokens;
 struct upstream;
@@ -75,6 +76,7 @@ struct router {
     struct budget_book *budgets; /* (owned) */
     struct rate_book *rates;     /* (owned) of inbound keys */
     struct sessions *sessions;   /* (owned) */
+    struct makers *makers;       /* (owned) of signatures */
     struct cache *cache;         /* (owned) or NULL: none */
     struct worker *workers;      /* (owned) [n_workers] */
     unsigned n_workers;

@@ -113,16 +113,24 @@ void chat_hide_key(const struct chat *c, char *text)
     hide(c, text, strlen(text));
 }
 
+void chat_tap(struct chat *c, const struct chunk *k)
+{
+    tap_chunk(&c->answer, k);
+    if (k->signature.len)
+        makers_note(c->worker->router->makers, k->signature,
+                    chat_model(c)->model.origin);
+}
+
 static bool tap(void *ctx, const struct chunk *k)
 {
-    tap_chunk(ctx, k);
+    chat_tap(ctx, k);
     return true;
 }
 
 /* What the body says of itself. */
 static bool look(struct chat *c, struct err *e)
 {
-    struct chunk_sink sink = {&c->answer, tap};
+    struct chunk_sink sink = {c, tap};
     bool ok;
 
     if (!c->from)

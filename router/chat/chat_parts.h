@@ -28,6 +28,7 @@
 #include "router/chat/head.h"
 #include "router/codec/aws_stream.h"
 #include "router/http/sse.h"
+#include "router/route/makers.h"
 
 enum chat_state {
     CHAT_DECIDING,
@@ -75,6 +76,7 @@ struct chat {
     /* How the present answer is read and written; both NULL: OpenAI chat as
      * it came.  from alone: as it came, looked at by its codec. */
     const struct codec *from, *to;
+    struct made made;      /* whose signatures the conversation holds */
     void *reader, *writer; /* (arena) state of the stream, or NULL */
     struct losses *losses; /* (arena) of the present attempt, or NULL */
     struct buf out;        /* (worker's spare) what an event becomes */
@@ -143,6 +145,9 @@ void chat_mark(struct chat *c, struct span bytes);
 /* A provider must not hand its key back to the client in an error. */
 void chat_hide_key(const struct chat *c, char *text);
 void chat_hide_key_in(const struct chat *c, struct buf *b);
+
+/* What a chunk of the provider's says; signatures get their maker. */
+void chat_tap(struct chat *c, const struct chunk *k);
 
 /* chat_relay.c: answers in another dialect. */
 void chat_relay_bytes(struct chat *c, struct span bytes);

@@ -51,7 +51,7 @@ bool chat_take(void *ctx, const struct chunk *k)
 
     if (k->kind == CHUNK_ERROR && c->ending)
         return true; /* cut: the end of the call says why */
-    tap_chunk(&c->answer, k);
+    chat_tap(c, k);
     if (k->kind == CHUNK_ERROR && c->to && c->state == CHAT_CALLING)
         refuse(c, k);
     else if (c->to)
@@ -224,7 +224,7 @@ static bool take_both(void *ctx, const struct chunk *k)
 {
     struct both *b = ctx;
 
-    tap_chunk(&b->c->answer, k);
+    chat_tap(b->c, k);
     return b->gather.take(b->gather.ctx, k);
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "router/chat/chat_parts.h"
 #include "router/codec/anthropic.h"
+#include "router/codec/openai_chat.h"
 
 /* ---- the body ---- */
 
@@ -32,21 +33,15 @@ static bool has_unsigned_call(const struct request *r)
     return false;
 }
 
-/* The provider can take the client's bytes as they are. */
-static bool is_verbatim(const struct chat *c)
+/* The codec that the provider is spoken to in: one that has the Responses API
+ * too speaks it with that API's clients. */
+static const struct codec *spoken(const struct chat *c)
 {
-    const struct dialect_ops *d = c->ask.dialect;
     const struct model_settings *m = chat_model(c);
 
-    if (d == &dialect_responses)
-        return m->responses_url != NULL;
-    if (d == &dialect_embeddings)
-        return true;
-    if (d != m->at->ops)
-        return false;
-    if (d == &dialect_anthropic)
-        return !anthropic_has_foreign(&c->ask.request);
-    return d != &dialect_gemini || !has_unsigned_call(&c->ask.request);
+    if (c->ask.dialect == &dialect_responses && m->responses_url)
+        return &codec_responses;
+    return m->at->codec;
 }
 
 /* Where the model stands in the path, another member takes its place: the
@@ -90,15 +85,37 @@ static struct target target_of(const struct chat *c)
 {
     const struct model_settings *m = chat_model(c);
     const struct dialect_ops *d = c->ask.dialect;
-    bool same = !strcmp(m->at->codec->name, d->kin ? d->kin : d->codec);
+    bool same = !strcmp(spoken(c)->name, d->kin ? d->kin : d->codec);
 
     return (struct target){.model = span_of(m->upstream),
                            .of = &m->model,
                            .quirks = m->at->quirks,
                            .same_dialect = same,
-                           .same_model = same,
+                           .same_model =
+                               !c->made.elsewhere && (same || c->made.here),
                            .stream = c->ask.request.params.stream,
                            .ask_usage = m->at->known->stream_usage};
+}
+
+/* The provider can take the client's bytes as they are. */
+static bool is_verbatim(const struct chat *c, const struct target *t)
+{
+    const struct dialect_ops *d = c->ask.dialect;
+    const struct model_settings *m = chat_model(c);
+
+    if (c->made.elsewhere)
+        return false;
+    if (d == &dialect_responses)
+        return m->responses_url != NULL;
+    if (d == &dialect_embeddings)
+        return true;
+    if (d != m->at->ops)
+        return false;
+    if (d == &dialect_openai)
+        return chat_request_fits(&c->ask.request, t);
+    if (d == &dialect_anthropic)
+        return !anthropic_has_foreign(&c->ask.request);
+    return d != &dialect_gemini || !has_unsigned_call(&c->ask.request);
 }
 
 /* A lossy step is never silent. */
@@ -124,33 +141,35 @@ static void tell_losses(struct chat *c, struct err *e)
 static bool has_state(const struct chat *c)
 {
     struct json top = {JSON_OBJECT, false, span_trim(c->ask.request.body)};
-    struct json id;
+    struct json id, talk;
 
-    if (c->ask.dialect != &dialect_responses)
+    if (c->ask.dialect != &dialect_responses || c->from == &codec_responses)
         return false;
     id = json_get(&top, "previous_response_id");
-    return id.type == JSON_STRING;
+    talk = json_get(&top, "conversation");
+    return id.type == JSON_STRING || talk.type == JSON_STRING ||
+           talk.type == JSON_OBJECT;
 }
 
-static bool translate(struct chat *c, struct span *body, struct err *e)
+static bool translate(struct chat *c, const struct target *t, struct span *body,
+                      struct err *e)
 {
-    const struct target t = target_of(c);
     struct buf out;
     bool ok;
 
-    c->from = chat_model(c)->at->codec;
+    c->from = spoken(c);
     c->to = codec_find(c->ask.dialect->codec);
     if (has_state(c)) {
         c->refused = 400;
         return err_set(e, ERR_INPUT,
-                       "previous_response_id: the answers before are not held "
-                       "there; send the whole conversation");
+                       "previous_response_id, conversation: the answers "
+                       "before are not held there; send all of it");
     }
     c->losses = arena_zalloc(c->arena, 1, sizeof *c->losses);
     if (!c->losses)
         return no_memory(e);
     out = worker_buf(c->worker, 2 * chat_limits(c)->body_bytes + (1 << 20));
-    ok = c->from->request_write(&c->ask.request, &t, c->losses, &out, e);
+    ok = c->from->request_write(&c->ask.request, t, c->losses, &out, e);
     if (ok && out.failed)
         ok = no_memory(e);
     *body = arena_copy(c->arena, buf_view(&out));
@@ -161,6 +180,8 @@ static bool translate(struct chat *c, struct span *body, struct err *e)
         c->refused = 400;
     if (ok)
         tell_losses(c, e);
+    if (c->from == &codec_openai && c->ask.dialect == &dialect_openai)
+        c->from = c->to = NULL; /* its answer is the client's as it is */
     return ok && !c->refused;
 }
 
@@ -170,17 +191,21 @@ bool chat_make_body(struct chat *c, struct span *body, struct err *e)
     const struct dialect_ops *d = c->ask.dialect;
     struct splice splice = {span_of(m->upstream_json),
                             m->at->known->stream_usage};
+    struct target t;
 
     c->from = c->to = NULL;
     c->losses = NULL;
+    c->made = makers_look(c->worker->router->makers, &c->ask.request,
+                          m->model.origin);
     if (c->ask.request.embeds && !m->embeddings_url) {
         c->refused = 400;
         return err_set(e, ERR_INPUT,
                        "it has no embeddings in the form of OpenAI's");
     }
-    if (!is_verbatim(c))
-        return translate(c, body, e) && put_version(c, body, e) &&
-               chat_relay_begin(c);
+    t = target_of(c);
+    if (!is_verbatim(c, &t))
+        return translate(c, &t, body, e) && put_version(c, body, e) &&
+               (!c->from || chat_relay_begin(c));
     if (!d->splice(&c->ask.request, &splice, c->arena, body, e))
         return false;
     if (d->read)
@@ -197,7 +222,7 @@ static const char *url_of(const struct chat *c)
 
     if (c->ask.request.embeds)
         return m->embeddings_url;
-    if (c->ask.dialect == &dialect_responses && !c->to)
+    if (c->from == &codec_responses)
         return m->responses_url;
     return c->ask.request.params.stream ? m->stream_url : m->url;
 }

@@ -60,6 +60,9 @@ void chat_answer_write(const struct gathered *g, const struct request *asked,
 
 bool chat_request_write(const struct request *r, const struct target *t,
                         struct losses *l, struct buf *out, struct err *e);
+/* Whether the provider and its model take a request of this dialect as it
+ * is, as far as their deviations are known. */
+bool chat_request_fits(const struct request *r, const struct target *t);
 /* One message of the conversation as one or more of this dialect. */
 void chat_message_write(const struct request *r, size_t i,
                         const struct target *t, struct losses *l,

@@ -121,9 +121,31 @@ static void copy_options(struct writing *w, const struct json *v)
     buf_char(w->out, '}');
 }
 
+/* Reasoning models take these only where they say what holds anyhow. */
+static bool refuses_sampling(const struct writing *w, const struct json *key,
+                             const struct json *v)
+{
+    static const struct {
+        const char *name, *harmless;
+    } rows[] = {{"temperature", "1"},
+                {"top_p", "1"},
+                {"frequency_penalty", "0"},
+                {"presence_penalty", "0"}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (w->rules & RULE_NO_SAMPLING && json_is(key, rows[i].name))
+            return v->type == JSON_NUMBER && !span_is(v->raw, rows[i].harmless);
+    }
+    return false;
+}
+
 static void copy_plain(struct writing *w, const struct json *key,
                        const struct json *v)
 {
+    if (refuses_sampling(w, key, v)) {
+        lossy_add(w->l, LOSSY_PARAMETER, "%.*s", SPAN_ARGS(json_inner(key)));
+        return;
+    }
     if (quirks_refuse(w->t->quirks, json_inner(key))) {
         lossy_add(w->l, LOSSY_PARAMETER, "%.*s", SPAN_ARGS(json_inner(key)));
         return;
@@ -178,6 +200,45 @@ static void copy_body(struct writing *w)
         put_bool(w->out, "stream", true);
     if (!w->options_done && wants_usage(w))
         put_raw(w->out, "stream_options", SPAN("{\"include_usage\":true}"));
+}
+
+static bool is_copied(const struct writing *w, const struct json *key,
+                      const struct json *v)
+{
+    bool home = w->bits & QUIRK_OPENAI_RULES; /* the dialect's own house */
+
+    if (json_is(key, "max_completion_tokens"))
+        return !(w->bits & QUIRK_MAX_TOKENS);
+    if (json_is(key, "max_tokens"))
+        return !(w->rules & RULE_NEW_LIMIT);
+    if (json_is(key, "stream_options"))
+        return !(w->bits & QUIRK_NO_STREAM_OPTIONS);
+    if (json_is(key, "seed") && w->bits & QUIRK_RANDOM_SEED)
+        return false;
+    return (home || !quirks_refuse(w->t->quirks, json_inner(key))) &&
+           !refuses_sampling(w, key, v);
+}
+
+bool chat_request_fits(const struct request *r, const struct target *t)
+{
+    const struct writing w = {.r = r,
+                              .t = t,
+                              .bits = t->quirks ? t->quirks->bits : 0,
+                              .rules = quirks_of_model(t->quirks, t->model)};
+    struct json top = {JSON_OBJECT, false, span_trim(r->body)}, key, v;
+    struct json_iter it = json_begin(&top);
+
+    if (!t->quirks || !t->quirks->known)
+        return true;
+    while (json_next(&it, &key, &v)) {
+        if (!is_copied(&w, &key, &v))
+            return false;
+    }
+    for (size_t i = 0; i < r->n_messages; i++) {
+        if (must_change(&w, &r->messages[i]))
+            return false;
+    }
+    return true;
 }
 
 /* ---- from another dialect ---- */

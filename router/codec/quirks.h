@@ -45,6 +45,7 @@ struct quirks {
     uint32_t bits;
     enum effort_style effort;
     const char *const *refused; /* members of a request, NULL at the end */
+    bool known;                 /* not the last row, for any other server */
 };
 
 /* By name or base_url; "compatible" when none fits. */

@@ -17,6 +17,26 @@ struct writing {
     size_t i; /* the message's place */
 };
 
+/* The items but for reasoning, which is another model's. */
+static void copy_input(struct writing *w, const struct json *input)
+{
+    struct json_iter it = json_begin(input);
+    struct json item, type;
+    size_t i = 0;
+
+    buf_char(w->out, '[');
+    for (; json_next(&it, NULL, &item); i++) {
+        type = json_get(&item, "type");
+        if (json_is(&type, "reasoning")) {
+            lossy_add(w->l, LOSSY_THINKING, "input[%zu]", i);
+            continue;
+        }
+        put_comma(w->out);
+        buf_span(w->out, item.raw);
+    }
+    buf_char(w->out, ']');
+}
+
 static void copy_body(struct writing *w)
 {
     struct json top = {JSON_OBJECT, false, span_trim(w->r->body)};
@@ -32,6 +52,9 @@ static void copy_body(struct writing *w)
             buf_json_str(w->out, w->t->model);
         else if (json_is(&key, "stream"))
             buf_str(w->out, w->t->stream ? "true" : "false");
+        else if (json_is(&key, "input") && v.type == JSON_ARRAY &&
+                 !w->t->same_model)
+            copy_input(w, &v);
         else
             buf_span(w->out, v.raw);
         streamed = streamed || json_is(&key, "stream");

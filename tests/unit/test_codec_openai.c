@@ -232,7 +232,7 @@ static void events_are_told_apart(void **state)
 static void errors_have_the_shape_that_sdks_read(void **state)
 {
     struct problem p = {404, "invalid_request_error", "model_not_found",
-                        "model", "no \"x\"\n"};
+                        "model", "no \"x\"\n", 0};
     struct buf b;
 
     (void)state;

@@ -63,7 +63,8 @@ KEYS = {e: account(e) for e in tokens}
 up = {n: Provider(d) for n, d in {
     "openai": "openai", "azure": "openai", "vertex": "gemini", "claude": "anthropic",
     "denied": "gemini", "bedrock": "bedrock", "bearer": "bedrock", "cohere": "cohere",
-    "responses": "responses", "anthropic": "anthropic", "gemini": "gemini"}.items()}
+    "responses": "responses", "anthropic": "anthropic", "gemini": "gemini",
+    "groq": "openai", "unknown": "openai"}.items()}
 
 
 def url(name, path=""):
@@ -85,6 +86,8 @@ providers:
   cohere: {{base_url: {url("cohere", "/v2")}, api_key: {KEY}}}
   anthropic: {{base_url: {url("anthropic")}, api_key: {KEY}}}
   gemini: {{base_url: {url("gemini", "/v1beta")}, api_key: {KEY}}}
+  groq: {{base_url: {url("groq", "/v1")}, api_key: {KEY}}}
+  unknown: {{dialect: openai, base_url: {url("unknown", "/v1")}, api_key: {KEY}}}
   responses: {{dialect: responses, base_url: {url("responses", "/v1")}, api_key: {KEY}}}
 models:
   m-openai: {{provider: openai, name: gpt-4o-mini}}
@@ -96,6 +99,9 @@ models:
   m-claude: {{provider: claude, name: claude-sonnet-4-5@20250929, like: claude-sonnet-4-5}}
   m-anthropic: {{provider: anthropic, name: claude-haiku-4-5}}
   m-gemini: {{provider: gemini, name: gemini-2.5-flash}}
+  m-groq: {{provider: groq, name: llama-3.3-70b}}
+  m-unknown: {{provider: unknown, name: some-model}}
+  m-gpt5: {{provider: openai, name: gpt-5-mini}}
   m-denied: {{provider: denied, name: gemini-2.5-flash}}
   m-bedrock: {{provider: bedrock, name: "us.anthropic.claude-haiku-4-5-20251001-v1:0",
               like: claude-haiku-4-5}}
@@ -265,6 +271,23 @@ def an_earlier_response_is_only_asked_of_who_holds_it():
     same(json.loads(last("responses")[2])["previous_response_id"], "resp_0")
 
 
+def what_a_compatible_provider_refuses_is_left_out_and_told():
+    odd = {"logit_bias": {"1": 2}, "messages": [{"role": "user", "content": "play answer"}],
+           "extra": 1.50}
+    r = post("/v1/chat/completions", dict(odd, model="m-groq"))
+    same((r.read(), r.getheader("x-weir-warnings")),
+         (json.dumps(OPENAI_ANSWER).encode(), "parameter=logit_bias"))
+    same(sorted(json.loads(last("groq")[2])), ["extra", "messages", "model"])
+    raw = json.dumps(dict(odd, model="m-unknown")).encode()
+    r = post("/v1/chat/completions", raw)
+    r.read()
+    same(last("unknown")[2], raw.replace(b"m-unknown", b"some-model"))
+    r, _ = chat("m-gpt5", max_tokens=50, temperature=0.5)
+    same((r.status, r.getheader("x-weir-warnings")), (200, "parameter=temperature"))
+    got = json.loads(last("openai")[2])
+    same((got["max_completion_tokens"], "max_tokens" in got), (50, False))
+
+
 EMBEDDINGS = {"object": "list", "model": "e", "data": [
     {"object": "embedding", "index": 0, "embedding": [0.5, -1e-3]}],
     "usage": {"prompt_tokens": 1000, "total_tokens": 1000}}
@@ -375,6 +398,7 @@ TESTS = [
     bedrock_gets_signatures_over_the_very_bytes_with_keys_of_the_environment,
     bedrock_takes_a_bearer_key_too,
     tokens_are_counted_by_the_provider_that_can_and_estimated_elsewhere, an_earlier_response_is_only_asked_of_who_holds_it,
+    what_a_compatible_provider_refuses_is_left_out_and_told,
     embeddings_go_through_and_are_priced,
     embeddings_are_only_made_by_models_that_make_them_and_by_one,
     a_failing_embedder_is_replaced_by_the_same_model_only,

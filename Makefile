@@ -113,6 +113,17 @@ bench-codec: weir
 	@build/release/codec_bars
 	@tests/lint/deps.sh bench && bench/codec.sh
 
+STREAM_BARS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bars/streams/*.c))
+$(B)/streams_bars: $(STREAM_BARS) $(B)/libweir.a
+	@echo "  link  $@"
+	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+
+# Memory of 10,000 open streams.
+.PHONY: bench-streams
+bench-streams: weir
+	@$(MAKE) --no-print-directory VARIANT=release build/release/streams_bars
+	@bench/streams.sh
+
 # The classifier that ships: needs the labelled sets in DATA_DIR and python3.
 DATA_DIR ?= ../shared/data
 .PHONY: default-classifier
@@ -217,6 +228,6 @@ format:
 clean:
 	rm -rf build weir
 
--include $(OBJ:.o=.d) $(B)/weir.d $(BARS:.o=.d) $(CODEC_BARS:.o=.d) \
+-include $(OBJ:.o=.d) $(B)/weir.d $(BARS:.o=.d) $(CODEC_BARS:.o=.d) $(STREAM_BARS:.o=.d) \
   $(UNIT:%=$(B)/tests/unit/test_%.d) \
   $(FUZZ:%=$(B)/tests/fuzz/fuzz_%.d)

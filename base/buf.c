@@ -37,7 +37,7 @@ char *buf_room(struct buf *b, size_t n)
     want = b->len + n + 1;
     if (want <= b->cap)
         return b->ptr + b->len;
-    cap = b->cap ? b->cap * 2 : 256;
+    cap = b->cap ? b->cap * 2 : 64;
     if (cap < want)
         cap = want;
     p = realloc(b->ptr, cap);

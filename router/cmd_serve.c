@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/args.h"
@@ -38,6 +39,17 @@ static void ready(const struct router *r, void *ctx)
     write_line(o->port_file, colon + 1);
 }
 
+/* A stream takes two files, and shells give 1024 to begin with. */
+static void allow_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 static bool serve(struct options *o, struct err *e)
 {
     struct router *r = router_new(o->config, e);
@@ -46,6 +58,7 @@ static bool serve(struct options *o, struct err *e)
 
     if (!r)
         return false;
+    allow_files();
     ok = router_run(r, ready, o, e);
     pid_file = snapshot_settings(r->first)->pid_file;
     if (pid_file)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/chat/chat.h"
 
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -174,14 +176,15 @@ static bool keep_judgement(struct chat *c)
 {
     const struct judge *j = c->worker->judge;
     unsigned prompts = snapshot_settings(c->snapshot)->log.prompts;
-    size_t n;
+    size_t n = offsetof(struct decision, arms) +
+               j->decision.n * sizeof j->decision.arms[0];
     char *bytes;
 
     c->facts = j->facts;
-    c->decision = arena_alloc(c->arena, sizeof *c->decision);
+    c->decision = arena_alloc(c->arena, n);
     if (!c->decision)
         return false;
-    *c->decision = j->decision;
+    memcpy(c->decision, &j->decision, n);
     if (prompts == PROMPTS_NONE || !c->worker->router->log ||
         c->ask.request.embeds)
         return true;

@@ -44,25 +44,32 @@ enum {
 _Static_assert(NAMES + ANTHROPIC_NAMES <= FORWARD_MAX,
                "room for each forwarded header");
 
-static void keep(struct chat *c, const char *const *names, size_t n)
+static size_t keep(struct chat *c, const char *const *names, size_t n,
+                   struct forwarded *to)
 {
+    size_t kept = 0;
+
     for (size_t i = 0; i < n; i++) {
         struct span v = upstream_header(c->call, names[i]);
 
-        if (v.len == 0)
-            continue;
-        c->forward[c->n_forward++] =
-            (struct forwarded){names[i], arena_copy(c->arena, v)};
+        if (v.len)
+            to[kept++] = (struct forwarded){names[i], arena_copy(c->arena, v)};
     }
+    return kept;
 }
 
 static void keep_headers(struct chat *c)
 {
-    c->n_forward = 0;
-    keep(c, forwarded_names, NAMES);
+    struct forwarded all[FORWARD_MAX];
+    size_t n = keep(c, forwarded_names, NAMES, all);
+
     if (chat_model(c)->at->ops == &dialect_anthropic &&
         c->ask.dialect == &dialect_anthropic)
-        keep(c, anthropic_names, ANTHROPIC_NAMES);
+        n += keep(c, anthropic_names, ANTHROPIC_NAMES, all + n);
+    c->forward = arena_alloc(c->arena, n * sizeof *all);
+    c->n_forward = c->forward ? (unsigned)n : 0;
+    if (c->n_forward)
+        memcpy(c->forward, all, n * sizeof *all);
 }
 
 static void count_call(struct chat *c, const struct upstream_result *r)
@@ -171,6 +178,7 @@ static bool start_call(struct chat *c, struct err *e)
         .stall_ms = (unsigned)l->stall_ms,
         .total_ms = (unsigned)l->total_ms,
         .max_body = c->ask.request.params.stream ? 0 : l->answer_bytes,
+        .slow = c->ask.request.params.stream,
     };
     struct upstream_events events = {c, on_head, on_body, on_done};
 

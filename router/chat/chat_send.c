@@ -151,9 +151,25 @@ static bool has_state(const struct chat *c)
            talk.type == JSON_OBJECT;
 }
 
+/* What is lost is kept with room for what the answer may yet lose: the whole
+ * table would be a good part of what an open stream takes. */
+static bool keep_losses(struct chat *c, struct losses *l, struct err *e)
+{
+    enum { SPARE = 4 };
+    size_t size = lossy_size(l, SPARE);
+
+    l->room = l->n + SPARE < LOSSY_MAX ? l->n + SPARE : LOSSY_MAX;
+    c->losses = arena_alloc(c->arena, size);
+    if (!c->losses)
+        return no_memory(e);
+    memcpy(c->losses, l, size);
+    return true;
+}
+
 static bool translate(struct chat *c, const struct target *t, struct span *body,
                       struct err *e)
 {
+    struct losses lost = {0};
     struct buf out;
     bool ok;
 
@@ -165,11 +181,9 @@ static bool translate(struct chat *c, const struct target *t, struct span *body,
                        "previous_response_id, conversation: the answers "
                        "before are not held there; send all of it");
     }
-    c->losses = arena_zalloc(c->arena, 1, sizeof *c->losses);
-    if (!c->losses)
-        return no_memory(e);
     out = worker_buf(c->worker, 2 * chat_limits(c)->body_bytes + (1 << 20));
-    ok = c->from->request_write(&c->ask.request, t, c->losses, &out, e);
+    ok = c->from->request_write(&c->ask.request, t, &lost, &out, e) &&
+         keep_losses(c, &lost, e);
     if (ok && out.failed)
         ok = no_memory(e);
     *body = arena_copy(c->arena, buf_view(&out));

@@ -61,6 +61,8 @@ static void open_stream(struct chat *c)
     if (c->state == CHAT_STREAMING)
         return;
     c->first_ns = clock_ns();
+    if (c->to) /* events in pieces wait in the framing */
+        worker_give_back(c->worker, &c->body);
     chat_set(c, CHAT_STREAMING);
     chat_open_stream(c);
 }

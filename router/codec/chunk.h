@@ -81,7 +81,8 @@ struct chunk_sink {
 
 /* ---- a whole answer, put together from chunks (gather.c) ---- */
 
-enum { GATHER_CHOICES_MAX = 16 };
+/* As many as any two dialects share: Gemini gives 8 at the most. */
+enum { GATHER_CHOICES_MAX = 8 };
 
 struct gathered_block {
     enum part_kind part;

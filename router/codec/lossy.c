@@ -2,6 +2,7 @@
 #include "router/codec/lossy.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ void lossy_add(struct losses *l, enum lossy kind, const char *fmt, ...)
         if (l->at[i].kind == kind && !strcmp(l->at[i].what, what))
             return;
     }
-    if (l->n == LOSSY_MAX) {
+    if (l->n == (l->room ? l->room : LOSSY_MAX)) {
         l->more++;
         return;
     }
@@ -69,6 +70,13 @@ const char *lossy_name(enum lossy kind)
 const char *lossy_sentence(enum lossy kind)
 {
     return table[kind].sentence;
+}
+
+size_t lossy_size(const struct losses *l, unsigned spare)
+{
+    unsigned n = l->n + spare < LOSSY_MAX ? l->n + spare : LOSSY_MAX;
+
+    return offsetof(struct losses, at) + n * sizeof l->at[0];
 }
 
 void lossy_header(const struct losses *l, struct buf *out)

@@ -37,11 +37,12 @@ enum { LOSSY_MAX = 32 };
 
 struct losses {
     unsigned n;
+    unsigned room; /* places in `at`; 0: LOSSY_MAX */
+    unsigned more; /* losses beyond the room */
     struct {
         enum lossy kind;
         char what[48]; /* the field: "logit_bias", "messages[2]" */
-    } at[LOSSY_MAX];   /* beyond: only counted in `more` */
-    unsigned more;
+    } at[LOSSY_MAX];   /* last: a copy may have less room */
 };
 
 /* Remembers a case once (same kind and field). */
@@ -49,6 +50,9 @@ void lossy_add(struct losses *l, enum lossy kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 const char *lossy_name(enum lossy kind);     /* "parameter" */
 const char *lossy_sentence(enum lossy kind); /* for people */
+/* Bytes of l with room for `spare` more cases than it has: as much of it may
+ * be copied, if room is set in the copy. */
+size_t lossy_size(const struct losses *l, unsigned spare);
 /* "parameter=logit_bias, n=3": for x-weir-warnings. */
 void lossy_header(const struct losses *l, struct buf *out);
 

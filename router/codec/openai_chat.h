@@ -8,8 +8,8 @@
 #include "router/codec/feed.h"
 
 enum {
-    CHAT_NAME = 256, /* bytes of a call's id or name kept until both came */
-    CHAT_ARGS = 2048,
+    CHAT_NAME = 80, /* bytes of a call's id or name kept until both came */
+    CHAT_ARGS = 192,
     CHAT_HEAD = 512,
 };
 
@@ -26,9 +26,9 @@ struct chat_reader {
     struct chat_pending pending;
     struct {
         bool any;
-        int64_t call; /* index of the last one begun */
+        int32_t call; /* index of the last one begun */
+        int32_t most; /* highest index begun */
         uint64_t id;  /* hash of its id */
-        int64_t most; /* highest index begun */
     } calls[GATHER_CHOICES_MAX];
 };
 

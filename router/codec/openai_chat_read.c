@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { INDEX_MAX = 1 << 20 }; /* of calls; more are no index */
+
 /* One event's reading. */
 struct reading {
     struct chat_reader *state;
@@ -27,7 +29,7 @@ static bool call_error(struct reading *rd, const char *message)
 }
 
 static bool same_call(const struct chat_reader *s, unsigned choice,
-                      int64_t index, struct span id)
+                      int32_t index, struct span id)
 {
     return s->calls[choice].any && s->calls[choice].call == index &&
            (id.len == 0 || span_hash(id, 1) == s->calls[choice].id ||
@@ -67,7 +69,7 @@ static bool keep(char *dst, size_t *n, size_t room, struct span s)
 
 /* One delta of a call, taken apart. */
 struct call_delta {
-    int64_t index;
+    int32_t index;
     struct span id, name;
     struct text arguments;
 };
@@ -176,6 +178,7 @@ static bool read_call(struct reading *rd, unsigned choice,
     struct json index = json_get(call, "index");
     struct call_delta d;
     const char *arguments = "arguments";
+    int64_t n;
 
     if (f.type == JSON_NONE) {
         f = json_get(call, "custom");
@@ -186,8 +189,10 @@ static bool read_call(struct reading *rd, unsigned choice,
     if (!name_of(call, "id", rd->a, &d.id) ||
         !name_of(&f, "name", rd->a, &d.name))
         return false;
-    if (!json_i64(&index, &d.index) || rd->whole) {
-        d.index = position;
+    if (json_i64(&index, &n) && n >= 0 && n < INDEX_MAX && !rd->whole) {
+        d.index = (int32_t)n;
+    } else {
+        d.index = (int32_t)position;
         if (!rd->whole && rd->state->calls[choice].any)
             d.index =
                 rd->state->calls[choice].call +
@@ -205,7 +210,7 @@ static bool read_calls(struct reading *rd, unsigned choice,
 
     if (calls->type != JSON_ARRAY)
         return true;
-    for (int64_t i = 0; json_next(&it, NULL, &one); i++) {
+    for (int64_t i = 0; i < INDEX_MAX && json_next(&it, NULL, &one); i++) {
         if (one.type == JSON_OBJECT && !read_call(rd, choice, &one, i))
             return false;
     }

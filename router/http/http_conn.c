@@ -106,7 +106,8 @@ void exchange_free(struct http_exchange *x)
     arena_free(&x->arena);
     buf_free(&x->body);
     buf_free(&x->extra);
-    evbuffer_free(x->in);
+    if (x->in)
+        evbuffer_free(x->in);
     evbuffer_free(x->out);
     free(x);
 }
@@ -164,14 +165,9 @@ static struct http_exchange *exchange_make(void)
 
     if (!x)
         return NULL;
-    x->in = evbuffer_new();
     x->out = evbuffer_new();
-    if (x->in && x->out)
-        return x;
-    if (x->in)
-        evbuffer_free(x->in);
     if (x->out)
-        evbuffer_free(x->out);
+        return x;
     free(x);
     return NULL;
 }
@@ -188,7 +184,8 @@ static struct http_exchange *exchange_get(struct conn *c)
         arena_reset(&x->arena);
         buf_reset(&x->body);
         buf_reset(&x->extra);
-        evbuffer_drain(x->in, evbuffer_get_length(x->in));
+        if (x->in)
+            evbuffer_drain(x->in, evbuffer_get_length(x->in));
         evbuffer_drain(x->out, evbuffer_get_length(x->out));
     } else {
         x = exchange_make();
@@ -231,6 +228,18 @@ static void refuse_size(struct conn *c, int status, const char *what,
     http_refuse(c, status, why);
 }
 
+/* As many as there are stay with the exchange: most have few. */
+static bool keep_headers(struct http_exchange *x)
+{
+    size_t size = x->head.n_headers * sizeof *x->head.headers;
+    void *kept = arena_alloc(&x->arena, size);
+
+    if (kept && size)
+        memcpy(kept, x->head.headers, size);
+    x->head.headers = kept;
+    return kept;
+}
+
 static bool read_head(struct conn *c, size_t n)
 {
     struct evbuffer *in = bufferevent_get_input(c->bev);
@@ -242,8 +251,13 @@ static bool read_head(struct conn *c, size_t n)
         return false;
     }
     evbuffer_remove(in, p, n);
+    x->head.headers = c->server->headers;
     if (!http_head_parse(p, n, &x->head)) {
         http_refuse(c, x->head.status, x->head.wrong);
+        return false;
+    }
+    if (!keep_headers(x)) {
+        http_refuse(c, 503, "no memory for the request");
         return false;
     }
     if (!x->head.chunked && x->head.length > c->server->limits.body_bytes) {
@@ -319,7 +333,8 @@ static bool take_length(struct conn *c)
     char *to;
 
     if (x->body.len == 0 && n == want && want > BODY_SMALL &&
-        evbuffer_get_contiguous_space(in) == want) {
+        evbuffer_get_contiguous_space(in) == want &&
+        (x->in || (x->in = evbuffer_new()))) {
         evbuffer_add_buffer(x->in, in); /* the chain moves, no copy */
         x->request.body.ptr = (char *)evbuffer_pullup(x->in, -1);
         x->request.body.len = want;

@@ -89,7 +89,7 @@ struct http_exchange {
     struct http_watch watch;
     struct arena arena;
     struct http_chunks chunks;
-    struct evbuffer *in;  /* (owned) holds a body that arrived whole */
+    struct evbuffer *in;  /* (owned) a large body that came whole, or NULL */
     struct evbuffer *out; /* (owned) gathered in this turn, unsent */
     struct buf body;      /* (owned) one that arrived in pieces */
     struct buf extra;     /* (owned) headers of the answer */
@@ -113,6 +113,7 @@ struct http_server {
     struct http_exchange *pool, *ended, *ended_before;
     size_t n_pool;
     struct buf head; /* scratch for the head of an answer */
+    struct http_header headers[HTTP_HEADERS_MAX]; /* ... of a request */
     _Atomic size_t open, busy;
     uint64_t now; /* ms, of the last tick or event */
     int64_t date_s;

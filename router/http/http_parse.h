@@ -16,8 +16,8 @@ enum { HTTP_HEADERS_MAX = 100 };
 
 struct http_head {
     struct span method;
-    struct span path, query;                      /* query without '?' */
-    struct http_header headers[HTTP_HEADERS_MAX]; /* names in lower case */
+    struct span path, query;     /* query without '?' */
+    struct http_header *headers; /* (borrowed) names in lower case */
     size_t n_headers;
     bool old;          /* HTTP/1.0 */
     bool keep;         /* the client would go on using the connection */
@@ -36,7 +36,8 @@ struct http_head {
 MUST_USE long http_head_end(const char *p, size_t n, size_t *from);
 
 /* p[n] is one whole head (http_head_end); header names are lower-cased in
- * place, h borrows from p.  False with status and wrong set. */
+ * place, h borrows from p.  h->headers is the caller's room for
+ * HTTP_HEADERS_MAX.  False with status and wrong set. */
 MUST_USE bool http_head_parse(char *p, size_t n, struct http_head *h);
 
 /* p[n] is one header's line without its end; the name is lower-cased in

@@ -265,6 +265,7 @@ void http_begin(struct http_exchange *x, int status, const char *type)
     buf_span(head, buf_view(&x->extra));
     buf_put(head, "\r\n", 2);
     evbuffer_add(x->out, head->ptr, head->len);
+    buf_free(&x->extra); /* the answer may last long */
     conn_set(c, CONN_STREAM);
     http_turn(c);
 }

@@ -93,8 +93,7 @@ struct verdict {
 
 struct decision {
     unsigned n;
-    struct verdict arms[ARMS_MAX]; /* [n] in the route's order */
-    int chosen;                    /* -1: none */
+    int chosen; /* -1: none */
     enum reason reason;
     double quality_target;        /* share of the reference's; NAN: none */
     double floor, price;          /* the policy's knob as used; NAN: not used */
@@ -102,6 +101,8 @@ struct decision {
     const char *answer;           /* of that rule: no arm is needed; or NULL */
     struct span task;             /* given or likeliest; empty: unknown */
     bool task_given, task_likely; /* likely: guessed with 50 % or more */
+    struct verdict arms[ARMS_MAX]; /* [n] in the route's order; last, as a
+                                      copy may end behind the n-th */
 };
 
 /* out->chosen is -1 when every arm was dropped. */

@@ -12,6 +12,7 @@ enum {
     HEAD_MAX = 64 << 10,  /* bytes of an answer's headers */
     LINES_MAX = 64 << 10, /* bytes of a request's headers */
     URL_MAX = 8192,
+    SLOW_BYTES = 1024,       /* libcurl holds as many for each open stream */
     EXPECTS_ABOVE = 1 << 19, /* libcurl asks for 100-continue from 1 MiB */
 };
 
@@ -104,6 +105,8 @@ static bool set_constants(struct curl_call *c)
     bad |= curl_easy_setopt(h, CURLOPT_PROXY, "");
     bad |= curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
     bad |= curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (c->slow)
+        bad |= curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)SLOW_BYTES);
     bad |= curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_line);
     bad |= curl_easy_setopt(h, CURLOPT_HEADERDATA, c);
     bad |= curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -115,7 +118,7 @@ static bool set_constants(struct curl_call *c)
     return bad == CURLE_OK;
 }
 
-struct curl_call *call_new(struct curl_client *u, struct err *e)
+struct curl_call *call_new(struct curl_client *u, bool slow, struct err *e)
 {
     struct curl_call *c = calloc(1, sizeof *c);
 
@@ -125,6 +128,7 @@ struct curl_call *call_new(struct curl_client *u, struct err *e)
     }
     c->base.client = &upstream_curl;
     c->u = u;
+    c->slow = slow;
     buf_init(&c->head, HEAD_MAX);
     buf_init(&c->url, URL_MAX);
     buf_init(&c->lines, LINES_MAX);

@@ -44,6 +44,7 @@ struct upstream_request {
     struct span body;
     unsigned connect_ms, first_byte_ms, stall_ms, total_ms; /* 0: none */
     size_t max_body; /* bytes of the answer; 0: no limit (streams) */
+    bool slow;       /* a stream: many are open for long, each small */
 };
 
 struct upstream_result {

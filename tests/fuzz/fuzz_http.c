@@ -84,7 +84,8 @@ static void chunks(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct http_head h;
+    static struct http_header headers[HTTP_HEADERS_MAX];
+    static struct http_head h = {.headers = headers};
     size_t from = 0, cut = 0;
     long end, again = 0;
     char *text;

@@ -183,7 +183,10 @@ bench-load: weir
 bench-memory: weir
 	@tests/lint/deps.sh bench && bench/memory.sh
 
-.PHONY: profile
+.PHONY: profile bench-limits
+bench-limits: weir
+	@tests/lint/deps.sh bench && bench/limits.sh
+
 profile: weir
 	@tests/lint/deps.sh bench && bench/profile.sh
 

@@ -33,6 +33,11 @@ struct options {
     bool json;
 };
 
+struct samples {
+    double *at; /* (owned) seconds */
+    size_t n, cap;
+};
+
 struct load {
     struct options o;
     struct target target;
@@ -43,8 +48,7 @@ struct load {
     int epoll, timer;
     uint64_t t0, t_end; /* nanoseconds */
     uint64_t begun, answered, failed;
-    double *sample; /* (owned) seconds */
-    size_t n_samples, cap;
+    struct samples ok, refused; /* 200; 503: told to come back */
     struct {
         char text[16];
         uint64_t n;
@@ -69,23 +73,24 @@ static void count_error(struct load *l, const char *kind)
     l->error[i].n++;
 }
 
-static void keep_sample(struct load *l, double seconds)
+static void keep_sample(struct samples *s, double seconds)
 {
-    if (l->n_samples == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 1 << 16;
-        double *grown = realloc(l->sample, cap * sizeof *grown);
+    if (s->n == s->cap) {
+        size_t cap = s->cap ? s->cap * 2 : 1 << 16;
+        double *grown = realloc(s->at, cap * sizeof *grown);
 
         if (!grown)
             return;
-        l->sample = grown;
-        l->cap = cap;
+        s->at = grown;
+        s->cap = cap;
     }
-    l->sample[l->n_samples++] = seconds;
+    s->at[s->n++] = seconds;
 }
 
 static void settle(struct load *l, struct lane *lane, enum lane_end end)
 {
-    uint64_t now = clock_ns();
+    double took = (double)(clock_ns() - lane->due_ns) * 1e-9;
+    bool counts = lane->due_ns >= l->t0;
     char kind[16];
 
     if (end == LANE_FAIL) {
@@ -95,10 +100,12 @@ static void settle(struct load *l, struct lane *lane, enum lane_end end)
         l->failed++;
         snprintf(kind, sizeof kind, "status %d", lane->status);
         count_error(l, kind);
+        if (counts && lane->status == 503)
+            keep_sample(&l->refused, took);
     } else {
         l->answered++;
-        if (lane->due_ns >= l->t0)
-            keep_sample(l, (double)(now - lane->due_ns) * 1e-9);
+        if (counts)
+            keep_sample(&l->ok, took);
     }
     l->idle[l->n_idle++] = (unsigned)(lane - l->lane);
 }
@@ -281,7 +288,8 @@ static void load_free(struct load *l)
     free(l->request);
     free(l->lane);
     free(l->idle);
-    free(l->sample);
+    free(l->ok.at);
+    free(l->refused.at);
 }
 
 /* ---- showing ---- */
@@ -294,36 +302,56 @@ static const struct {
 
 enum { QUANTILES = sizeof quantiles / sizeof quantiles[0] };
 
+static void show_quantiles(const struct samples *s, bool json)
+{
+    for (unsigned i = 0; i < QUANTILES; i++) {
+        double us = 1e6 * report_quantile(s->at, s->n, quantiles[i].q);
+
+        us = isnan(us) ? 0 : us;
+        if (json)
+            printf("%s\"%s\":%.1f", i ? "," : "", quantiles[i].name, us);
+        else
+            printf(" %s %.1f us", quantiles[i].name, us);
+    }
+}
+
+static void show_text(const struct load *l, double rate)
+{
+    printf("%llu answered, %llu failed, %.0f a second\nlatency  ",
+           (unsigned long long)l->answered, (unsigned long long)l->failed,
+           rate);
+    show_quantiles(&l->ok, false);
+    if (l->refused.n) {
+        printf("\n%zu refused with 503", l->refused.n);
+        show_quantiles(&l->refused, false);
+    }
+    putchar('\n');
+    for (unsigned i = 0; i < l->n_errors; i++)
+        printf("error    %s: %llu\n", l->error[i].text,
+               (unsigned long long)l->error[i].n);
+}
+
+static void show_json(const struct load *l, double rate)
+{
+    printf("{\"answered\":%llu,\"failed\":%llu,\"rate\":%.1f,"
+           "\"refused\":%zu,\"refused_us\":{",
+           (unsigned long long)l->answered, (unsigned long long)l->failed, rate,
+           l->refused.n);
+    show_quantiles(&l->refused, true);
+    fputs("},\"latency_us\":{", stdout);
+    show_quantiles(&l->ok, true);
+    fputs("},\"errors\":{", stdout);
+    for (unsigned i = 0; i < l->n_errors; i++)
+        printf("%s\"%s\":%llu", i ? "," : "", l->error[i].text,
+               (unsigned long long)l->error[i].n);
+    puts("}}");
+}
+
 static void show(const struct load *l, double seconds)
 {
-    double rate = (double)l->n_samples / seconds;
+    double rate = (double)l->ok.n / seconds;
 
-    if (l->o.json)
-        printf("{\"answered\":%llu,\"failed\":%llu,\"rate\":%.1f,"
-               "\"latency_us\":{",
-               (unsigned long long)l->answered, (unsigned long long)l->failed,
-               rate);
-    else
-        printf("%llu answered, %llu failed, %.0f a second\nlatency  ",
-               (unsigned long long)l->answered, (unsigned long long)l->failed,
-               rate);
-    for (unsigned i = 0; i < QUANTILES; i++) {
-        double us =
-            1e6 * report_quantile(l->sample, l->n_samples, quantiles[i].q);
-        const char *comma = i + 1 < QUANTILES ? "," : "";
-
-        if (l->o.json)
-            printf("\"%s\":%.1f%s", quantiles[i].name, isnan(us) ? 0 : us,
-                   comma);
-        else
-            printf(" %s %.1f us%s", quantiles[i].name, us, comma);
-    }
-    fputs(l->o.json ? "},\"errors\":{" : "\n", stdout);
-    for (unsigned i = 0; i < l->n_errors; i++)
-        printf(l->o.json ? "%s\"%s\":%llu" : "%serror    %s: %llu\n",
-               i && l->o.json ? "," : "", l->error[i].text,
-               (unsigned long long)l->error[i].n);
-    fputs(l->o.json ? "}}\n" : "", stdout);
+    (l->o.json ? show_json : show_text)(l, rate);
 }
 
 static bool check(const struct options *o, struct err *e)

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# make bench-limits: what stays when there is more of it.  Added latency at
+# RATE a second, with nginx as a plain reverse proxy in the same rounds, where
+# the processes are on one core and where they are on two; processor time per
+# request with one and with two workers; memory of IDLE keep-alive
+# connections; an overload of three times what can be served.
+#   SECONDS_EACH, ROUNDS, RATE, IDLE, CONNECTIONS
+cd "$(dirname "$0")/.." || exit 1
+. bench/common.sh
+each=${SECONDS_EACH:-0.5} rounds=${ROUNDS:-7} rate=${RATE:-5000} idle=${IDLE:-10000} conns=${CONNECTIONS:-32}
+. bench/servers.sh
+upstream_pid=$pid
+proxy="  upstream up { server 127.0.0.1:$upstream; keepalive 64; keepalive_requests 100000000; }
+  server { listen 127.0.0.1:@PORT@; location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\"; } }"
+nginx_start quiet "  access_log off;
+$proxy"
+quiet=$port quiet_pid=$pid
+bad=0
+verdict() { # verdict NAME VALUE OP BOUND
+    if awk "BEGIN { exit !($2 $3 $4) }"; then echo "pass  $1: $2 (wanted $3 $4)"; else echo "FAIL  $1: $2 (wanted $3 $4)"; bad=1; fi
+}
+weir_start() { # weir_start WORKERS [LIMITS]
+    sed "s/^workers: .*/workers: $1/" "$scratch/weir.yaml" >"$scratch/w$1.yaml"
+    [ -z "${2:-}" ] || echo "limits: {$2}" >>"$scratch/w$1.yaml"
+    start "weir$1" "$weir" serve --config "$scratch/w$1.yaml"
+}
+load() { # load PORT OPTIONS...: JSON
+    local to=$1; shift
+    "$weir" bench load --url "http://127.0.0.1:$to/v1/chat/completions" --connections "$conns" --json "$@" || fail "load"
+}
+
+# ---- added latency ----
+weir_start 1
+weir_pid=$pid weir_port=$port
+# Where this program runs, and the servers: 0 is one core for all.
+place() { # place CORES
+    local p
+    for p in $upstream_pid $quiet_pid $weir_pid; do
+        for p in $p $(pgrep -P "$p"); do taskset -a -p -c "$1" "$p" >/dev/null; done
+    done
+}
+for cores in 0 0-1; do
+    place "$cores"
+    for r in $(seq 1000 $((rate - 1000)) "$rate"); do
+        rm -f "$scratch"/p50.* "$scratch"/p99.*
+        for _ in $(seq "$rounds"); do
+            for way in "direct $upstream" "nginx $quiet" "weir $weir_port"; do
+                out=$(taskset -c "$cores" "$weir" bench load --url "http://127.0.0.1:${way#* }/v1/chat/completions" \
+                    --connections "$conns" --rate "$r" --seconds "$each" --warmup 0.2 --json) || fail "$way: no answer"
+                for q in p50 p99; do value "$q" "$out" >>"$scratch/$q.${way% *}"; done
+            done
+        done
+        printf 'cores %-4s %5d/s ' "$cores" "$r"
+        for way in direct nginx weir; do
+            printf '  %s p50 %5.0f (%.0f to %.0f) p99 %6.0f' "$way" "$(median <"$scratch/p50.$way")" \
+                "$(sort -g "$scratch/p50.$way" | head -n 1)" "$(sort -g "$scratch/p50.$way" | tail -n 1)" "$(median <"$scratch/p99.$way")"
+        done
+        echo "  us"
+        added[$r]=$(calc %.0f "$(median <"$scratch/p50.weir") - $(median <"$scratch/p50.direct")")
+        tail[r]=$(calc %.0f "$(median <"$scratch/p99.weir") - $(median <"$scratch/p99.direct")")
+    done
+done
+verdict "added median at 1000/s, us" "${added[1000]}" "<=" 80
+verdict "added median at $rate/s, us" "${added[$rate]}" "<=" 60
+verdict "added 99th percentile at $rate/s, us" "${tail[$rate]}" "<=" 500
+
+# ---- processor time per request, one worker and two ----
+ticks() { awk '{ t += $14 + $15 } END { print t }' /proc/"$1"/task/*/stat; }
+spent() { # spent PID PORT: microseconds a request, all threads
+    local before after n=30000
+    load "$2" --warmup 0 --seconds 100 --requests 3000 >/dev/null
+    before=$(ticks "$1")
+    load "$2" --warmup 0 --seconds 100 --requests $n >/dev/null
+    after=$(ticks "$1")
+    calc %.1f "($after - $before) * 1e6 / $(getconf CLK_TCK) / $n"
+}
+weir_start 2
+two_pid=$pid two_port=$port
+for _ in 1 2 3; do
+    spent "$weir_pid" "$weir_port" >>"$scratch/one"; echo >>"$scratch/one"
+    spent "$two_pid" "$two_port" >>"$scratch/two"; echo >>"$scratch/two"
+done
+one=$(median <"$scratch/one") two=$(median <"$scratch/two")
+echo
+echo "processor time per request, medians of 3: one worker $one us, two workers $two us"
+verdict "processor time, two workers by one" "$(calc %.2f "$two / $one")" "<=" 1.05
+stop "$two_pid"
+
+# ---- idle connections ----
+stop "$weir_pid"
+weir_start 1 "connections: $((idle + 100)), idle_time: 10m"
+weir_pid=$pid weir_port=$port
+ulimit -n "$(ulimit -Hn)" 2>/dev/null
+load "$weir_port" --warmup 0 --seconds 100 --requests 3000 >/dev/null
+before=$(rss_mb "$weir_pid")
+coproc keeper { python3 bench/idle.py "$weir_port" "$idle" 2>&1; }
+started+=("$keeper_PID")
+read -r -u "${keeper[0]}" said
+[ "$said" = ready ] || fail "idle connections: $said"
+echo
+echo "$idle idle connections, each has had one answer: $(rss "$weir_pid"); before $before MB"
+verdict "resident memory with $idle idle connections, MB" "$(rss_mb "$weir_pid")" "<=" 60
+stop "$keeper_PID"
+stop "$weir_pid"
+
+# ---- overload: a provider that takes 20 ms, 64 requests at once ----
+start mock "$weir" mock --port 0 --latency-ms 20
+sed -i "s|base_url: .*/v1\"|base_url: \"http://127.0.0.1:$port/v1\"|" "$scratch/weir.yaml"
+weir_start 1 "requests: 64, queue: 64"
+weir_pid=$pid weir_port=$port
+peak=$(conns=64 load "$weir_port" --seconds 3)
+rate=$(value rate "$peak") p99=$(value p99 "$peak")
+over=$(conns=1000 load "$weir_port" --seconds 3 --rate "$(calc %.0f "3 * $rate")")
+good=$(value rate "$over") over99=$(value p99 "$over")
+refused99=$(sed 's/.*refused_us":{[^}]*"p99":\([0-9.]*\).*/\1/' <<<"$over")
+echo
+echo "capacity: $rate/s, p99 $p99 us; at three times that: $good/s answered, p99 $over99 us;"
+echo "$(value refused "$over") refused with 503, p99 $refused99 us; errors $(sed 's/.*"errors"://; s/}$//' <<<"$over")"
+verdict "goodput of the peak's, in overload" "$(calc %.2f "$good / $rate")" ">=" 0.80
+verdict "99th percentile of the answered by the peak's" "$(calc %.2f "$over99 / $p99")" "<=" 2
+stop "$weir_pid"
+exit $bad

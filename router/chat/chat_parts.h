@@ -70,7 +70,7 @@ struct chat {
     struct span bearer;         /* (arena) of such an account */
     int upstream_status;        /* of the present call, 0: none yet */
     bool is_stream;             /* the present answer is an event stream */
-    struct forwarded *forward; /* (arena) [n_forward] of the present answer */
+    struct forwarded *forward;  /* (arena) [n_forward] of the present answer */
     unsigned n_forward;
 
     /* How the present answer is read and written; both NULL: OpenAI chat as

@@ -300,32 +300,27 @@ static bool read_detail(struct reading *rd, unsigned choice,
     return feed_close(rd->feed, choice, signature);
 }
 
-static bool read_details(struct reading *rd, unsigned choice,
-                         const struct json *list)
+/* Each object of the list, where it is one. */
+static bool read_each(struct reading *rd, unsigned choice,
+                      const struct json *list,
+                      bool (*read)(struct reading *rd, unsigned choice,
+                                   const struct json *v))
 {
     struct json_iter it = json_begin(list);
     struct json one;
 
-    while (json_next(&it, NULL, &one)) {
-        if (one.type == JSON_OBJECT && !read_detail(rd, choice, &one))
+    while (list->type == JSON_ARRAY && json_next(&it, NULL, &one)) {
+        if (one.type == JSON_OBJECT && !read(rd, choice, &one))
             return false;
     }
     return true;
 }
 
-static bool read_annotations(struct reading *rd, unsigned choice,
-                             const struct json *list)
+static bool read_annotation(struct reading *rd, unsigned choice,
+                            const struct json *v)
 {
-    struct json_iter it = json_begin(list);
-    struct json one;
-
-    if (rd->feed->at[choice].part != PART_TEXT)
-        return true;
-    while (list->type == JSON_ARRAY && json_next(&it, NULL, &one)) {
-        if (one.type == JSON_OBJECT && !feed_raw(rd->feed, choice, one.raw))
-            return false;
-    }
-    return true;
+    return rd->feed->at[choice].part != PART_TEXT ||
+           feed_raw(rd->feed, choice, v->raw);
 }
 
 /* ---- pictures: message.images, as OpenRouter gives them ---- */
@@ -350,19 +345,6 @@ static bool read_image(struct reading *rd, unsigned choice,
     return flush_of(rd, choice) && feed_open(rd->feed, open) &&
            feed_more(rd->feed, choice, (struct text){s, false}) &&
            feed_close(rd->feed, choice, SPAN(""));
-}
-
-static bool read_images(struct reading *rd, unsigned choice,
-                        const struct json *list)
-{
-    struct json_iter it = json_begin(list);
-    struct json one;
-
-    while (list->type == JSON_ARRAY && json_next(&it, NULL, &one)) {
-        if (!read_image(rd, choice, &one))
-            return false;
-    }
-    return true;
 }
 
 /* ---- a message or delta ---- */
@@ -406,7 +388,7 @@ static bool read_reasoning(struct reading *rd, unsigned choice,
                            const struct delta *m)
 {
     if (m->details.type == JSON_ARRAY && json_count(&m->details))
-        return read_details(rd, choice, &m->details);
+        return read_each(rd, choice, &m->details, read_detail);
     if (m->reasoning_content.type == JSON_STRING)
         return take_text(rd, choice, PART_THINKING, &m->reasoning_content);
     return take_text(rd, choice, PART_THINKING, &m->reasoning);
@@ -430,9 +412,9 @@ static bool read_message(struct reading *rd, unsigned choice,
 
     return read_reasoning(rd, choice, &m) &&
            read_content(rd, choice, &m.content) &&
-           read_annotations(rd, choice, &m.annotations) &&
+           read_each(rd, choice, &m.annotations, read_annotation) &&
            take_text(rd, choice, PART_REFUSAL, &m.refusal) &&
-           read_images(rd, choice, &m.images) &&
+           read_each(rd, choice, &m.images, read_image) &&
            read_calls(rd, choice, &m.calls) &&
            read_old_call(rd, choice, &m.call);
 }

@@ -166,7 +166,7 @@ static const struct {
     {"models that decide on sampling themselves get none", "claude-opus-4-8",
      "{'model':'x','messages':[{'role':'user','content':'a'}],"
      "'temperature':0.5}",
-     "{'model':'claude-opus-4-8','max_tokens':32000,"
+     "{'model':'claude-opus-4-8','max_tokens':128000,"
      "'messages':[{'role':'user','content':[{'type':'text','text':'a'}]}]}",
      "parameter=temperature"},
     {"blank stop sequences are left out", "claude-sonnet-4-5",
@@ -306,14 +306,14 @@ static const struct {
     {"an effort is an effort for models that adapt", "claude-opus-4-8",
      "{'model':'x','messages':[{'role':'user','content':'a'}],"
      "'reasoning_effort':'low'}",
-     "{'model':'claude-opus-4-8','max_tokens':32000,"
+     "{'model':'claude-opus-4-8','max_tokens':128000,"
      "'messages':[{'role':'user','content':[{'type':'text','text':'a'}]}],"
      "'thinking':{'type':'adaptive'},'output_config':{'effort':'low'}}",
      ""},
     {"minimal is the least there is", "claude-opus-4-8",
      "{'model':'x','messages':[{'role':'user','content':'a'}],"
      "'reasoning_effort':'minimal'}",
-     "{'model':'claude-opus-4-8','max_tokens':32000,"
+     "{'model':'claude-opus-4-8','max_tokens':128000,"
      "'messages':[{'role':'user','content':[{'type':'text','text':'a'}]}],"
      "'thinking':{'type':'adaptive'},'output_config':{'effort':'low'}}",
      "reasoning=reasoning_effort"},

@@ -231,8 +231,11 @@ static void events_are_told_apart(void **state)
 
 static void errors_have_the_shape_that_sdks_read(void **state)
 {
-    struct problem p = {404, "invalid_request_error", "model_not_found",
-                        "model", "no \"x\"\n", 0};
+    struct problem p = {.status = 404,
+                        .kind = "invalid_request_error",
+                        .code = "model_not_found",
+                        .param = "model",
+                        .message = "no \"x\"\n"};
     struct buf b;
 
     (void)state;

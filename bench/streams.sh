@@ -24,7 +24,7 @@ listen: 127.0.0.1:0
 workers: 2
 pid_file: $scratch/weir.pid
 log: {path: $scratch/weir.db, prompts: none, level: warn}
-limits: {connections: 20k, upstream_connections: 20k}
+limits: {connections: 20k, upstream_connections: 20k, requests: 20k}
 providers:
   up: {dialect: openai, base_url: "http://127.0.0.1:$(cat "$scratch/provider.port")/v1", api_key: none}
 models:

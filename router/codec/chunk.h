@@ -81,8 +81,7 @@ struct chunk_sink {
 
 /* ---- a whole answer, put together from chunks (gather.c) ---- */
 
-/* As many as any two dialects share: Gemini gives 8 at the most. */
-enum { GATHER_CHOICES_MAX = 8 };
+enum { GATHER_CHOICES_MAX = 16 };
 
 struct gathered_block {
     enum part_kind part;

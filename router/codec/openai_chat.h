@@ -8,8 +8,8 @@
 #include "router/codec/feed.h"
 
 enum {
-    CHAT_NAME = 80, /* bytes of a call's id or name kept until both came */
-    CHAT_ARGS = 192,
+    CHAT_NAME = 160, /* bytes of a call's id or name kept until both came */
+    CHAT_ARGS = 1024,
     CHAT_HEAD = 512,
 };
 

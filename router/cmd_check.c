@@ -67,9 +67,9 @@ static void warn_route(const struct snapshot *s, const struct route *r,
 static void warn_provider(const struct provider_settings *p, bool json,
                           struct buf *out)
 {
-    if (!p->authorization && strncmp(p->base_url, "https://", 8) == 0)
+    if (!p->keys[0].authorization && strncmp(p->base_url, "https://", 8) == 0)
         warn(out, json, "provider %s: no api_key", p->item.name);
-    if (p->authorization && strncmp(p->base_url, "http://", 7) == 0 &&
+    if (p->keys[0].authorization && strncmp(p->base_url, "http://", 7) == 0 &&
         !settings_loopback(p->base_url + 7))
         warn(out, json, "provider %s: its key is sent without TLS",
              p->item.name);

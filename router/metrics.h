@@ -26,6 +26,13 @@ enum metric {
     METRIC_UPSTREAM_CONNECTS, /* provider */
     METRIC_REFUSED,
     METRIC_WAITING,
+    METRIC_ATTEMPTS,         /* arm, error */
+    METRIC_HEDGES,           /* route, won */
+    METRIC_BREAKER_OPENED,   /* place; set */
+    METRIC_PLACE_STATE,      /* place; set; enum breaker_state */
+    METRIC_PLACE_CALLS,      /* place; set */
+    METRIC_PLACE_LATENCY,    /* place; set, microseconds */
+    METRIC_KEY_RESTS,        /* key; set, milliseconds */
     METRIC_FEEDBACK,         /* result */
     METRIC_RELOADS,          /* result */
     METRIC_REQUEST_SECONDS,  /* route; observed in microseconds */

@@ -25,6 +25,7 @@ static const struct {
     [PROBLEM_METHOD] = {405, "invalid_request_error", "method_not_allowed"},
     [PROBLEM_MEMORY] = {503, "server_error", "out_of_memory"},
     [PROBLEM_BUSY] = {503, "server_error", "busy"},
+    [PROBLEM_UNHEALTHY] = {503, "server_error", "no_healthy_provider"},
     [PROBLEM_RELOAD] = {409, "invalid_request_error", "bad_configuration"},
     [PROBLEM_UNREACHABLE] = {502, "server_error", "upstream_unreachable"},
     [PROBLEM_CUT] = {502, "server_error", "upstream_cut"},

@@ -20,6 +20,7 @@ enum problem_kind {
     PROBLEM_METHOD,      /* 405 */
     PROBLEM_MEMORY,      /* 503 */
     PROBLEM_BUSY,        /* 503 */
+    PROBLEM_UNHEALTHY,   /* 503: what could serve it fails at present */
     PROBLEM_RELOAD,      /* 409: the new configuration is bad */
     PROBLEM_UNREACHABLE, /* 502: no connection */
     PROBLEM_CUT,         /* 502: ended before it was whole */

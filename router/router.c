@@ -171,9 +171,20 @@ static bool open_events(struct router *r, struct err *e)
     r->wake = r->base ? event_new(r->base, -1, EV_PERSIST, on_wake, r) : NULL;
     r->budgets = budget_book_new();
     r->rates = rate_book_new();
-    if (!r->wake || !r->rates || !r->budgets)
+    r->health = health_book_new();
+    if (!r->wake || !r->rates || !r->budgets || !r->health)
         return err_set(e, ERR_MEMORY, "router: out of memory");
     return true;
+}
+
+static struct snapshot *load(struct router *r, struct err *e)
+{
+    struct snapshot *s = snapshot_load(r->config, r->budgets, e);
+
+    if (!s || snapshot_bind(s, r->health, e))
+        return s;
+    snapshot_unref(s);
+    return NULL;
 }
 
 static bool open_all(struct router *r, struct err *e)
@@ -182,7 +193,7 @@ static bool open_all(struct router *r, struct err *e)
 
     if (!open_events(r, e))
         return false;
-    r->first = snapshot_load(r->config, r->budgets, e);
+    r->first = load(r, e);
     if (!r->first)
         return false;
     set = snapshot_settings(r->first);
@@ -249,7 +260,7 @@ static void swap(struct router *r, struct snapshot *next)
 
 bool router_reload(struct router *r, struct err *e)
 {
-    struct snapshot *next = snapshot_load(r->config, r->budgets, e);
+    struct snapshot *next = load(r, e);
     const struct settings *set;
 
     if (!next) {
@@ -376,6 +387,7 @@ void router_free(struct router *r)
     snapshot_unref(r->first);
     budget_book_free(r->budgets);
     rate_book_free(r->rates);
+    health_book_free(r->health);
     sessions_free(r->sessions);
     makers_free(r->makers);
     cache_free(r->cache);

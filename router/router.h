@@ -20,7 +20,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/rng.h"
 #include "router/gate/gate.h"
+#include "router/health/health.h"
 #include "router/metrics.h"
 #include "router/outlog/outlog.h"
 #include "router/request_id.h"
@@ -55,6 +57,7 @@ struct worker {
     struct event *timer;         /* (owned) drain's end */
     struct gate gate;
     struct id_source ids;
+    struct rng rng;               /* for balancing */
     struct snapshot *snapshot;    /* (owned reference) */
     unsigned generation;          /* of it */
     struct buf scratch;           /* for rows and headers */
@@ -75,6 +78,7 @@ struct router {
     struct outlog *log;          /* (owned) or NULL */
     struct budget_book *budgets; /* (owned) */
     struct rate_book *rates;     /* (owned) of inbound keys */
+    struct health_book *health;  /* (owned) */
     struct sessions *sessions;   /* (owned) */
     struct makers *makers;       /* (owned) of signatures */
     struct cache *cache;         /* (owned) or NULL: none */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "router/health/health.h"
 #include "router/route/levels.h"
 
 /* A name that a client may write and the route it means. */
@@ -203,6 +204,11 @@ struct snapshot *snapshot_parse(struct span text, const char *file,
                                 struct budget_book *book, struct err *e)
 {
     return snapshot_build(settings_parse(text, file, e), book, e);
+}
+
+bool snapshot_bind(struct snapshot *s, struct health_book *book, struct err *e)
+{
+    return health_bind(book, s->settings, e);
 }
 
 struct snapshot *snapshot_ref(struct snapshot *s)

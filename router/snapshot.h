@@ -10,6 +10,7 @@
 #include "router/route/budget.h"
 #include "router/route/decide.h"
 
+struct health_book;
 struct snapshot;
 
 /* Loads and checks everything; NULL with e, and nothing is kept.  book:
@@ -20,6 +21,10 @@ snapshot_load(const char *path, struct budget_book *book, struct err *e);
 MUST_USE struct snapshot *snapshot_parse(struct span text, const char *file,
                                          struct budget_book *book,
                                          struct err *e);
+/* The health of its providers is kept in the book from now on; before any
+ * worker sees it. */
+MUST_USE bool snapshot_bind(struct snapshot *s, struct health_book *book,
+                            struct err *e);
 struct snapshot *snapshot_ref(struct snapshot *s); /* returns s */
 void snapshot_unref(struct snapshot *s);           /* NULL: no-op */
 

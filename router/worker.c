@@ -181,6 +181,7 @@ bool worker_init(struct worker *w, struct router *r, unsigned index, int fd,
     w->shard = metrics_shard(r->metrics, index);
     w->snapshot = snapshot_ref(r->first);
     id_source_seed(&w->ids);
+    rng_seed(&w->rng, w->ids.state[0]);
     buf_init(&w->scratch, l->body_bytes + (1 << 20));
     arena_init(&w->work, 4 * l->answer_bytes + (1 << 20));
     if (!open_events(w, e)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/attempt/fault.h"
 
-#include <stddef.h>
+#include <string.h>
 
 #include "base/json.h"
 
@@ -98,24 +98,24 @@ static const struct {
     {413, FAULT_CONTEXT}, {429, FAULT_RATE},   {529, FAULT_OVERLOADED},
 };
 
-/* A member's text in lower case; "" when it is none. */
-static struct span lower(const struct json *obj, const char *key, char *dst,
-                         size_t size)
+static struct span lower(char *dst, size_t n)
 {
-    struct json v = json_get(obj, key);
-    size_t n;
-
-    if (v.type != JSON_STRING)
-        return (struct span){dst, 0};
-    n = json_unescape(json_inner(&v), dst, size);
-    if (n > size)
-        n = size;
     for (size_t i = 0; i < n; i++)
         dst[i] = (char)(dst[i] >= 'A' && dst[i] <= 'Z' ? dst[i] + 32 : dst[i]);
     return (struct span){dst, n};
 }
 
-/* The error's names and its message. */
+/* A member's text in lower case; empty when it is none. */
+static struct span member(const struct json *obj, const char *key, char *dst)
+{
+    struct json v = json_get(obj, key);
+
+    if (v.type != JSON_STRING)
+        return (struct span){dst, 0};
+    return lower(dst, json_unescape(json_inner(&v), dst, TEXT_MAX));
+}
+
+/* The error's names and its message, in lower case. */
 struct told {
     char room[4][TEXT_MAX];
     struct span names[3], message;
@@ -134,9 +134,8 @@ static enum fault by_words(const struct told *t)
     return FAULT_NONE;
 }
 
-/* OpenAI, Anthropic and Gemini have an object `error`; Bedrock and Cohere a
- * message at the top; an error event of Anthropic likewise `error`, one of the
- * Responses API its code and message at the top. */
+/* OpenAI, Anthropic and Gemini have an object `error`; Bedrock, Cohere and an
+ * error event of the Responses API the same members at the top. */
 static bool read_error(struct span body, struct told *t)
 {
     static const char *const keys[3] = {"code", "type", "status"};
@@ -148,23 +147,19 @@ static bool read_error(struct span body, struct told *t)
     if (error.type != JSON_OBJECT)
         error = top;
     for (unsigned i = 0; i < 3; i++)
-        t->names[i] = lower(&error, keys[i], t->room[i], TEXT_MAX);
-    t->message = lower(&error, "message", t->room[3], TEXT_MAX);
+        t->names[i] = member(&error, keys[i], t->room[i]);
+    t->message = member(&error, "message", t->room[3]);
     return true;
 }
 
-enum fault fault_of_answer(int status, struct span body)
+/* A key's, a filter's or a window's word goes before the status, a general one
+ * does not. */
+static enum fault judge(int status, enum fault f)
 {
-    struct told told;
-    enum fault f = FAULT_NONE;
+    bool general = f == FAULT_REQUEST || f == FAULT_OVERLOADED ||
+                   f == FAULT_RATE || f == FAULT_NONE;
 
-    if (body.len && read_error(body, &told))
-        f = by_words(&told);
-    if (status < 400)
-        return f;
-    /* A key's or a filter's word goes before the status, a general one not. */
-    if (f != FAULT_NONE && f != FAULT_REQUEST && f != FAULT_OVERLOADED &&
-        f != FAULT_RATE)
+    if (status < 400 || !general)
         return f;
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         if (statuses[i].status == status)
@@ -172,5 +167,24 @@ enum fault fault_of_answer(int status, struct span body)
     }
     if (status >= 500)
         return f == FAULT_OVERLOADED ? f : FAULT_SERVER;
-    return f == FAULT_RATE || f == FAULT_OVERLOADED ? f : FAULT_REQUEST;
+    return FAULT_REQUEST;
+}
+
+enum fault fault_of_answer(int status, struct span body)
+{
+    struct told told;
+    bool read = body.len && read_error(body, &told);
+
+    return judge(status, read ? by_words(&told) : FAULT_NONE);
+}
+
+enum fault fault_of_words(int status, struct span name, struct span message)
+{
+    struct told t = {.names = {{0}}};
+
+    span_copy(t.room[0], TEXT_MAX, name);
+    span_copy(t.room[3], TEXT_MAX, message);
+    t.names[0] = lower(t.room[0], strlen(t.room[0]));
+    t.message = lower(t.room[3], strlen(t.room[3]));
+    return judge(status, by_words(&t));
 }

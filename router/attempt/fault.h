@@ -46,5 +46,7 @@ enum blame fault_blame(enum fault f);
 /* An answer's status and body, in any provider's dialect.  Below 400: an
  * error in the body alone (an error event); FAULT_NONE when it says none. */
 enum fault fault_of_answer(int status, struct span body);
+/* The same from an error's type (or code) and message. */
+enum fault fault_of_words(int status, struct span name, struct span message);
 
 #endif

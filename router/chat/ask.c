@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "router/gate/gate.h"
+#include "router/health/pick.h"
 
 static bool fail(struct ask *a, enum problem_kind kind)
 {
@@ -149,6 +150,7 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     brief.wish = a->wish;
     brief.sessions = w->router->sessions;
     brief.now_ms = clock_utc_ms();
+    pick_masks(a->route->set, health_now(), &brief.down, &brief.resting);
     budget = snapshot_budget(s, a->route);
     brief.price = budget ? budget_price(budget) : 0;
     from = clock_ns();
@@ -185,6 +187,21 @@ static bool all_too_small(const struct decision *d)
     return context;
 }
 
+/* Until the first of the arms that are only unhealthy may be called; 0: none
+ * is dropped for that. */
+static unsigned healthy_in(const struct route *r, const struct decision *d)
+{
+    uint64_t least = UINT64_MAX, now = health_now();
+
+    for (unsigned i = 0; i < d->n; i++) {
+        uint64_t ms = pick_wait(r->set->arms[i].model, now);
+
+        if (d->arms[i].drop.kind == DROP_UNHEALTHY && ms < least)
+            least = ms;
+    }
+    return least == UINT64_MAX ? 0 : (unsigned)(least / 1000 + 1);
+}
+
 bool ask_has_arm(struct ask *a, const struct decision *d, struct arena *arena)
 {
     enum problem_kind kind =
@@ -193,6 +210,9 @@ bool ask_has_arm(struct ask *a, const struct decision *d, struct arena *arena)
 
     if (d->chosen >= 0)
         return true;
+    a->retry_after = healthy_in(a->route, d);
+    if (a->retry_after)
+        kind = PROBLEM_UNHEALTHY;
     buf_init(&why, 1000);
     all_drops(a->route, d, &why);
     problem_set(&a->problem, kind, arena, "no arm of %s can serve this: %s",

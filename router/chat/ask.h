@@ -20,6 +20,7 @@ struct ask {
     struct stay stay;       /* of it */
     struct problem problem; /* why it failed */
     const char *error;      /* the problem's word for the log */
+    unsigned retry_after;   /* seconds, for the client; 0: not said */
 };
 
 /* False with a->problem. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/chat/chat.h"
 
+#include <event2/event.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 const struct model_settings *chat_model(const struct chat *c)
 {
-    return c->ask.route->set->arms[c->arm].model;
+    return c->now ? c->now->at.place : c->ask.route->set->arms[c->arm].model;
 }
 
 const struct limit_settings *chat_limits(const struct chat *c)
@@ -68,6 +69,7 @@ static void note_session(const struct chat *c, int status)
 
 void chat_record(struct chat *c, int status)
 {
+    chat_try_end(c, c->now);
     chat_count_cost(c);
     note_session(c, status);
     chat_write_row(c, status);
@@ -84,16 +86,21 @@ void chat_end(struct chat *c, int status)
     c->call = NULL;
     upstream_cancel(call);
     tokens_forget(&c->token);
+    chat_hedge_end(c, FAULT_GONE);
     if (!recorded)
         chat_record(c, status);
     gate_leave(c->worker, &c->ask.place,
                (uint64_t)(c->answer.usage.input + c->answer.usage.output));
+    if (c->timer)
+        event_free(c->timer);
+    c->timer = NULL;
     chat_wait_end(c);
     chat_keep_end(c, NULL);
     if (c->sse_ready)
         sse_free(&c->sse);
     chat_relay_free(c);
     worker_give_back(c->worker, &c->text);
+    worker_give_back(c->worker, &c->held);
     snapshot_unref(c->snapshot);
     c->snapshot = NULL;
 }
@@ -108,6 +115,7 @@ void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
 
     told.sequence = c->events;
     c->error = error;
+    c->truncated = c->state == CHAT_STREAMING;
     buf_init(&tail, 16384);
     if (!begun)
         chat_headers(c, false);
@@ -118,12 +126,28 @@ void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
     chat_end(c, begun ? 200 : p->status);
     worker_give_back(c->worker, &c->body);
     if (!begun) {
+        if (c->ask.retry_after)
+            http_setf(x, "retry-after", "%u", c->ask.retry_after);
         problem_reply(x, dialect, p);
         return;
     }
     http_write(x, buf_view(&tail));
     buf_free(&tail);
     http_end(x);
+}
+
+static enum fault fault_of_problem(enum problem_kind kind)
+{
+    switch (kind) {
+    case PROBLEM_INVALID:
+        return FAULT_INVALID;
+    case PROBLEM_CUT:
+        return FAULT_CUT;
+    case PROBLEM_TIMEOUT:
+        return FAULT_TIMEOUT;
+    default:
+        return FAULT_NONE;
+    }
 }
 
 void chat_fail(struct chat *c, enum problem_kind kind, const char *fmt, ...)
@@ -136,6 +160,7 @@ void chat_fail(struct chat *c, enum problem_kind kind, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     problem_set(&p, kind, c->arena, "%s", text);
+    chat_fault(c, fault_of_problem(kind));
     chat_fail_with(c, &p, problem_code(kind));
 }
 
@@ -147,8 +172,12 @@ static void on_gone(void *ctx)
 
     if (c->state == CHAT_ENDED)
         return;
-    if (c->state != CHAT_CLOSING)
+    if (c->state != CHAT_CLOSING) {
         c->error = "client_gone";
+        c->truncated = c->state == CHAT_STREAMING;
+        c->charged = c->call && c->upstream_status < 400;
+        chat_fault(c, FAULT_GONE);
+    }
     chat_end(c, STATUS_CLIENT_GONE);
     worker_give_back(c->worker, &c->body);
 }

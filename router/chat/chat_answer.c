@@ -55,6 +55,7 @@ void chat_headers(struct chat *c, bool with_cost)
                    1);
     if (c->arm >= 0 && c->decision)
         decision_headers(c, with_cost);
+    chat_tries_headers(c);
     if (c->losses && c->losses->n && c->ask.route &&
         c->ask.route->set->unsupported == UNSUPPORTED_WARN)
         warn_losses(c);
@@ -87,18 +88,24 @@ static void reply(struct chat *c, int status)
     chat_reply(c, status, body);
 }
 
+static void hide_one(const char *key, char *at, size_t len)
+{
+    size_t n = key ? strlen(key) : 0;
+    char *found = at;
+
+    while (n >= 8 && found &&
+           (found = memmem(found, len - (size_t)(found - at), key, n)))
+        memset(found, '*', n);
+}
+
 static void hide(const struct chat *c, char *at, size_t len)
 {
     const struct provider_settings *p = chat_model(c)->at;
-    const char *const keys[] = {p->api_key, p->secret_key, p->session_token};
 
-    for (unsigned i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        size_t n = keys[i] ? strlen(keys[i]) : 0;
-        char *found = at;
-
-        while (n >= 8 && found &&
-               (found = memmem(found, len - (size_t)(found - at), keys[i], n)))
-            memset(found, '*', n);
+    for (unsigned i = 0; i < p->n_keys; i++) {
+        hide_one(p->keys[i].api_key, at, len);
+        hide_one(p->keys[i].secret_key, at, len);
+        hide_one(p->keys[i].session_token, at, len);
     }
 }
 
@@ -165,8 +172,28 @@ static void pass_error(struct chat *c)
     chat_fail_with(c, &p, problem_code(PROBLEM_REFUSED));
 }
 
+/* NULL: a good answer, else what is wrong with it. */
+static const char *wrong(struct chat *c, struct err *e)
+{
+    const char *why = NULL;
+    enum fault f = FAULT_INVALID;
+
+    if (!look(c, e)) {
+        why = e->msg;
+    } else if (c->answer.is_error) {
+        f = fault_of_answer(200, buf_view(&c->body));
+        why = "an error with status 200";
+    } else if (c->ask.request.params.stream) {
+        why = "a whole answer to a stream's request";
+    }
+    if (why)
+        chat_fault(c, f == FAULT_NONE ? FAULT_SERVER : f);
+    return why;
+}
+
 void chat_answer_whole(struct chat *c)
 {
+    const char *why;
     struct err e = {0};
 
     if (c->body.failed) {
@@ -182,17 +209,10 @@ void chat_answer_whole(struct chat *c)
         pass_error(c);
         return;
     }
-    if (!look(c, &e)) {
-        chat_fail(c, PROBLEM_INVALID, "provider %s: not a chat completion: %s",
-                  chat_model(c)->provider, e.msg);
-        return;
-    }
-    if (c->answer.is_error || c->ask.request.params.stream) {
+    why = wrong(c, &e);
+    if (why) {
         chat_hide_key_in(c, &c->body);
-        chat_fail(c, PROBLEM_INVALID, "provider %s: %s",
-                  chat_model(c)->provider,
-                  c->answer.is_error ? "an error with status 200"
-                                     : "a whole answer to a stream's request");
+        chat_retry_or(c, PROBLEM_INVALID, why);
         return;
     }
     reply(c, c->upstream_status);

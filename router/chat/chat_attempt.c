@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls to providers: one at a time, the next allowed arm when one fails
- * before its answer began. */
+/* Calls to providers and what comes back of them; what is done when one fails
+ * is chat_retry.c's. */
 #include <string.h>
 
 #include "base/log.h"
@@ -72,9 +72,10 @@ static void keep_headers(struct chat *c)
         memcpy(c->forward, all, n * sizeof *all);
 }
 
-static void count_call(struct chat *c, const struct upstream_result *r)
+static void count_call(struct chat *c, const struct chat_try *t,
+                       const struct upstream_result *r)
 {
-    struct span labels[2] = {span_of(chat_model(c)->provider),
+    struct span labels[2] = {span_of(t->at.place->provider),
                              metrics_status_class(r->status)};
 
     metrics_count(c->worker->shard, METRIC_UPSTREAM_CALLS, labels, 1);
@@ -100,8 +101,14 @@ static bool is_event_stream(struct chat *c, int status)
 
 static void on_head(void *ctx, int status)
 {
-    struct chat *c = ctx;
+    struct chat_try *t = ctx;
+    struct chat *c = t->chat;
 
+    chat_try_head(t, status);
+    if (c->rival && !chat_hedge_head(c, t))
+        return;
+    if (c->timer_for == TIMER_HEDGE)
+        chat_timer(c, TIMER_NONE, 0);
     c->upstream_status = status;
     c->is_stream = is_event_stream(c, status);
     keep_headers(c);
@@ -111,7 +118,8 @@ static void on_head(void *ctx, int status)
 
 static void on_body(void *ctx, struct span bytes)
 {
-    struct chat *c = ctx;
+    struct chat_try *t = ctx;
+    struct chat *c = t->chat;
 
     if (c->is_stream)
         chat_stream_bytes(c, bytes);
@@ -121,53 +129,63 @@ static void on_body(void *ctx, struct span bytes)
 
 static const struct {
     enum problem_kind kind;
-    bool before_answer; /* happens only where no answer has begun */
+    enum fault fault;
 } ends[] = {
-    [UPSTREAM_REFUSED] = {PROBLEM_UNREACHABLE, true},
-    [UPSTREAM_TIMEOUT] = {PROBLEM_TIMEOUT, false},
-    [UPSTREAM_CUT] = {PROBLEM_CUT, false},
-    [UPSTREAM_TOO_LARGE] = {PROBLEM_INVALID, false},
-    [UPSTREAM_TLS] = {PROBLEM_UNREACHABLE, true},
-    [UPSTREAM_OTHER] = {PROBLEM_UNREACHABLE, false},
+    [UPSTREAM_REFUSED] = {PROBLEM_UNREACHABLE, FAULT_CONNECT},
+    [UPSTREAM_TIMEOUT] = {PROBLEM_TIMEOUT, FAULT_TIMEOUT},
+    [UPSTREAM_CUT] = {PROBLEM_CUT, FAULT_CUT},
+    [UPSTREAM_TOO_LARGE] = {PROBLEM_INVALID, FAULT_REQUEST},
+    [UPSTREAM_TLS] = {PROBLEM_UNREACHABLE, FAULT_CONNECT},
+    [UPSTREAM_OTHER] = {PROBLEM_UNREACHABLE, FAULT_CUT},
 };
+
+/* Nobody took the connection: that is told apart from a slow answer. */
+static enum fault fault_of_end(const struct upstream_result *r)
+{
+    if (r->end == UPSTREAM_TIMEOUT && !r->reused && !r->connect_us &&
+        r->status == 0)
+        return FAULT_DEAD;
+    return ends[r->end].fault;
+}
 
 static void call_failed(struct chat *c, const struct upstream_result *r)
 {
-    bool begun = c->body.len > 0 || r->end == UPSTREAM_TOO_LARGE;
-
     log_event(LOG_WARN, "upstream failed",
               "id=%s provider=%s arm=%s end=%s reason=\"%s\"", c->id,
               chat_model(c)->provider, c->ask.route->set->arms[c->arm].name,
               upstream_end_name(r->end), r->reason);
-    if (begun && !ends[r->end].before_answer)
-        chat_fail(c, ends[r->end].kind, "provider %s: %s",
-                  chat_model(c)->provider, r->reason);
-    else
-        chat_retry(c, ends[r->end].kind, r->reason);
+    chat_retry_or(c, ends[r->end].kind, r->reason);
 }
 
-static bool is_transient(int status)
+static void answered(struct chat *c, const struct upstream_result *r)
 {
-    return status == 408 || status == 429 || status >= 500;
+    if (r->status >= 400)
+        chat_fault(c, fault_of_answer(r->status, buf_view(&c->body)));
+    if (r->status < 400 || !chat_retry(c))
+        chat_answer_whole(c);
 }
 
 static void on_done(void *ctx, const struct upstream_result *r)
 {
-    struct chat *c = ctx;
+    struct chat_try *t = ctx;
+    struct chat *c = t->chat;
 
+    t->call = NULL;
+    count_call(c, t, r);
+    if (r->end != UPSTREAM_OK && t->fault == FAULT_NONE)
+        t->fault = fault_of_end(r);
+    if (c->rival && !chat_hedge_head(c, t))
+        return;
     c->call = NULL;
-    count_call(c, r);
     if (c->is_stream)
         chat_stream_ended(c, r);
     else if (r->end != UPSTREAM_OK)
         call_failed(c, r);
-    else if (is_transient(r->status) && chat_may_retry(c))
-        chat_retry(c, PROBLEM_REFUSED, "a transient error");
     else
-        chat_answer_whole(c);
+        answered(c, r);
 }
 
-static bool start_call(struct chat *c, struct err *e)
+bool chat_call(struct chat *c, struct chat_try *t, struct err *e)
 {
     const struct limit_settings *l = chat_limits(c);
     struct upstream_header headers[SENT_HEADERS_MAX];
@@ -180,12 +198,57 @@ static bool start_call(struct chat *c, struct err *e)
         .max_body = c->ask.request.params.stream ? 0 : l->answer_bytes,
         .slow = c->ask.request.params.stream,
     };
-    struct upstream_events events = {c, on_head, on_body, on_done};
+    struct upstream_events events = {t, on_head, on_body, on_done};
 
+    chat_bounds(c, &r);
     if (!chat_make_body(c, &r.body, e) || !chat_make_head(c, &r, headers, e))
         return false;
-    c->call = upstream_start(c->worker->upstream, &r, &events, e);
-    return c->call != NULL;
+    t->call = c->call = upstream_start(c->worker->upstream, &r, &events, e);
+    return t->call != NULL;
+}
+
+/* What the last attempt left behind. */
+static void clear(struct chat *c)
+{
+    chat_relay_free(c);
+    if (c->sse_ready)
+        sse_free(&c->sse);
+    worker_give_back(c->worker, &c->held);
+    buf_reset(&c->body);
+    buf_reset(&c->text);
+    c->sse_ready = c->hold_over = c->estimated = false;
+    c->upstream_status = 0;
+    c->is_stream = false;
+    c->n_forward = 0;
+    c->answer = (struct answer){.text = c->text.max ? &c->text : NULL};
+    c->mark = (struct span){NULL, 0};
+    c->refused = 0;
+    c->refusal = NULL;
+    c->stop = c->ending = false;
+    c->events = 0;
+    c->error = NULL;
+}
+
+/* The arm's providers are all left alone at present: another arm, else that
+ * is the answer. */
+static void nobody(struct chat *c)
+{
+    const struct arm *a = &c->ask.route->set->arms[c->arm];
+    uint64_t ms = pick_wait(a->model, health_now());
+    int arm;
+
+    c->tried |= (uint32_t)1 << c->arm;
+    arm = chat_other_arm(c);
+    if (arm >= 0) {
+        c->arm = arm;
+        chat_attempt(c);
+        return;
+    }
+    c->ask.retry_after = (unsigned)(ms / 1000 + 1);
+    if (c->now)
+        c->arm = c->now->arm;
+    chat_fail(c, PROBLEM_UNHEALTHY,
+              "%s: its provider fails at present and is left alone", a->name);
 }
 
 /* ---- accounts that sign in ---- */
@@ -196,10 +259,12 @@ static void on_token(void *ctx, const char *why)
 {
     struct chat *c = ctx;
 
-    if (why)
-        chat_retry(c, PROBLEM_UNREACHABLE, why);
-    else
+    if (!why) {
         call(c);
+        return;
+    }
+    chat_fault(c, FAULT_AUTH);
+    chat_retry_or(c, PROBLEM_UNREACHABLE, why);
 }
 
 static enum token_state sign_in(struct chat *c, struct err *e)
@@ -212,52 +277,39 @@ static enum token_state sign_in(struct chat *c, struct err *e)
     return head_sign_in(&how, &c->bearer, e);
 }
 
+/* What c->now is there for. */
 static void call(struct chat *c)
 {
+    const struct route_settings *set = c->ask.route->set;
     struct err e = {0};
     enum token_state has = sign_in(c, &e);
 
-    if (has == TOKEN_WAIT || (has == TOKEN_READY && start_call(c, &e)))
+    if (has == TOKEN_WAIT)
         return;
-    if (c->refused)
-        chat_retry(c, PROBLEM_UNSUPPORTED, e.msg);
-    else if (has == TOKEN_FAILED)
-        chat_retry(c, PROBLEM_UNREACHABLE, e.msg);
-    else
-        chat_fail(c, PROBLEM_UNREACHABLE, "provider %s: %s",
-                  chat_model(c)->provider, e.msg);
+    if (has == TOKEN_READY && chat_call(c, c->now, &e)) {
+        if (!set->hedge_ms || c->attempts > 1)
+            return;
+        health_earn(set->health, set->hedge_share);
+        chat_timer(c, TIMER_HEDGE, set->hedge_ms);
+        return;
+    }
+    chat_fault(c, c->refused            ? FAULT_UNSUPPORTED
+                  : has == TOKEN_FAILED ? FAULT_AUTH
+                                        : FAULT_CONNECT);
+    chat_retry_or(c, c->refused ? PROBLEM_UNSUPPORTED : PROBLEM_UNREACHABLE,
+                  e.msg);
 }
 
 void chat_attempt(struct chat *c)
 {
-    chat_set(c, CHAT_CALLING);
-    c->tried |= (uint32_t)1 << c->arm;
-    c->attempts++;
-    c->upstream_status = 0;
-    c->is_stream = false;
-    c->n_forward = 0;
-    buf_reset(&c->body);
-    buf_reset(&c->text);
-    c->answer = (struct answer){.text = c->text.max ? &c->text : NULL};
-    c->refused = 0;
-    c->stop = c->ending = false;
-    c->events = 0;
-    c->error = NULL;
-    call(c);
-}
+    struct chat_try *t = chat_try_new(c);
 
-bool chat_may_retry(const struct chat *c)
-{
-    return c->attempts < c->ask.route->set->attempts &&
-           decide_next(c->ask.route, c->decision, c->tried) >= 0;
-}
-
-void chat_retry(struct chat *c, enum problem_kind kind, const char *why)
-{
-    if (!chat_may_retry(c)) {
-        chat_fail(c, kind, "provider %s: %s", chat_model(c)->provider, why);
+    if (!t) {
+        nobody(c);
         return;
     }
-    c->arm = decide_next(c->ask.route, c->decision, c->tried);
-    chat_attempt(c);
+    clear(c);
+    c->now = t;
+    chat_set(c, CHAT_CALLING);
+    call(c);
 }

@@ -5,7 +5,7 @@
  *            read, judged          head: not a stream
  *   DECIDING ------------> CALLING --------------------> READING --+
  *      |                    ^  |  \                         |      |
- *      |          next arm  |  |   \ first event            |      |
+ *      |   next try, later  |  |   \ first content          |      |
  *      |                    +--|----\-----------------------+      |
  *      |                       |     v                             |
  *      |                       |   STREAMING                       |
@@ -27,6 +27,7 @@
 #include "router/chat/ask.h"
 #include "router/chat/head.h"
 #include "router/codec/aws_stream.h"
+#include "router/health/pick.h"
 #include "router/http/sse.h"
 #include "router/route/makers.h"
 
@@ -40,7 +41,32 @@ enum chat_state {
     CHAT_STATES,
 };
 
-enum { FORWARD_MAX = 24, STATUS_CLIENT_GONE = 499 };
+enum {
+    FORWARD_MAX = 24,
+    STATUS_CLIENT_GONE = 499,
+    TRIES_MAX = 12, /* calls for one request, hedges too */
+};
+
+/* One call of a provider: what it was, how it ended.  While two run (a hedge)
+ * the one that is not c->now keeps here how its answer is to be read. */
+struct chat_try {
+    struct chat *chat; /* (borrowed) */
+    struct pick at;
+    int arm;
+    enum fault fault; /* FAULT_NONE: none as yet */
+    int status;       /* HTTP status, 0: none came */
+    bool open;        /* its end has not been told to its place's health */
+    bool hedge;
+    uint64_t start_ns, head_ns, end_ns; /* monotonic; 0: not yet */
+    uint64_t told_ms;                   /* retry-after; UINT64_MAX: none */
+    int64_t cost_pico;                  /* of a failed one */
+    struct upstream_call *call;         /* while it runs */
+    const struct codec *from, *to;
+    void *reader, *writer;
+    struct losses *losses;
+};
+
+enum chat_timer { TIMER_NONE, TIMER_RETRY, TIMER_HEDGE, TIMER_HOLD };
 
 struct forwarded {
     const char *name;
@@ -62,12 +88,21 @@ struct chat {
     struct decision *decision; /* (arena) NULL until judged */
     struct span features;      /* (arena) packed, or empty */
 
-    int arm;                    /* that is being tried or answered, -1: none */
-    uint32_t tried;             /* bit mask of arms */
-    unsigned attempts;          /* calls started */
-    struct upstream_call *call; /* running, or NULL */
-    struct token_waiter token;  /* for the account of c->arm's provider */
-    struct span bearer;         /* (arena) of such an account */
+    struct token_waiter token; /* for the account of c->arm's provider */
+    struct span bearer;        /* (arena) of such an account */
+    int arm;                   /* that is being tried or answered, -1: none */
+    uint32_t tried;            /* bit mask of arms */
+    unsigned attempts;         /* calls started */
+    unsigned hedges;           /* of them */
+    unsigned waits;            /* before another call of the same arm */
+    bool again;                /* any place and key of the arm will do */
+    struct chat_try *tries[TRIES_MAX]; /* (arena) [attempts] */
+    struct chat_try *now;              /* the present one, or NULL */
+    struct chat_try *rival; /* runs beside it until one answers, or NULL */
+    int64_t spent_pico;     /* by calls that failed */
+    struct event *timer;    /* (owned) or NULL */
+    enum chat_timer timer_for;
+    struct upstream_call *call; /* now's, running, or NULL */
     int upstream_status;        /* of the present call, 0: none yet */
     bool is_stream;             /* the present answer is an event stream */
     struct forwarded *forward;  /* (arena) [n_forward] of the present answer */
@@ -81,6 +116,8 @@ struct chat {
     struct losses *losses; /* (arena) of the present attempt, or NULL */
     struct buf out;        /* (worker's spare) what an event becomes */
     struct span mark;      /* (borrowed) the frame that ends the stream */
+    struct buf held;       /* (worker's spare) a stream's first bytes */
+    bool hold_over;        /* nothing is held back any more */
     char *refusal;         /* (arena) error before anything was sent */
     int refused;           /* its status; 0: none */
     bool head_sent;        /* of a stream: status and headers are out */
@@ -101,6 +138,8 @@ struct chat {
     bool strip_usage;  /* the client did not ask for the usage chunk */
     int64_t cost_pico; /* once ENDED */
     bool estimated;    /* usage was not told */
+    bool charged;      /* cut off while a provider worked on it */
+    bool truncated;    /* the client has the beginning of an answer only */
     const char *error; /* word for the row, or NULL */
 
     bool cached;  /* the answer is from the cache */
@@ -124,11 +163,47 @@ void chat_fail(struct chat *c, enum problem_kind kind, const char *fmt, ...)
     PRINTF(3, 4);
 void chat_fail_with(struct chat *c, const struct problem *p, const char *error);
 
-/* Calls the provider of c->arm; a failure goes to chat_retry. */
+/* ---- attempts ---- */
+
+/* Calls a place of c->arm; what cannot even begin goes to chat_retry. */
 void chat_attempt(struct chat *c);
-/* Another arm where one is left, else the problem. */
-void chat_retry(struct chat *c, enum problem_kind kind, const char *why);
-bool chat_may_retry(const struct chat *c);
+/* c->now has failed, its call is over: what is next begins, now or later.
+ * False: nothing is left, or the route wants none; the caller fails. */
+MUST_USE bool chat_retry(struct chat *c);
+/* chat_retry, else the problem. */
+void chat_retry_or(struct chat *c, enum problem_kind kind, const char *why);
+/* A place of the arm that this request has not tried may be called now. */
+bool chat_has_place(const struct chat *c, int arm);
+/* Another arm that may be called now; -1: none. */
+int chat_other_arm(const struct chat *c);
+/* What the present attempt came to; the first word counts. */
+void chat_fault(struct chat *c, enum fault f);
+/* Bounds of a call by the request's deadline. */
+void chat_bounds(const struct chat *c, struct upstream_request *r);
+
+void chat_timer(struct chat *c, enum chat_timer what, uint64_t ms);
+/* A second call beside the present one, which is slow. */
+void chat_hedge(struct chat *c);
+/* t's answer has begun or failed while two run: true when it goes on, as the
+ * present one; false: it is over and the other is the present one. */
+MUST_USE bool chat_hedge_head(struct chat *c, struct chat_try *t);
+/* The rival is given up, where there is one. */
+void chat_hedge_end(struct chat *c, enum fault f);
+
+/* A new try of c->arm; NULL: no place of it may be called, or no memory. */
+struct chat_try *chat_try_new(struct chat *c);
+/* Its call is over, however: health, keys, metrics.  Once; later: nothing. */
+void chat_try_end(struct chat *c, struct chat_try *t);
+/* What c->now had cost although it failed. */
+void chat_try_spent(struct chat *c);
+/* Retry-after and limits in the head of t's answer. */
+void chat_try_head(struct chat_try *t, int status);
+bool chat_try_skip(const void *ctx, const struct model_settings *place,
+                   const struct provider_key *key);
+void chat_tries_json(const struct chat *c, struct buf *b);
+void chat_tries_headers(struct chat *c);
+/* Starts the call of t, which is c->now. */
+MUST_USE bool chat_call(struct chat *c, struct chat_try *t, struct err *e);
 
 /* The body for the provider of c->arm, in the arena; sets how its answer will
  * be read.  c->refused: the route's policy rejects what would be lost. */
@@ -183,6 +258,16 @@ void chat_reply(struct chat *c, int status, struct buf b);
 void chat_answer_whole(struct chat *c);
 /* x-weir-* and forwarded headers of the answer. */
 void chat_headers(struct chat *c, bool with_cost);
+
+/* The provider's own error stands in a stream that had begun. */
+void chat_broken(struct chat *c);
+/* What was held back of a stream goes out. */
+void chat_unhold(struct chat *c);
+/* The stream began with an error, nothing of it is out: another try, else the
+ * error as a whole answer.  c->refused and c->refusal say it. */
+void chat_stream_refused(struct chat *c);
+/* Likewise with what is no event of the provider's dialect. */
+void chat_stream_invalid(struct chat *c);
 
 /* Events as they come, and how the call ended. */
 void chat_stream_bytes(struct chat *c, struct span bytes);

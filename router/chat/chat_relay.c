@@ -41,8 +41,11 @@ void chat_relay_free(struct chat *c)
 /* An error before the client has seen anything: another arm may be asked. */
 static void refuse(struct chat *c, const struct chunk *k)
 {
+    enum fault f = fault_of_words(k->status, k->name, k->text);
+
     c->refused = k->status >= 400 ? k->status : 502;
     c->refusal = arena_strdup(c->arena, k->text);
+    chat_fault(c, f == FAULT_NONE ? FAULT_SERVER : f);
 }
 
 bool chat_take(void *ctx, const struct chunk *k)
@@ -52,7 +55,7 @@ bool chat_take(void *ctx, const struct chunk *k)
     if (k->kind == CHUNK_ERROR && c->ending)
         return true; /* cut: the end of the call says why */
     chat_tap(c, k);
-    if (k->kind == CHUNK_ERROR && c->to && c->state == CHAT_CALLING)
+    if (k->kind == CHUNK_ERROR && c->state == CHAT_CALLING)
         refuse(c, k);
     else if (c->to)
         c->to->stream_write(c->writer, &c->ask.request, k, c->losses, &c->out);
@@ -108,29 +111,6 @@ static bool feed(struct chat *c, struct span bytes)
 
 /* ---- what comes of them ---- */
 
-static bool is_transient(int status)
-{
-    return status == 408 || status == 429 || status >= 500;
-}
-
-static void refused(struct chat *c)
-{
-    const char *why = c->refusal ? c->refusal : "an error";
-    struct upstream_call *call = c->call;
-    struct problem p;
-
-    if (c->refusal)
-        chat_hide_key(c, c->refusal);
-    if (is_transient(c->refused) && chat_may_retry(c)) {
-        c->call = NULL;
-        upstream_cancel(call);
-        chat_retry(c, PROBLEM_REFUSED, why);
-        return;
-    }
-    problem_of_status(&p, c->refused, c->arena, why);
-    chat_fail_with(c, &p, c->answer.error);
-}
-
 /* The error is in the client's hands; nothing more is wanted. */
 static void end_with(struct chat *c, struct buf out)
 {
@@ -138,7 +118,7 @@ static void end_with(struct chat *c, struct buf out)
     struct worker *w = c->worker;
 
     chat_hide_key_in(c, &out);
-    c->error = c->answer.error;
+    chat_broken(c);
     chat_end(c, 200);
     worker_give_back(w, &c->body);
     http_write(x, buf_view(&out));
@@ -154,7 +134,7 @@ static void deliver(struct chat *c)
     c->out = (struct buf){.max = 0};
     if (c->refused) {
         worker_give_back(w, &out);
-        refused(c);
+        chat_stream_refused(c);
         return;
     }
     if (c->answer.is_error) {
@@ -178,9 +158,8 @@ void chat_relay_bytes(struct chat *c, struct span bytes)
         c->stop = true;
     deliver(c);
     if (!ok && (c->state == CHAT_CALLING || c->state == CHAT_STREAMING) &&
-        c->stop)
-        chat_fail(c, PROBLEM_INVALID, "provider %s: not an event of a chat",
-                  chat_model(c)->provider);
+        c->stop && c->call)
+        chat_stream_invalid(c);
 }
 
 bool chat_relay_end(struct chat *c)
@@ -263,28 +242,47 @@ static void write_whole(struct chat *c, const struct gathered *g)
     chat_fail(c, PROBLEM_MEMORY, "the answer needs too much memory");
 }
 
+/* NULL: a good answer, else what is wrong with one of status 2xx; another
+ * attempt may make it good. */
+static const char *wrong(struct chat *c, const struct gathered *g, bool read,
+                         const struct err *e)
+{
+    enum fault f = FAULT_INVALID;
+    const char *why = NULL;
+
+    if (g->error_status) {
+        f = fault_of_words(g->error_status, g->error_type, g->error_message);
+        why = "an error with status 200";
+    } else if (!read) {
+        why = e->msg;
+    } else if (c->ask.request.params.stream) {
+        why = "a whole answer to a stream's request";
+    }
+    if (why)
+        chat_fault(c, f == FAULT_NONE ? FAULT_SERVER : f);
+    return why;
+}
+
 void chat_relay_whole(struct chat *c)
 {
     struct arena *a = &c->worker->work;
     struct gathered g;
     struct both both = {c, gather_sink(&g)};
     struct chunk_sink sink = {&both, take_both};
-    bool bad = c->upstream_status < 200 || c->upstream_status > 299;
+    const char *why = NULL;
     struct err e = {0};
+    bool read;
 
     gather_init(&g, a);
-    if (!c->from->answer_read(buf_view(&c->body), c->upstream_status, a, &sink,
-                              &e) &&
-        !bad && !g.error_status)
-        chat_fail(c, PROBLEM_INVALID, "provider %s: not an answer: %s",
-                  chat_model(c)->provider, e.msg);
-    else if (bad || g.error_status)
+    read = c->from->answer_read(buf_view(&c->body), c->upstream_status, a,
+                                &sink, &e);
+    if (c->upstream_status < 200 || c->upstream_status > 299)
         whole_error(c, &g);
-    else if (c->ask.request.params.stream)
-        chat_fail(c, PROBLEM_INVALID,
-                  "provider %s: a whole answer to a stream's request",
-                  chat_model(c)->provider);
-    else
+    else if (!(why = wrong(c, &g, read, &e)))
         write_whole(c, &g);
+    else if (!g.error_status)
+        chat_retry_or(c, PROBLEM_INVALID, why);
+    else if (!chat_retry(c))
+        whole_error(c, &g);
     arena_reset(a);
 }

@@ -25,7 +25,8 @@ void chat_count_cost(struct chat *c)
 {
     struct usage *u = &c->answer.usage;
 
-    if (c->arm < 0 || !c->decision || !was_answered(c))
+    c->cost_pico = c->spent_pico;
+    if (c->arm < 0 || !c->decision || !(was_answered(c) || c->charged))
         return;
     if (!c->answer.has_usage) {
         c->estimated = true;
@@ -35,7 +36,7 @@ void chat_count_cost(struct chat *c)
                               BYTES_PER_TOKEN);
         u->reasoning = 0;
     }
-    c->cost_pico = model_cost(&chat_model(c)->model, u);
+    c->cost_pico += model_cost(&chat_model(c)->model, u);
 }
 
 /* ---- pieces of the row ---- */
@@ -120,7 +121,7 @@ static struct span body_member(struct span chat, const char *key)
 
 /* Offsets into the worker's scratch, for it may move while it grows. */
 struct pieces {
-    size_t session, arms, losses, params, end;
+    size_t session, arms, losses, tries, params, end;
 };
 
 static struct pieces write_pieces(struct chat *c, struct buf *b,
@@ -141,6 +142,9 @@ static struct pieces write_pieces(struct chat *c, struct buf *b,
     p.losses = b->len;
     if (c->losses && c->losses->n)
         lossy_header(c->losses, b);
+    p.tries = b->len;
+    if (c->attempts)
+        chat_tries_json(c, b);
     p.params = b->len;
     if (chat.len)
         params_json(chat, b);
@@ -189,7 +193,7 @@ static void fill_usage(const struct chat *c, struct outlog_row *row)
     const struct usage *u = &c->answer.usage;
 
     row->cost_pico = c->cost_pico;
-    if (!was_answered(c))
+    if (!was_answered(c) && !c->charged)
         return;
     row->input_tokens = u->input;
     row->cached_tokens = u->cached;
@@ -197,7 +201,9 @@ static void fill_usage(const struct chat *c, struct outlog_row *row)
     row->output_tokens = u->output;
     row->reasoning_tokens = u->reasoning;
     row->usage_estimated = c->estimated;
-    row->finish = span_of(c->answer.finish[0] ? c->answer.finish : NULL);
+    row->finish = span_of(c->answer.finish[0] ? c->answer.finish
+                          : c->truncated      ? "truncated"
+                                              : NULL);
 }
 
 static void fill_request(const struct chat *c, struct outlog_row *row)
@@ -242,7 +248,8 @@ void chat_write_row(struct chat *c, int status)
     row.status = status;
     row.session = piece(b, 0, at.arms);
     row.arms = piece(b, at.arms, at.losses);
-    row.losses = piece(b, at.losses, at.params);
+    row.losses = piece(b, at.losses, at.tries);
+    row.tries = piece(b, at.tries, at.params);
     if (c->decision)
         fill_decision(c, &row);
     fill_usage(c, &row);
@@ -309,7 +316,7 @@ void chat_count_metrics(struct chat *c, int status)
                         (c->first_ns - c->start_ns) / 1000);
     if (c->ask.judged)
         metrics_observe(s, METRIC_DECISION_SECONDS, NULL, c->ask.decision_ns);
-    if (!was_answered(c))
+    if (c->arm < 0 || (!was_answered(c) && c->cost_pico == 0))
         return;
     metrics_count(s, METRIC_COST, labels, (uint64_t)c->cost_pico);
     count_tokens(s, labels[1], "input", u->input);

@@ -245,6 +245,7 @@ bool chat_make_head(struct chat *c, struct upstream_request *r,
                     struct upstream_header *h, struct err *e)
 {
     const struct head head = {.at = chat_model(c)->at,
+                              .key = c->now->at.key,
                               .x = c->x,
                               .client = c->ask.dialect,
                               .stream = c->ask.request.params.stream,

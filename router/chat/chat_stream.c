@@ -11,6 +11,24 @@
 #include "router/chat/chat_parts.h"
 #include "router/http/frames.h"
 
+/* The status that an error event would have had as a whole answer. */
+static int status_of(enum fault f)
+{
+    static const struct {
+        enum fault fault;
+        int status;
+    } rows[] = {{FAULT_RATE, 429},   {FAULT_OVERLOADED, 503},
+                {FAULT_AUTH, 401},   {FAULT_QUOTA, 402},
+                {FAULT_POLICY, 400}, {FAULT_CONTEXT, 400},
+                {FAULT_MODEL, 404},  {FAULT_REQUEST, 400}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].fault == f)
+            return rows[i].status;
+    }
+    return 502;
+}
+
 /* The same dialect on both sides, but not OpenAI's chat. */
 static bool look_by_codec(struct chat *c, const struct sse_event *ev)
 {
@@ -28,6 +46,25 @@ static bool look_by_codec(struct chat *c, const struct sse_event *ev)
     return true;
 }
 
+/* Nothing has reached the client: the error is an attempt's. */
+static void refuse(struct chat *c, struct span data)
+{
+    enum fault f = fault_of_answer(200, data);
+    struct json top, error, message;
+    struct span text = {NULL, 0};
+
+    if (json_parse(data, &top, NULL)) {
+        error = json_get(&top, "error");
+        message = json_get(&error, "message");
+        if (!json_text(&message, c->arena, &text))
+            text = (struct span){NULL, 0};
+    }
+    c->refused = status_of(f);
+    c->refusal = text.len ? arena_strdup(c->arena, text) : NULL;
+    chat_fault(c, f == FAULT_NONE ? FAULT_SERVER : f);
+    c->stop = true;
+}
+
 static bool on_event(void *ctx, const struct sse_event *ev)
 {
     struct chat *c = ctx;
@@ -38,6 +75,10 @@ static bool on_event(void *ctx, const struct sse_event *ev)
     if (c->from)
         return look_by_codec(c, ev);
     view = c->ask.dialect->event(ev->data, c->strip_usage, &c->answer);
+    if (c->answer.is_error && c->state == CHAT_CALLING) {
+        refuse(c, ev->data);
+        return true;
+    }
     c->whole_event = view != EVENT_DROP && view != EVENT_BAD;
     if (view == EVENT_BAD)
         c->error = "upstream_invalid";
@@ -67,8 +108,52 @@ static void open_stream(struct chat *c)
     chat_open_stream(c);
 }
 
+/* Nothing of an answer has been seen yet. */
+static bool is_empty(const struct chat *c)
+{
+    return c->answer.text_bytes == 0 && c->answer.tool_calls == 0 &&
+           c->answer.finish[0] == '\0';
+}
+
+/* A stream's beginning waits for its first content, so that what fails before
+ * it can be tried elsewhere. */
+static bool hold(struct chat *c, struct span bytes)
+{
+    const struct route_settings *set = c->ask.route->set;
+
+    if (c->state != CHAT_CALLING || c->hold_over || set->hold_ms == 0 ||
+        !is_empty(c) || c->held.len + bytes.len > set->hold_bytes)
+        return false;
+    if (c->held.len == 0) {
+        c->held = worker_buf(c->worker, set->hold_bytes);
+        chat_timer(c, TIMER_HOLD, set->hold_ms);
+    }
+    buf_span(&c->held, bytes);
+    return true;
+}
+
+void chat_unhold(struct chat *c)
+{
+    struct buf held = c->held;
+
+    if (c->hold_over || c->state != CHAT_CALLING)
+        return;
+    c->hold_over = true;
+    c->held = (struct buf){.max = 0};
+    if (c->timer_for == TIMER_HOLD)
+        chat_timer(c, TIMER_NONE, 0);
+    if (held.len) {
+        open_stream(c);
+        http_write(c->x, buf_view(&held));
+    }
+    worker_give_back(c->worker, &held);
+}
+
 void chat_write(struct chat *c, struct span bytes)
 {
+    if (hold(c, bytes))
+        return;
+    chat_unhold(c);
     open_stream(c);
     c->sent_ns = clock_ns();
     chat_keep(c, bytes);
@@ -135,12 +220,22 @@ static size_t take_frames(struct chat *c, struct span bytes)
     return at;
 }
 
+void chat_broken(struct chat *c)
+{
+    enum fault f = fault_of_words(200, span_of(c->answer.error), SPAN(""));
+
+    chat_fault(c, f == FAULT_NONE ? FAULT_SERVER : f);
+    c->error = c->answer.error;
+    c->truncated = true;
+}
+
 /* The row goes before the end mark, the last thing that a client sees. */
 void chat_mark(struct chat *c, struct span bytes)
 {
+    chat_unhold(c);
     open_stream(c);
     if (c->answer.is_error)
-        c->error = c->answer.error;
+        chat_broken(c);
     chat_record(c, 200);
     chat_keep(c, bytes);
     chat_keep_end(c, "text/event-stream");
@@ -183,6 +278,10 @@ void chat_stream_bytes(struct chat *c, struct span bytes)
         buf_span(&c->body, bytes);
         bytes = buf_view(&c->body);
         used = take_frames(c, bytes);
+        if (c->refused) {
+            chat_stream_refused(c);
+            return;
+        }
         if (c->stop && c->answer.done) {
             send_mark(c);
             return;
@@ -192,11 +291,45 @@ void chat_stream_bytes(struct chat *c, struct span bytes)
         used = take_frames(c, bytes);
         buf_span(&c->body, (struct span){bytes.ptr + used, bytes.len - used});
     }
-    if (c->stop && c->answer.done)
+    if (c->refused)
+        chat_stream_refused(c);
+    else if (c->stop && c->answer.done)
         send_mark(c);
     else if (c->stop || c->body.failed)
-        chat_fail(c, PROBLEM_INVALID, "provider %s: not an event of a chat",
-                  chat_model(c)->provider);
+        chat_stream_invalid(c);
+}
+
+void chat_stream_invalid(struct chat *c)
+{
+    static const char why[] = "not an event of a chat";
+    struct upstream_call *call = c->call;
+
+    chat_fault(c, FAULT_INVALID);
+    if (c->state != CHAT_CALLING) {
+        chat_fail(c, PROBLEM_INVALID, "provider %s: %s",
+                  chat_model(c)->provider, why);
+        return;
+    }
+    c->call = c->now->call = NULL;
+    upstream_cancel(call);
+    chat_retry_or(c, PROBLEM_INVALID, why);
+}
+
+void chat_stream_refused(struct chat *c)
+{
+    const char *why = c->refusal ? c->refusal : "an error";
+    struct upstream_call *call = c->call;
+    struct problem p;
+
+    if (c->refusal)
+        chat_hide_key(c, c->refusal);
+    c->call = c->now->call = NULL;
+    upstream_cancel(call);
+    if (chat_retry(c))
+        return;
+    problem_of_status(&p, c->refused, c->arena, why);
+    chat_fail_with(c, &p,
+                   c->answer.error[0] ? c->answer.error : "upstream_error");
 }
 
 static enum problem_kind problem_of(const struct upstream_result *r)
@@ -220,9 +353,10 @@ void chat_stream_ended(struct chat *c, const struct upstream_result *r)
         send_mark(c);
     if (c->state == CHAT_CLOSING)
         close_stream(c);
-    else if (c->state == CHAT_CALLING)
-        chat_retry(c, problem_of(r), why);
-    else
+    else if (c->state == CHAT_CALLING) {
+        chat_fault(c, r->end == UPSTREAM_TIMEOUT ? FAULT_TIMEOUT : FAULT_CUT);
+        chat_retry_or(c, problem_of(r), why);
+    } else
         chat_fail(c, problem_of(r),
                   "provider %s: the stream ended before its end: %s",
                   chat_model(c)->provider, why);

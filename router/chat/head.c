@@ -52,9 +52,9 @@ static size_t plain_headers(const struct head *c, struct upstream_header *h)
     h[n++] = (struct upstream_header){"user-agent", SPAN("weir/" WEIR_VERSION)};
     if (c->bearer.len)
         h[n++] = (struct upstream_header){"authorization", c->bearer};
-    else if (p->authorization && !p->secret_key)
+    else if (c->key->authorization && !c->key->secret_key)
         h[n++] = (struct upstream_header){p->form->auth_header,
-                                          span_of(p->authorization)};
+                                          span_of(c->key->authorization)};
     return n;
 }
 
@@ -63,8 +63,9 @@ static bool sign(const struct head *c, const struct upstream_request *r,
                  struct upstream_header *h, size_t *n, struct err *e)
 {
     const struct provider_settings *p = c->at;
-    struct aws_keys keys = {span_of(p->api_key), span_of(p->secret_key),
-                            span_of(p->session_token)};
+    struct aws_keys keys = {span_of(c->key->api_key),
+                            span_of(c->key->secret_key),
+                            span_of(c->key->session_token)};
     struct span url = span_of(strstr(r->url, "://") + 3);
     struct aws_call call = {.method = SPAN("POST"),
                             .body = r->body,
@@ -99,7 +100,7 @@ bool head_make(const struct head *c, struct upstream_request *r,
     size_t n = plain_headers(c, h);
 
     n += version_headers(c, h + n);
-    if (p->secret_key && p->api_key && !sign(c, r, h, &n, e))
+    if (c->key->secret_key && c->key->api_key && !sign(c, r, h, &n, e))
         return false;
     for (unsigned i = 0; i < p->headers.n && n < SENT_HEADERS_MAX; i++)
         h[n++] = (struct upstream_header){p->headers.at[i].name,

@@ -13,6 +13,7 @@ enum { SENT_HEADERS_MAX = 24 };
 
 struct head {
     const struct provider_settings *at; /* (borrowed: settings) */
+    const struct provider_key *key;     /* (borrowed: settings) one of at */
     const struct http_exchange *x;      /* (borrowed) of the client */
     const struct dialect_ops *client;
     bool stream;

@@ -141,6 +141,8 @@ static struct drop drop_arm(const struct question *q, unsigned i,
 
     if (q->wish.arms.len && !listed(q->wish.arms, q->route->set->arms[i].name))
         return (struct drop){DROP_NOT_ASKED, 0, 0};
+    if (q->down >> i & 1)
+        return (struct drop){DROP_UNHEALTHY, 0, 0};
     d = drop_by_task(m, q->request);
     if (d.kind == DROP_NONE && !is_pin(q) && !q->request->embeds)
         d = drop_by_model(m, q->request, q->facts);
@@ -471,6 +473,31 @@ static void explore(const struct question *q, struct decision *d)
 
 /* ---- all together ---- */
 
+/* Arms whose keys rest stay away where another can do it. */
+static void drop_resting(uint32_t resting, struct decision *d)
+{
+    bool other = false;
+
+    for (unsigned i = 0; i < d->n; i++)
+        other = other || (allowed(d, i) && !(resting >> i & 1));
+    for (unsigned i = 0; other && i < d->n; i++) {
+        if (allowed(d, i) && resting >> i & 1)
+            d->arms[i].drop = (struct drop){DROP_RESTING, 0, 0};
+    }
+}
+
+/* A token is at least one byte of the body; media are not told by bytes. */
+static double certain_tokens(const struct question *q)
+{
+    const struct facts *f = q->facts;
+    const struct params *p = &q->request->params;
+
+    if (f->images || f->files || f->audios)
+        return INFINITY;
+    return (double)q->request->body.len +
+           (p->max_tokens >= 0 ? (double)p->max_tokens : 256);
+}
+
 static void find_task(const struct question *q, struct decision *d)
 {
     const struct prediction *p = q->prediction;
@@ -529,6 +556,7 @@ void decide(const struct question *q, struct decision *out)
     *out = (struct decision){.n = set->n_arms,
                              .chosen = -1,
                              .rule = -1,
+                             .certain_tokens = certain_tokens(q),
                              .floor = NAN,
                              .price = NAN,
                              .quality_target = NAN};
@@ -542,6 +570,7 @@ void decide(const struct question *q, struct decision *out)
         predict_arm(q, i, v);
         v->drop = drop_arm(q, i, v);
     }
+    drop_resting(q->resting, out);
     first = first_allowed(out, &left);
     if (first < 0)
         return;
@@ -557,7 +586,26 @@ void decide(const struct question *q, struct decision *out)
         explore(q, out);
 }
 
-int decide_next(const struct route *r, const struct decision *d, uint32_t tried)
+static bool falls_to(const struct route *r, const struct decision *d,
+                     const struct fallback *f, unsigned i)
+{
+    const struct model *from = model_of(r, (unsigned)f->from);
+    const struct model *to = model_of(r, i);
+    bool smaller =
+        to->context > 0 && (from->context == 0 || to->context < from->context);
+
+    if ((!allowed(d, i) && d->arms[i].drop.kind != DROP_RESTING) ||
+        f->tried >> i & 1)
+        return false;
+    if (f->kind == FALLBACK_PROVIDER && !strcmp(from->provider, to->provider))
+        return false;
+    if (f->kind == FALLBACK_LARGER)
+        return to->context > from->context;
+    return !smaller || d->certain_tokens <= (double)to->context;
+}
+
+int decide_next(const struct route *r, const struct decision *d,
+                const struct fallback *f)
 {
     const struct verdict *was = &d->arms[d->chosen];
     int cheapest = -1, best = -1;
@@ -565,7 +613,7 @@ int decide_next(const struct route *r, const struct decision *d, uint32_t tried)
     for (unsigned i = 0; i < d->n; i++) {
         const struct verdict *v = &d->arms[i];
 
-        if (!allowed(d, i) || tried >> i & 1)
+        if (!falls_to(r, d, f, i))
             continue;
         if (best < 0 || better(r, d, i, (unsigned)best))
             best = (int)i;

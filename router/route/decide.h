@@ -57,6 +57,8 @@ struct question {
     double price;            /* budget policy: quality per USD */
     uint64_t seed;           /* hash of the request's id */
     const struct stay *stay; /* or NULL */
+    uint32_t down;           /* bit mask of arms that fail at present */
+    uint32_t resting; /* likewise whose keys rest: only where no other is */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
 };
@@ -101,6 +103,7 @@ struct decision {
     const char *answer;           /* of that rule: no arm is needed; or NULL */
     struct span task;             /* given or likeliest; empty: unknown */
     bool task_given, task_likely; /* likely: guessed with 50 % or more */
+    double certain_tokens; /* the request takes no more; INFINITY: unknown */
     struct verdict arms[ARMS_MAX]; /* [n] in the route's order; last, as a
                                       copy may end behind the n-th */
 };
@@ -108,11 +111,24 @@ struct decision {
 /* out->chosen is -1 when every arm was dropped. */
 void decide(const struct question *q, struct decision *out);
 
-/* The allowed arm to try after the ones in the bit mask `tried` failed: of
- * those at least as good as the chosen one the cheapest, else the best; -1
- * when none is left. */
+enum fallback_kind {
+    FALLBACK_ANY,
+    FALLBACK_PROVIDER, /* an arm of another provider only */
+    FALLBACK_LARGER,   /* one with a larger context window only */
+};
+
+struct fallback {
+    enum fallback_kind kind;
+    int from;       /* the arm that failed */
+    uint32_t tried; /* bit mask of arms that are not wanted */
+};
+
+/* The allowed arm to try after others failed: of those at least as good as
+ * the chosen one the cheapest, else the best; -1 when none is left.  One with
+ * a smaller window than the arm that failed only where the request certainly
+ * fits into it. */
 int decide_next(const struct route *r, const struct decision *d,
-                uint32_t tried);
+                const struct fallback *f);
 
 const char *reason_name(enum reason r); /* "level", for the log */
 const char *reason_text(enum reason r); /* for people */

@@ -23,6 +23,8 @@ static const struct {
     [DROP_MAX_OUTPUT] = {"max_output", "", 0},
     [DROP_COST] = {"max_cost", "", 0},
     [DROP_UNPRICED] = {"unpriced", "its price is not known", 0},
+    [DROP_UNHEALTHY] = {"unhealthy", "its provider fails at present", 0},
+    [DROP_RESTING] = {"resting", "its provider's limits are used up", 0},
     [DROP_CHAT] = {"chat", "only makes embeddings", 0},
     [DROP_EMBEDDINGS] = {"embeddings", "makes no embeddings", 0},
     [DROP_VECTORS] = {"vectors", "makes another model's embeddings", 0},

@@ -25,6 +25,8 @@ enum drop_kind {
     DROP_MAX_OUTPUT, /* need, have: tokens */
     DROP_COST,       /* need, have: USD */
     DROP_UNPRICED,
+    DROP_UNHEALTHY,
+    DROP_RESTING,
     DROP_CHAT,       /* it only makes embeddings */
     DROP_EMBEDDINGS, /* embeddings are wanted, it makes none */
     DROP_VECTORS,    /* its embeddings are another model's: no stand-in */

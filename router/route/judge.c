@@ -57,6 +57,8 @@ void judge_decide(struct judge *j, const struct snapshot *s,
         .wish = b->wish,
         .price = b->price,
         .seed = b->seed,
+        .down = b->down,
+        .resting = b->resting,
         .header = b->header,
         .header_ctx = b->header_ctx,
     };

@@ -27,6 +27,7 @@ struct brief {
     uint64_t seed;
     struct sessions *sessions; /* (borrowed) or NULL */
     int64_t now_ms;            /* UTC, for them */
+    uint32_t down, resting;    /* as in struct question */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
 };

@@ -8,9 +8,11 @@
 #define WEIR_ROUTER_SETTINGS_SETTINGS_H
 
 #include "models/registry.h"
+#include "router/attempt/fault.h"
 #include "router/codec/codec.h"
 #include "router/codec/dialect.h"
 #include "router/gate/key.h"
+#include "router/health/breaker.h"
 #include "router/settings/providers.h"
 #include "router/settings/schema.h"
 
@@ -18,6 +20,8 @@ enum {
     ARMS_MAX = 32, /* of one route */
     RULES_MAX = 64,
     TASKS_MAX = 64,
+    PROVIDER_KEYS_MAX = 16, /* of one provider */
+    DEPLOYMENTS_MAX = 16,   /* of one model */
 };
 
 enum prompts { PROMPTS_FEATURES, PROMPTS_FULL, PROMPTS_NONE };
@@ -63,6 +67,42 @@ struct key_settings {
     struct key_hash parsed;
 };
 
+/* How a failed call is tried again: settings_attempts.c says what each is. */
+enum retry_how {
+    RETRY_FAIL,
+    RETRY_AGAIN,
+    RETRY_NEXT,
+    RETRY_OTHER,
+    RETRY_PROVIDER,
+    RETRY_LARGER,
+};
+
+struct retry_settings {
+    unsigned how[FAULT_KINDS]; /* enum retry_how; by enum fault */
+    uint64_t wait_ms, wait_max_ms;
+};
+
+struct health_settings {
+    struct breaker_rules rules;
+    uint64_t rest_ms, rest_max_ms;
+};
+
+struct health; /* router/health/health.h */
+
+struct provider_key {
+    struct item item;
+    const char *api_key, *secret_key, *session_token; /* or NULL */
+    double weight;
+    /* resolved */
+    const char *authorization; /* "Bearer ...", or NULL */
+    struct health *health;     /* (borrowed: book) NULL: none is kept */
+};
+
+struct deployment_settings {
+    struct item item;
+    const char *provider, *upstream;
+};
+
 struct provider_settings {
     struct item item;
     const char *dialect;  /* NULL: the known provider's */
@@ -75,7 +115,11 @@ struct provider_settings {
     uint64_t cache_ms;                 /* how long its prompt cache holds */
     const char *project, *credentials; /* Google Cloud */
     struct pair_list headers;
+    struct item_list more_keys; /* of struct provider_key: `keys` */
+    uint64_t check_ms;          /* 0: it is not looked after */
     /* resolved */
+    struct provider_key *keys; /* (arena) [n_keys], n_keys >= 1 */
+    unsigned n_keys;
     const struct known_provider *known; /* (borrowed: table) */
     const struct provider_form *form;   /* of known */
     const struct codec *codec;          /* of its dialect */
@@ -83,7 +127,6 @@ struct provider_settings {
                                            no client speaks it */
     const struct quirks *quirks;        /* OpenAI-compatible ones; or NULL */
     bool responses;                     /* speaks the Responses API too */
-    const char *authorization;          /* "Bearer ...", or NULL */
     struct span account;                /* a service account's key file, or
                                            empty */
 };
@@ -99,9 +142,16 @@ struct model_settings {
     struct price_settings price;
     uint64_t context, max_output; /* 0: the catalogue's */
     struct text_list capabilities;
+    struct item_list deployments; /* of struct deployment_settings */
     bool enabled;
     /* resolved */
     struct model model;
+    /* (arena) [n_places] itself and its deployments: copies with another
+     * provider, name and addresses, called without distinction */
+    struct model_settings *places;
+    unsigned n_places;
+    struct health *health; /* (borrowed: book) of a place; NULL: none is kept */
+    struct health **lanes; /* (arena) [at->n_keys] likewise, of each key */
     struct provider_settings *at; /* its provider */
     const char *upstream_json;    /* the upstream name as a JSON string */
     const char *url, *stream_url; /* where it is called */
@@ -156,8 +206,14 @@ struct route_settings {
     unsigned unsupported; /* enum unsupported */
     unsigned stay;        /* enum stay_rule */
     struct cache_settings cache;
-    struct item_list rules; /* of struct rule_settings */
     struct pair_list tasks; /* task -> arm */
+    struct retry_settings retry;
+    uint64_t deadline_ms;         /* of a request with all its attempts */
+    uint64_t hold_ms, hold_bytes; /* of a stream's beginning */
+    uint64_t hedge_ms;            /* 0: never */
+    double hedge_share;           /* of the route's requests */
+    struct health *health;        /* (borrowed: book) its hedges; or NULL */
+    struct item_list rules;       /* of struct rule_settings */
     /* resolved */
     struct arm arms[ARMS_MAX];
     unsigned n_arms;
@@ -180,6 +236,7 @@ struct settings {
     struct session_settings sessions;
     const char *key_file;
     struct item_list keys, more_keys; /* of key_settings; more: key_file */
+    struct health_settings health;
     struct item_list providers, models, plans, routes;
     struct catalogue *prices; /* (owned) */
     /* resolved: one for each enabled model, reached by its own name */

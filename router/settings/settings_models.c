@@ -175,12 +175,52 @@ static bool set_base_url(struct settings *s, struct provider_settings *p,
     return p->base_url || no_memory(e);
 }
 
-static bool check_secret(struct provider_settings *p, const char *key,
+static bool check_secret(const struct item *item, const char *key,
                          const char *value, struct err *e)
 {
     if (value && !clean(value))
-        return conf_failf(member(&p->item, key), e,
+        return conf_failf(member(item, key), e,
                           "wanted a key without spaces and line ends");
+    return true;
+}
+
+static bool resolve_key(struct settings *s, const struct provider_settings *p,
+                        struct provider_key *k, struct err *e)
+{
+    if (!check_secret(&k->item, "api_key", k->api_key, e) ||
+        !check_secret(&k->item, "secret_key", k->secret_key, e) ||
+        !check_secret(&k->item, "session_token", k->session_token, e))
+        return false;
+    if (!k->api_key || !*k->api_key)
+        return true;
+    k->authorization = join(&s->arena, p->form->auth_prefix, k->api_key);
+    return k->authorization || no_memory(e);
+}
+
+/* The keys under `keys`, or the one of the provider itself. */
+static bool list_keys(struct settings *s, struct provider_settings *p,
+                      struct err *e)
+{
+    p->keys = p->more_keys.at;
+    p->n_keys = p->more_keys.n;
+    if (p->n_keys > PROVIDER_KEYS_MAX)
+        return conf_failf(member(&p->item, "keys"), e,
+                          "wanted at most %d keys, found %u", PROVIDER_KEYS_MAX,
+                          p->n_keys);
+    if (p->n_keys && (p->api_key || p->secret_key || p->session_token))
+        return conf_failf(member(&p->item, "keys"), e,
+                          "wanted either api_key or keys, found both");
+    if (p->n_keys)
+        return true;
+    p->keys = arena_zalloc(&s->arena, 1, sizeof *p->keys);
+    if (!p->keys)
+        return no_memory(e);
+    p->n_keys = 1;
+    *p->keys = (struct provider_key){.item = {"default", p->item.why},
+                                     .api_key = p->api_key,
+                                     .secret_key = p->secret_key,
+                                     .session_token = p->session_token,
+                                     .weight = 1};
     return true;
 }
 
@@ -188,17 +228,16 @@ static bool resolve_provider(struct settings *s, struct provider_settings *p,
                              struct err *e)
 {
     if (!find_known(p, e) || !settings_account(s, p, e) ||
-        !set_base_url(s, p, e) || !check_secret(p, "api_key", p->api_key, e) ||
-        !check_secret(p, "secret_key", p->secret_key, e) ||
-        !check_secret(p, "session_token", p->session_token, e))
+        !set_base_url(s, p, e) || !list_keys(s, p, e))
         return false;
     if (!strcmp(p->dialect, "openai"))
         p->quirks = quirks_find(span_of(p->like ? p->like : p->item.name),
                                 span_of(p->base_url));
-    if (!p->api_key || !*p->api_key)
-        return true;
-    p->authorization = join(&s->arena, p->form->auth_prefix, p->api_key);
-    return p->authorization || no_memory(e);
+    for (unsigned i = 0; i < p->n_keys; i++) {
+        if (!resolve_key(s, p, &p->keys[i], e))
+            return false;
+    }
+    return true;
 }
 
 bool settings_providers(struct settings *s, struct err *e)
@@ -332,6 +371,51 @@ static bool write_json_name(struct settings *s, struct model_settings *m)
     return m->upstream_json != NULL;
 }
 
+/* The model as it is served by another provider. */
+static bool resolve_place(struct settings *s, struct model_settings *place,
+                          const struct deployment_settings *d, struct err *e)
+{
+    place->at = settings_provider(s, d->provider);
+    if (!place->at)
+        return conf_failf(member(&d->item, "provider"), e,
+                          "wanted one of the providers above, found %s",
+                          d->provider);
+    place->provider = place->model.provider = d->provider;
+    if (d->upstream)
+        place->upstream = d->upstream;
+    place->model.upstream = place->upstream;
+    place->responses_url = NULL;
+    return (write_json_name(s, place) && set_urls(s, place)) || no_memory(e);
+}
+
+static bool list_places(struct settings *s, struct model_settings *m,
+                        struct err *e)
+{
+    const struct deployment_settings *d = m->deployments.at;
+    unsigned n = m->deployments.n;
+
+    if (n >= DEPLOYMENTS_MAX)
+        return conf_failf(member(&m->item, "deployments"), e,
+                          "wanted at most %d deployments, found %u",
+                          DEPLOYMENTS_MAX - 1, n);
+    m->places = arena_zalloc(&s->arena, n + 1, sizeof *m->places);
+    if (!m->places)
+        return no_memory(e);
+    m->n_places = n + 1;
+    for (unsigned i = 0; i <= n; i++) {
+        struct model_settings *place = &m->places[i];
+
+        *place = *m;
+        if (i > 0 && !resolve_place(s, place, &d[i - 1], e))
+            return false;
+        place->lanes =
+            arena_zalloc(&s->arena, place->at->n_keys, sizeof *place->lanes);
+        if (!place->lanes)
+            return no_memory(e);
+    }
+    return true;
+}
+
 static bool resolve_model(struct settings *s, struct model_settings *m,
                           struct err *e)
 {
@@ -360,7 +444,9 @@ static bool resolve_model(struct settings *s, struct model_settings *m,
         return false;
     if (!conf_get(m->item.why, "capabilities"))
         m->model.caps |= m->at->form->lends;
-    return (write_json_name(s, m) && set_urls(s, m)) || no_memory(e);
+    if (!write_json_name(s, m) || !set_urls(s, m))
+        return no_memory(e);
+    return list_places(s, m, e);
 }
 
 bool settings_models(struct settings *s, struct err *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sections whose rows stand in settings_server.c, and the steps in which
- * settings are resolved after loading; for settings*.c. */
+/* Sections whose rows stand in settings_server.c and settings_attempts.c, and
+ * the steps in which settings are resolved after loading; for settings*.c. */
 #ifndef WEIR_ROUTER_SETTINGS_SETTINGS_PARTS_H
 #define WEIR_ROUTER_SETTINGS_SETTINGS_PARTS_H
 
@@ -12,6 +12,12 @@ extern const struct section settings_admin_section;
 extern const struct section settings_key_section;
 extern const struct section settings_session_section;
 extern const struct section settings_cache_section;
+extern const struct section settings_route_section; /* settings_table.c */
+/* settings_attempts.c */
+extern const struct section settings_provider_key_section;
+extern const struct section settings_deployment_section;
+extern const struct section settings_retry_section;
+extern const struct section settings_health_section;
 
 MUST_USE bool settings_providers(struct settings *s, struct err *e);
 MUST_USE bool settings_models(struct settings *s, struct err *e);

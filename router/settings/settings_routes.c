@@ -220,21 +220,26 @@ static bool resolve_route(const struct settings *s, struct route_settings *r,
            check_tasks(r, e) && check_policy(r, e);
 }
 
-static void add_direct(struct settings *s, struct item item,
-                       const struct model_settings *m)
+/* A route for one model or plan, as a route of the file would be that says
+ * nothing but its arm. */
+static bool add_direct(struct settings *s, struct item item,
+                       const struct model_settings *m, struct err *e)
 {
     struct route_settings *r = &s->direct[s->n_direct];
 
     if (!m->enabled)
-        return;
+        return true;
+    if (!schema_load(&settings_route_section, NULL, r, &s->arena, e))
+        return false;
     r->item = item;
     r->policy = POLICY_FIXED;
     r->quality = r->budget = r->max_cost = NAN;
-    r->attempts = 1;
+    r->attempts = s->limits.attempts;
     r->pinned = true;
     r->arms[0] = (struct arm){item.name, m};
     r->n_arms = 1;
     s->n_direct++;
+    return true;
 }
 
 /* Each enabled model and single plan can be asked for by its own name. */
@@ -247,11 +252,14 @@ static bool add_directs(struct settings *s, struct err *e)
                              sizeof *s->direct);
     if (!s->direct)
         return err_set(e, ERR_MEMORY, "configuration: out of memory");
-    for (unsigned i = 0; i < s->models.n; i++)
-        add_direct(s, m[i].item, &m[i]);
+    for (unsigned i = 0; i < s->models.n; i++) {
+        if (!add_direct(s, m[i].item, &m[i], e))
+            return false;
+    }
     for (unsigned i = 0; i < s->plans.n; i++) {
-        if (p[i].kind == PLAN_SINGLE)
-            add_direct(s, p[i].item, settings_model(s, p[i].model));
+        if (p[i].kind == PLAN_SINGLE &&
+            !add_direct(s, p[i].item, settings_model(s, p[i].model), e))
+            return false;
     }
     return true;
 }

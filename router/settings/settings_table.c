@@ -91,6 +91,19 @@ static const struct setting provider_rows[] = {
      .offset = AT(provider_settings, headers),
      .help = "More headers to send with each call; their values are treated "
              "as secrets."},
+    {.key = "keys",
+     .kind = SETTING_ITEMS,
+     .offset = AT(provider_settings, more_keys),
+     .section = &settings_provider_key_section,
+     .help = "Several keys by name, instead of api_key: calls are spread over "
+             "them by weight, and one that is limited or refused rests."},
+    {.key = "check",
+     .kind = SETTING_MS,
+     .offset = AT(provider_settings, check_ms),
+     .initial = "0",
+     .max = 864e5,
+     .help = "How often it is asked for its models, without a key, to see "
+             "whether it is up; 0: never, requests alone show it."},
 };
 
 static const struct section provider_section = {
@@ -167,6 +180,13 @@ static const struct setting model_rows[] = {
              "parallel_tools, vision, audio, files, json, schema, reasoning, "
              "logprobs, stream, sampling, embeddings (makes these and "
              "answers no chat)."},
+    {.key = "deployments",
+     .kind = SETTING_ITEMS,
+     .offset = AT(model_settings, deployments),
+     .section = &settings_deployment_section,
+     .help = "The same model elsewhere, at the same price: calls go to the "
+             "less busy and quicker of two at random, and on to another when "
+             "one fails."},
     {.key = "enabled",
      .kind = SETTING_BOOL,
      .offset = AT(model_settings, enabled),
@@ -316,6 +336,44 @@ static const struct setting route_rows[] = {
      .initial = "0",
      .max = 8,
      .help = "Arms tried before an error is final; 0: limits.attempts."},
+    {.key = "retry",
+     .kind = SETTING_SECTION,
+     .offset = AT(route_settings, retry),
+     .section = &settings_retry_section,
+     .help = "What is done when a call fails, by the kind of failure."},
+    {.key = "deadline",
+     .kind = SETTING_MS,
+     .offset = AT(route_settings, deadline_ms),
+     .initial = "20m",
+     .min = 1,
+     .max = 864e5,
+     .help = "A request with all its attempts and waits."},
+    {.key = "hold_time",
+     .kind = SETTING_MS,
+     .offset = AT(route_settings, hold_ms),
+     .initial = "1s",
+     .max = 6e5,
+     .help = "A stream's beginning without content is kept back for so long, "
+             "so that another arm can take over unseen; 0: not at all."},
+    {.key = "hold_bytes",
+     .kind = SETTING_BYTES,
+     .offset = AT(route_settings, hold_bytes),
+     .initial = "16KiB",
+     .max = 1 << 20,
+     .help = "Bytes of it that are kept back at most."},
+    {.key = "hedge",
+     .kind = SETTING_MS,
+     .offset = AT(route_settings, hedge_ms),
+     .initial = "0",
+     .max = 6e5,
+     .help = "An answer that has not begun after this time is asked for a "
+             "second time, elsewhere; the quicker one is taken.  0: never."},
+    {.key = "hedge_share",
+     .kind = SETTING_REAL,
+     .offset = AT(route_settings, hedge_share),
+     .initial = "0.05",
+     .max = 1,
+     .help = "Share of the route's requests that may be asked twice."},
     {.key = "unsupported",
      .kind = SETTING_WORD,
      .offset = AT(route_settings, unsupported),
@@ -349,7 +407,7 @@ static const struct setting route_rows[] = {
              "request's x-weir-task, else a guess of 50 % or more."},
 };
 
-static const struct section route_section = {
+const struct section settings_route_section = {
     "routes.NAME", sizeof(struct route_settings), route_rows, LEN(route_rows)};
 
 static const struct setting top_rows[] = {
@@ -436,6 +494,11 @@ static const struct setting top_rows[] = {
      .offset = AT(settings, sessions),
      .section = &settings_session_section,
      .help = "Conversations."},
+    {.key = "health",
+     .kind = SETTING_SECTION,
+     .offset = AT(settings, health),
+     .section = &settings_health_section,
+     .help = "When a model at its provider is left alone."},
     {.key = "providers",
      .kind = SETTING_ITEMS,
      .offset = AT(settings, providers),
@@ -456,7 +519,7 @@ static const struct setting top_rows[] = {
     {.key = "routes",
      .kind = SETTING_ITEMS,
      .offset = AT(settings, routes),
-     .section = &route_section,
+     .section = &settings_route_section,
      .help = "Names that clients ask for as `model`."},
 };
 

@@ -113,6 +113,19 @@ static void an_error_has_its_class_in_every_dialect(void **state)
     }
 }
 
+static void an_error_event_has_its_class_by_its_words(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        fault_of_words(200, SPAN("overloaded_error"), SPAN("Overloaded")),
+        FAULT_OVERLOADED);
+    assert_int_equal(fault_of_words(429, SPAN("x"), SPAN("")), FAULT_RATE);
+    assert_int_equal(fault_of_words(200, SPAN("x_error"), SPAN("?")),
+                     FAULT_NONE);
+    assert_int_equal(fault_of_words(500, SPAN("api_error"), SPAN("?")),
+                     FAULT_SERVER);
+}
+
 static void every_class_has_a_name_of_its_own(void **state)
 {
     (void)state;
@@ -201,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_has_its_class_in_every_dialect),
+        cmocka_unit_test(an_error_event_has_its_class_by_its_words),
         cmocka_unit_test(every_class_has_a_name_of_its_own),
         cmocka_unit_test(a_key_is_blamed_for_its_own_faults_only),
         cmocka_unit_test(waits_double_within_their_bound_and_are_spread_out),

@@ -440,6 +440,14 @@ static void exploration_does_what_it_logs(void **state)
     snapshot_unref(m.snapshot);
 }
 
+static int next(const struct made *m, const struct decision *d, int from,
+                uint32_t tried, enum fallback_kind kind)
+{
+    const struct fallback f = {kind, from, tried};
+
+    return decide_next(&m->route, d, &f);
+}
+
 static void the_next_arm_is_as_good_and_cheap_or_else_the_best(void **state)
 {
     struct made m = {.snapshot = load()};
@@ -452,13 +460,38 @@ static void the_next_arm_is_as_good_and_cheap_or_else_the_best(void **state)
     (void)state;
     decide_sample(&m, &s, &d);
     assert_int_equal(d.chosen, 0);
-    assert_int_equal(decide_next(&m.route, &d, 1), 2);
-    assert_int_equal(decide_next(&m.route, &d, 1 | 4), 1);
-    assert_int_equal(decide_next(&m.route, &d, 7), -1);
+    assert_int_equal(next(&m, &d, 0, 1, FALLBACK_ANY), 2);
+    assert_int_equal(next(&m, &d, 0, 1 | 4, FALLBACK_ANY), 1);
+    assert_int_equal(next(&m, &d, 0, 7, FALLBACK_ANY), -1);
     s.images = 1; /* only the large one can see */
     decide_sample(&m, &s, &d);
     assert_int_equal(d.chosen, 2);
-    assert_int_equal(decide_next(&m.route, &d, 4), -1);
+    assert_int_equal(next(&m, &d, 2, 4, FALLBACK_ANY), -1);
+    snapshot_unref(m.snapshot);
+}
+
+static void a_fallback_keeps_to_the_window_that_is_needed(void **state)
+{
+    struct made m = {.snapshot = load()};
+    struct sample s = {.name = "window",
+                       .route = "auto",
+                       .quality = {.8f, .9f, .95f},
+                       .input = 100};
+    struct decision d;
+
+    (void)state;
+    decide_sample(&m, &s, &d); /* windows of 1,000, 8,000 and 100k tokens */
+    assert_int_equal(next(&m, &d, 1, 2, FALLBACK_LARGER), 2);
+    assert_int_equal(next(&m, &d, 2, 4, FALLBACK_LARGER), -1);
+    assert_int_equal(next(&m, &d, 0, 1, FALLBACK_PROVIDER), -1);
+    d.certain_tokens = 1000;
+    assert_int_equal(next(&m, &d, 2, 2 | 4, FALLBACK_ANY), 0);
+    d.certain_tokens = 1001; /* it may not fit into the small one */
+    assert_int_equal(next(&m, &d, 2, 2 | 4, FALLBACK_ANY), -1);
+    assert_int_equal(next(&m, &d, 2, 4, FALLBACK_ANY), 1);
+    d.certain_tokens = INFINITY;
+    assert_int_equal(next(&m, &d, 2, 4, FALLBACK_ANY), -1);
+    assert_int_equal(next(&m, &d, 0, 1, FALLBACK_ANY), 2);
     snapshot_unref(m.snapshot);
 }
 
@@ -496,6 +529,7 @@ int main(void)
         cmocka_unit_test(propensities_sum_to_one),
         cmocka_unit_test(exploration_does_what_it_logs),
         cmocka_unit_test(the_next_arm_is_as_good_and_cheap_or_else_the_best),
+        cmocka_unit_test(a_fallback_keeps_to_the_window_that_is_needed),
         cmocka_unit_test(a_budget_is_held_in_the_mean),
     };
 

@@ -190,13 +190,18 @@ workers: 2
 classifier: none
 log: {{path: {DIR}/weir.db, flush: 50ms, prompts: full, level: debug}}
 limits: {{connect_time: 2s, drain_time: 5s, body: 2MB}}
+health: {{failures: 60000, min_calls: 60000}}
 providers:
   p: {{dialect: openai, base_url: "http://127.0.0.1:{port}/v1", api_key: {KEY}}}
+  q: {{dialect: openai, base_url: "http://127.0.0.1:{port}/v1", api_key: {KEY}}}
 models:
   cheap: {{provider: p, tier: economy, price: {{input: 1, output: 2, cached_input: 0.1}}}}
   dear: {{provider: p, tier: frontier, price: {{input: 10, output: 20}}}}
+  q_cheap: {{provider: q, name: cheap, tier: economy, price: {{input: 1, output: 2}}}}
+  q_dear: {{provider: q, name: dear, tier: frontier, price: {{input: 10, output: 20}}}}
 routes:
   auto: {{arms: [cheap, dear], policy: fixed, reference: cheap}}
+  limited: {{arms: [q_cheap, q_dear], policy: fixed, reference: q_cheap}}
 {extra}"""
 
 
@@ -330,13 +335,16 @@ def an_error_event_goes_through_and_is_logged():
     same(row(r)["error"], "x_error")
 
 
-def fails_over(play, **more):
+def fails_over(play, arm="dear", error="truncated", **more):
     r = ask(play, **more)
     same(r.status, 200)
-    same(r.getheader("x-weir-arm"), "dear")
+    same(r.getheader("x-weir-arm"), arm)
+    same(r.getheader("x-weir-attempts"), "2")
+    assert f"error={error}; ms=" in r.getheader("x-weir-failed"), r.getheader("x-weir-failed")
     r.read()
     w = row(r)
-    same((w["arm"], w["attempts"], w["reason"]), ("dear", 2, "failover"))
+    same((w["arm"], w["attempts"], w["reason"]), (arm, 2, "failover"))
+    same([t["error"] for t in json.loads(w["tries"])], [error, None])
 
 
 def a_provider_that_hangs_up_is_passed_over():
@@ -348,15 +356,15 @@ def an_empty_stream_is_passed_over():
 
 
 def a_rate_limit_is_passed_over():
-    fails_over("limited")
+    fails_over("limited", "q_dear", "rate_limit", model="limited")
 
 
 def a_server_error_is_passed_over():
-    fails_over("broken")
+    fails_over("broken", error="server")
 
 
 def the_last_error_goes_through_with_its_retry_after():
-    r = ask("limited_all")
+    r = ask("limited_all", model="limited")
     same((r.status, r.getheader("retry-after"), r.read()), (429, "7", ERROR % b"all"))
     w = row(r)
     same((w["status"], w["error"], w["attempts"], w["cost_pico"]), (429, "rate_limit_error", 2, 0))
@@ -405,7 +413,9 @@ def a_client_that_leaves_stops_its_provider():
     s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
     got = b""
     while got.count(b"data:") < 5:
-        got += s.recv(4096)
+        data = s.recv(4096)
+        assert data, got
+        got += data
     ident = re.search(rb"x-weir-request-id: (\S+)", got)[1].decode()
     t = time.time()
     s.close()
@@ -490,7 +500,7 @@ def unknown_models_and_paths_are_404_and_methods_405():
 
 def models_are_listed_and_found_with_slashes():
     s, got = raw("GET", "/v1/models")
-    same([m["id"] for m in json.loads(got)["data"]], ["auto", "cheap", "dear"])
+    same([m["id"] for m in json.loads(got)["data"]], ["auto", "limited", "cheap", "dear", "q_cheap", "q_dear"])
     for name in ("auto", "p/cheap", "p%2Fcheap", "weir/dear"):
         s, got = raw("GET", "/v1/models/" + name)
         same((s, json.loads(got)["id"]), (200, name.replace("%2F", "/")))

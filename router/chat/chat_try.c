@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One call of a provider: which place and key, what it came to, what is told
+ * of it: to health, metrics, the row and the client. */
+#include <math.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "router/attempt/backoff.h"
+#include "router/chat/chat_parts.h"
+#include "router/digits.h"
+
+static const struct health_settings *health_rules(const struct chat *c)
+{
+    return &snapshot_settings(c->snapshot)->health;
+}
+
+static bool same_provider(const struct model_settings *a,
+                          const struct model_settings *b)
+{
+    return a->at == b->at;
+}
+
+/* Places and keys of the arm that this request has tried in vain. */
+bool chat_try_skip(const void *ctx, const struct model_settings *place,
+                   const struct provider_key *key)
+{
+    const struct chat *c = ctx;
+
+    for (unsigned i = 0; i < c->attempts && !c->again; i++) {
+        const struct chat_try *t = c->tries[i];
+
+        if (t->fault == FAULT_POLICY && same_provider(t->at.place, place))
+            return true;
+        if (t->at.place != place)
+            continue;
+        if (fault_blame(t->fault) != BLAME_KEY || t->at.key == key)
+            return true;
+    }
+    return false;
+}
+
+struct chat_try *chat_try_new(struct chat *c)
+{
+    struct pick_question q = {
+        .model = c->ask.route->set->arms[c->arm].model,
+        .rules = &health_rules(c)->rules,
+        .now_ms = health_now(),
+        .tokens = c->facts.input_tokens,
+        .resting_too = true,
+        .rng = &c->worker->rng,
+        .skip = chat_try_skip,
+        .ctx = c,
+    };
+    struct chat_try *t = NULL;
+
+    if (c->attempts < TRIES_MAX)
+        t = arena_zalloc(c->arena, 1, sizeof *t);
+    if (!t || !pick_place(&q, &t->at))
+        return NULL;
+    t->chat = c;
+    t->arm = c->arm;
+    t->open = true;
+    t->told_ms = UINT64_MAX;
+    t->start_ns = clock_ns();
+    if (t->at.place->health)
+        load_begin(&t->at.place->health->load);
+    c->again = false;
+    c->tries[c->attempts++] = t;
+    return t;
+}
+
+void chat_fault(struct chat *c, enum fault f)
+{
+    if (c->now && c->now->fault == FAULT_NONE)
+        c->now->fault = f;
+}
+
+static struct span call_header(const void *call, const char *name)
+{
+    return upstream_header(call, name);
+}
+
+void chat_try_head(struct chat_try *t, int status)
+{
+    struct allowance left;
+    uint64_t ms;
+
+    t->status = status;
+    t->head_ns = clock_ns();
+    if (status >= 400 &&
+        backoff_told(upstream_header(t->call, "retry-after"),
+                     upstream_header(t->call, "retry-after-ms"), clock_utc_ms(),
+                     &ms))
+        t->told_ms = ms;
+    left = allowance_read(call_header, t->call, clock_utc_ms());
+    health_allowance(t->at.lane, &left, t->head_ns / 1000000,
+                     health_rules(t->chat)->rest_max_ms);
+}
+
+/* ---- the end ---- */
+
+/* A key that is limited rests for this model, one that is not taken or has no
+ * money for all. */
+static void rest_key(const struct chat_try *t, const struct health_settings *h,
+                     uint64_t now_ms)
+{
+    bool whole = t->fault == FAULT_QUOTA || t->status == 401;
+    uint64_t ms = t->fault == FAULT_RATE ? h->rest_ms : h->rest_max_ms;
+
+    if (t->told_ms != UINT64_MAX)
+        ms = t->told_ms < h->rest_max_ms ? t->told_ms : h->rest_max_ms;
+    health_rest(whole ? t->at.key->health : t->at.lane, now_ms + ms);
+}
+
+static double latency_ms(const struct chat_try *t)
+{
+    if (t->head_ns)
+        return (double)(t->head_ns - t->start_ns) / 1e6;
+    if (fault_blame(t->fault) == BLAME_NONE)
+        return -1;
+    return (double)(t->end_ns - t->start_ns) / 1e6;
+}
+
+static void tell_place(struct chat *c, const struct chat_try *t)
+{
+    static const enum breaker_news news[] = {
+        [BLAME_NONE] = BREAKER_NOTHING, [BLAME_WELL] = BREAKER_GOOD,
+        [BLAME_ILL] = BREAKER_BAD,      [BLAME_DEAD] = BREAKER_DEAD,
+        [BLAME_KEY] = BREAKER_GOOD,
+    };
+    const struct health_settings *h = health_rules(c);
+    struct health *place = t->at.place->health;
+    uint64_t now_ms = t->end_ns / 1000000;
+    double latency = latency_ms(t);
+    struct breaker_end end = {
+        .was = t->at.was,
+        .news = news[fault_blame(t->fault)],
+        .latency_ms = latency > 0 ? (uint64_t)latency : 0,
+    };
+
+    if (!place)
+        return;
+    load_end(&place->load, now_ms, latency);
+    if (breaker_tell(&place->breaker, &h->rules, now_ms, &end))
+        log_event(LOG_ERROR, "left alone", "place=%s after=%s ms=%llu",
+                  place->name, fault_name(t->fault),
+                  (unsigned long long)breaker_wait(&place->breaker, now_ms));
+    if (fault_blame(t->fault) == BLAME_KEY)
+        rest_key(t, h, now_ms);
+}
+
+void chat_try_end(struct chat *c, struct chat_try *t)
+{
+    struct span labels[2];
+
+    if (!t || !t->open)
+        return;
+    t->open = false;
+    t->end_ns = clock_ns();
+    tell_place(c, t);
+    labels[0] = span_of(c->ask.route->set->arms[t->arm].name);
+    labels[1] = span_of(fault_name(t->fault));
+    metrics_count(c->worker->shard, METRIC_ATTEMPTS, labels, 1);
+}
+
+/* A whole answer that was cut was made, and is charged for: its tokens are
+ * estimated by its bytes. */
+static bool was_cut_short(const struct chat *c)
+{
+    return !c->is_stream && c->upstream_status / 100 == 2 && c->body.len > 0 &&
+           (c->now->fault == FAULT_CUT || c->now->fault == FAULT_TIMEOUT);
+}
+
+void chat_try_spent(struct chat *c)
+{
+    struct chat_try *t = c->now;
+    int64_t before = c->spent_pico;
+
+    if (was_cut_short(c)) {
+        c->answer.text_bytes = c->body.len;
+        c->charged = true;
+    }
+    chat_count_cost(c);
+    t->cost_pico = c->cost_pico - before;
+    c->spent_pico = c->cost_pico;
+    c->charged = false;
+}
+
+/* ---- what is said of them ---- */
+
+static int64_t ms_of(const struct chat_try *t)
+{
+    uint64_t end = t->end_ns ? t->end_ns : clock_ns();
+
+    return (int64_t)((end - t->start_ns) / 1000000);
+}
+
+static void one_json(const struct chat *c, const struct chat_try *t,
+                     struct buf *b)
+{
+    buf_str(b, "{\"arm\":");
+    buf_json_str(b, span_of(c->ask.route->set->arms[t->arm].name));
+    buf_str(b, ",\"provider\":");
+    buf_json_str(b, span_of(t->at.place->provider));
+    buf_str(b, ",\"model\":");
+    buf_json_str(b, span_of(t->at.place->upstream));
+    buf_str(b, ",\"key\":");
+    buf_json_str(b, span_of(t->at.key->item.name));
+    buf_printf(b, ",\"status\":%d,\"error\":", t->status);
+    if (t->fault)
+        buf_json_str(b, span_of(fault_name(t->fault)));
+    else
+        buf_str(b, "null");
+    buf_printf(b, ",\"ms\":%lld", (long long)ms_of(t));
+    if (t->hedge)
+        buf_str(b, ",\"hedge\":true");
+    if (t->cost_pico) {
+        buf_str(b, ",\"cost_usd\":");
+        buf_digits(b, (double)t->cost_pico / PICO_PER_USD, 12);
+    }
+    buf_char(b, '}');
+}
+
+void chat_tries_json(const struct chat *c, struct buf *b)
+{
+    buf_char(b, '[');
+    for (unsigned i = 0; i < c->attempts; i++) {
+        if (i)
+            buf_char(b, ',');
+        one_json(c, c->tries[i], b);
+    }
+    buf_char(b, ']');
+}
+
+void chat_tries_headers(struct chat *c)
+{
+    struct buf b;
+
+    if (c->attempts == 0)
+        return;
+    http_setf(c->x, "x-weir-attempts", "%u", c->attempts);
+    http_set(c->x, "x-weir-provider", span_of(chat_model(c)->provider));
+    http_set(c->x, "x-weir-key", span_of(c->now->at.key->item.name));
+    buf_init(&b, 4096);
+    for (unsigned i = 0; i < c->attempts; i++) {
+        const struct chat_try *t = c->tries[i];
+
+        if (t->fault)
+            buf_printf(&b, "%s%s; provider=%s; key=%s; error=%s; ms=%lld",
+                       b.len ? ", " : "", c->ask.route->set->arms[t->arm].name,
+                       t->at.place->provider, t->at.key->item.name,
+                       fault_name(t->fault), (long long)ms_of(t));
+    }
+    if (b.len)
+        http_set(c->x, "x-weir-failed", buf_view(&b));
+    buf_free(&b);
+}

@@ -85,8 +85,7 @@ const struct metric_row METRICS[METRIC_N] = {
                          METRIC_COUNTER,
                          1,
                          {"arm", "error"},
-                         "Calls that were tried for requests, by what they "
-                         "came to.",
+                         "Calls tried for requests, by what they came to.",
                          NULL},
     [METRIC_HEDGES] = {"weir_hedges_total",
                        METRIC_COUNTER,
@@ -126,8 +125,7 @@ const struct metric_row METRICS[METRIC_N] = {
                           METRIC_GAUGE,
                           1e-3,
                           {"key"},
-                          "How long a key still rests, by its name, never its "
-                          "value.",
+                          "How long a key still rests, by its name.",
                           NULL},
     [METRIC_FEEDBACK] = {"weir_feedback_total",
                          METRIC_COUNTER,

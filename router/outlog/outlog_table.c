@@ -57,10 +57,10 @@ static const struct column REQUESTS[] = {
     ROW(tools, COLUMN_TEXT),
     ROW(params, COLUMN_TEXT),
     ROW(answer, COLUMN_TEXT),
-    ROW(tries, COLUMN_TEXT),
     /* Later ones, in order of version: ROW_OF(version, name, kind). */
     ROW_OF(2, queue_us, COLUMN_INT),
     ROW_OF(3, losses, COLUMN_TEXT),
+    ROW_OF(4, tries, COLUMN_TEXT),
 };
 
 static const struct column LABELS[] = {

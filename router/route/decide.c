@@ -174,9 +174,7 @@ static int first_allowed(const struct decision *d, unsigned *count)
     return first;
 }
 
-/* a is the better stand-in: by predicted quality where both have one, else
- * by tier, then the dearer. */
-static bool better(const struct route *r, const struct decision *d, unsigned a,
+bool decide_better(const struct route *r, const struct decision *d, unsigned a,
                    unsigned b)
 {
     const struct verdict *x = &d->arms[a], *y = &d->arms[b];
@@ -193,7 +191,8 @@ static int best_allowed(const struct route *r, const struct decision *d)
     int best = -1;
 
     for (unsigned i = 0; i < d->n; i++) {
-        if (allowed(d, i) && (best < 0 || better(r, d, i, (unsigned)best)))
+        if (allowed(d, i) &&
+            (best < 0 || decide_better(r, d, i, (unsigned)best)))
             best = (int)i;
     }
     return best;
@@ -584,42 +583,4 @@ void decide(const struct question *q, struct decision *out)
         out->arms[out->chosen].propensity = 1;
     else
         explore(q, out);
-}
-
-static bool falls_to(const struct route *r, const struct decision *d,
-                     const struct fallback *f, unsigned i)
-{
-    const struct model *from = model_of(r, (unsigned)f->from);
-    const struct model *to = model_of(r, i);
-    bool smaller =
-        to->context > 0 && (from->context == 0 || to->context < from->context);
-
-    if ((!allowed(d, i) && d->arms[i].drop.kind != DROP_RESTING) ||
-        f->tried >> i & 1)
-        return false;
-    if (f->kind == FALLBACK_PROVIDER && !strcmp(from->provider, to->provider))
-        return false;
-    if (f->kind == FALLBACK_LARGER)
-        return to->context > from->context;
-    return !smaller || d->certain_tokens <= (double)to->context;
-}
-
-int decide_next(const struct route *r, const struct decision *d,
-                const struct fallback *f)
-{
-    const struct verdict *was = &d->arms[d->chosen];
-    int cheapest = -1, best = -1;
-
-    for (unsigned i = 0; i < d->n; i++) {
-        const struct verdict *v = &d->arms[i];
-
-        if (!falls_to(r, d, f, i))
-            continue;
-        if (best < 0 || better(r, d, i, (unsigned)best))
-            best = (int)i;
-        if (v->quality >= was->quality &&
-            (cheapest < 0 || v->cost < d->arms[cheapest].cost))
-            cheapest = (int)i;
-    }
-    return cheapest >= 0 ? cheapest : best;
 }

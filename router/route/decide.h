@@ -111,6 +111,11 @@ struct decision {
 /* out->chosen is -1 when every arm was dropped. */
 void decide(const struct question *q, struct decision *out);
 
+/* a is the better stand-in: by predicted quality where both have one, else by
+ * tier, then the dearer. */
+bool decide_better(const struct route *r, const struct decision *d, unsigned a,
+                   unsigned b);
+
 enum fallback_kind {
     FALLBACK_ANY,
     FALLBACK_PROVIDER, /* an arm of another provider only */

@@ -162,7 +162,7 @@ static void the_file_goes_before_the_catalogue(void **state)
     assert_int_equal(m[2].model.prices.input, m[0].model.prices.input);
     assert_string_equal(m[2].model.upstream, "mine");
     assert_string_equal(m[0].url, "https://api.openai.com/v1/chat/completions");
-    assert_string_equal(m[0].at->authorization, "Bearer k-12345678");
+    assert_string_equal(m[0].at->keys[0].authorization, "Bearer k-12345678");
     settings_free(s);
 }
 

@@ -648,6 +648,7 @@ workers: 1
 classifier: none
 log: {{path: {DIR}/weir.db, flush: 50ms, prompts: full, level: warn}}
 limits: {{connect_time: 2s, drain_time: 5s, body: 2MB, ping_time: 1s}}
+health: {{failures: 60000, min_calls: 60000}}
 """
 
 

@@ -14,6 +14,7 @@
 #include "router/cmd_reload.h"
 #include "router/cmd_serve.h"
 #include "trainer/cmd_eval.h"
+#include "trainer/cmd_report.h"
 #include "trainer/cmd_rollback.h"
 #include "trainer/cmd_train.h"
 
@@ -48,6 +49,7 @@ static const struct command commands[] = {
     {"mock", cmd_mock, "play a provider, for tests and benchmarks"},
     {"train", cmd_train, "learn a classifier from labelled outcomes"},
     {"rollback", cmd_rollback, "put the classifier before this one back"},
+    {"report", cmd_report, "what routing saved, from a server's log"},
     {"eval", cmd_eval, "what routing is worth on labelled outcomes"},
     {"models", cmd_models, "list the LLMs with prices and limits"},
     {"version", version, "print the version"},

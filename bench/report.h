@@ -3,7 +3,7 @@
 #ifndef WEIR_BENCH_REPORT_H
 #define WEIR_BENCH_REPORT_H
 
-#include "bench/plot.h"
+#include "base/plot.h"
 #include "bench/replay.h"
 
 struct report {

@@ -7,7 +7,7 @@
 
 #include "trainer/bootstrap.h"
 
-enum { DRAWS = 1000 };
+enum { DRAWS = 1000, FIGURES = 5 };
 
 /* What each row adds to the sums. */
 struct parts {
@@ -15,6 +15,9 @@ struct parts {
     double *weight;  /* (owned) target(chosen) / propensity(chosen) */
     double *wr;      /* (owned) that times the reward */
     double *dr;      /* (owned) the row's doubly robust value */
+    double *seen;    /* (owned) the reward itself */
+    double *model;   /* (owned) what the model expects of the target */
+    double *wm;      /* (owned) weight times what it expected of the chosen */
     uint64_t *group; /* (owned) */
 };
 
@@ -23,6 +26,9 @@ static void free_parts(struct parts *p)
     free(p->weight);
     free(p->wr);
     free(p->dr);
+    free(p->seen);
+    free(p->model);
+    free(p->wm);
     free(p->group);
 }
 
@@ -32,8 +38,11 @@ static bool new_parts(struct parts *p, size_t n, struct err *e)
     p->weight = calloc(n + 1, sizeof *p->weight);
     p->wr = calloc(n + 1, sizeof *p->wr);
     p->dr = calloc(n + 1, sizeof *p->dr);
+    p->seen = calloc(n + 1, sizeof *p->seen);
+    p->model = calloc(n + 1, sizeof *p->model);
+    p->wm = calloc(n + 1, sizeof *p->wm);
     p->group = calloc(n + 1, sizeof *p->group);
-    if (p->weight && p->wr && p->dr && p->group)
+    if (p->weight && p->wr && p->dr && p->seen && p->model && p->wm && p->group)
         return true;
     free_parts(p);
     return err_set(e, ERR_MEMORY, "off-policy estimate: no memory");
@@ -88,13 +97,18 @@ static void add_row(const struct logged *l, const float *target,
     p->weight[p->n] = w;
     p->wr[p->n] = w * l->reward[i];
     p->dr[p->n] = model + w * (l->reward[i] - expected(l, scale, i, c));
+    p->seen[p->n] = l->reward[i];
+    p->model[p->n] = model;
+    p->wm[p->n] = w * expected(l, scale, i, c);
     p->group[p->n] = l->group[i];
     p->n++;
 }
 
-static void sums(const struct parts *p, const double *count, double out[3])
+static void sums(const struct parts *p, const double *count,
+                 double out[FIGURES])
 {
-    double n = 0, w = 0, wr = 0, dr = 0;
+    double n = 0, w = 0, wr = 0, dr = 0, seen = 0, model = 0, wm = 0;
+    double ratio;
 
     for (size_t i = 0; i < p->n; i++) {
         double c = count ? count[i] : 1;
@@ -103,10 +117,17 @@ static void sums(const struct parts *p, const double *count, double out[3])
         w += c * p->weight[i];
         wr += c * p->wr[i];
         dr += c * p->dr[i];
+        seen += c * p->seen[i];
+        model += c * p->model[i];
+        wm += c * p->wm[i];
     }
+    /* Nothing observed of the target: the model as it is. */
+    ratio = model * (wm > 0 ? wr / wm : 1);
     out[0] = n > 0 ? wr / n : NAN;
     out[1] = w > 0 ? wr / w : NAN;
     out[2] = n > 0 ? dr / n : NAN;
+    out[3] = n > 0 ? ratio / n : NAN;
+    out[4] = ratio > 0 ? 1 - seen / ratio : NAN;
 }
 
 static struct estimate estimate_of(double value, double *draws, size_t n)
@@ -120,8 +141,8 @@ static bool intervals(const struct parts *p, uint64_t seed,
                       struct off_policy *out, struct err *e)
 {
     struct bootstrap b;
-    double *count = calloc(p->n + 1, sizeof *count), one[3];
-    double *draws = calloc(3 * DRAWS, sizeof *draws);
+    double *count = calloc(p->n + 1, sizeof *count), one[FIGURES];
+    double *draws = calloc((size_t)FIGURES * DRAWS, sizeof *draws);
     bool ok = false;
 
     if (!count || !draws)
@@ -130,7 +151,7 @@ static bool intervals(const struct parts *p, uint64_t seed,
         for (size_t d = 0; d < DRAWS; d++) {
             bootstrap_draw(&b, count);
             sums(p, count, one);
-            for (unsigned k = 0; k < 3; k++)
+            for (unsigned k = 0; k < FIGURES; k++)
                 draws[k * DRAWS + d] = one[k];
         }
         bootstrap_free(&b);
@@ -138,6 +159,8 @@ static bool intervals(const struct parts *p, uint64_t seed,
         out->ips = estimate_of(one[0], draws, DRAWS);
         out->snips = estimate_of(one[1], draws + DRAWS, DRAWS);
         out->dr = estimate_of(one[2], draws + (size_t)2 * DRAWS, DRAWS);
+        out->ratio = estimate_of(one[3], draws + (size_t)3 * DRAWS, DRAWS);
+        out->less = estimate_of(one[4], draws + (size_t)4 * DRAWS, DRAWS);
         ok = true;
     }
     free(count);

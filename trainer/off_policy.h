@@ -6,6 +6,9 @@
  *   IPS    mean of w r,  w = target(chosen) / propensity(chosen)
  *   SNIPS  sum of w r by sum of w
  *   DR     mean of  sum_a target(a) m(a)  +  w (r - m(chosen))
+ *   ratio  mean of  sum_a target(a) m(a)  times  sum of w r by sum of
+ *          w m(chosen): what survey sampling calls a ratio estimate.  Of
+ *          costs, whose few large ones rule, it strays least.
  *
  * r is what was observed (a cost, or a score), m(a) what a model expected of
  * each arm.  Where the target takes arms that the log never took on such a
@@ -42,7 +45,10 @@ struct off_policy {
     double most;      /* the largest weight */
     double unseen;    /* share of the target's choices that the log could
                          not have made: only the model speaks there */
-    struct estimate ips, snips, dr; /* by request */
+    struct estimate ips, snips, dr, ratio; /* by request */
+    /* What was observed beside the target's ratio estimate, on the same
+     * draws: 1 - observed / target.  Of costs: the saving. */
+    struct estimate less;
 };
 
 /* target: [n * n_arms] probabilities of the policy in question. */

@@ -14,7 +14,7 @@
 
 #include "bench/lane.h"
 #include "bench/made_classifier.h"
-#include "bench/plot.h"
+#include "base/plot.h"
 #include "bench/pool.h"
 #include "bench/report.h"
 #include "bench/words.h"

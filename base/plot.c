@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench/plot.h"
+#include "base/plot.h"
 
 #include <math.h>
 #include <stdio.h>

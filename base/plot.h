@@ -4,8 +4,8 @@
  * linear or logarithmic cost axis.  Names are put where they cover neither a
  * point nor another name.
  */
-#ifndef WEIR_BENCH_PLOT_H
-#define WEIR_BENCH_PLOT_H
+#ifndef WEIR_BASE_PLOT_H
+#define WEIR_BASE_PLOT_H
 
 #include "base/buf.h"
 

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/ledger.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+
+enum { NAMES_BYTES = 16 << 20 };
+
+/* Two walks through the log: how much there is, then the rows. */
+struct loading {
+    struct ledger *l;
+    size_t counted[LEDGER_ROUTES_MAX];
+};
+
+/* ---- names ---- */
+
+static struct ledger_kind *kind_of(struct ledger_kinds *k, struct span name,
+                                   struct arena *a)
+{
+    for (unsigned i = 0; i < k->n; i++)
+        if (span_eq(k->at[i].name, name))
+            return &k->at[i];
+    if (k->n == LEDGER_KINDS_MAX)
+        return &k->at[k->n - 1];
+    k->at[k->n].name =
+        k->n + 1 < LEDGER_KINDS_MAX ? arena_copy(a, name) : SPAN("(others)");
+    return &k->at[k->n++];
+}
+
+static int route_of(const struct ledger *l, struct span name)
+{
+    for (unsigned i = 0; i < l->n_routes; i++)
+        if (span_eq(l->routes[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+static int arm_of(const struct ledger_route *r, struct span name)
+{
+    for (unsigned i = 0; i < r->n_arms; i++)
+        if (span_eq(r->arms[i], name))
+            return (int)i;
+    return -1;
+}
+
+static bool add_arm(struct ledger_route *r, struct span name, struct arena *a)
+{
+    if (name.len == 0 || arm_of(r, name) >= 0)
+        return true;
+    if (r->n_arms == LEDGER_ARMS_MAX)
+        return false;
+    r->arms[r->n_arms] = arena_copy(a, name);
+    return r->arms[r->n_arms++].ptr != NULL;
+}
+
+static bool was_answered(const struct log_row *r)
+{
+    return r->arm.len > 0 && r->status < 400 && !isnan(r->cost_usd) &&
+           !span_is(r->reason, "cache") && r->arms.len > 0;
+}
+
+/* ---- the first walk ---- */
+
+static bool read_arms(struct ledger_route *route, const struct log_row *r,
+                      struct arena *a)
+{
+    struct json list, one, name;
+    struct json_iter it;
+    struct err e;
+
+    if (!json_parse(r->arms, &list, &e) || list.type != JSON_ARRAY)
+        return false;
+    it = json_begin(&list);
+    while (json_next(&it, NULL, &one)) {
+        name = json_get(&one, "arm");
+        if (name.type != JSON_STRING || !add_arm(route, json_inner(&name), a))
+            return false;
+    }
+    return add_arm(route, r->arm, a);
+}
+
+static void count_totals(struct ledger *l, const struct log_row *r)
+{
+    struct ledger_kind *reason;
+
+    l->first_ms = l->requests ? l->first_ms : r->time_ms;
+    l->last_ms = r->time_ms;
+    l->requests++;
+    l->failed += r->status >= 400 || r->status < 0;
+    l->cached += span_is(r->reason, "cache");
+    l->own += span_is(r->reason, "static");
+    if (!isnan(r->cost_usd))
+        l->spent += r->cost_usd;
+    reason = kind_of(&l->reasons, r->reason, &l->arena);
+    reason->n++;
+    reason->cost += isnan(r->cost_usd) ? 0 : r->cost_usd;
+}
+
+static bool count_row(void *ctx, const struct log_row *r, struct err *e)
+{
+    struct loading *g = ctx;
+    struct ledger *l = g->l;
+    int i = route_of(l, r->route);
+
+    (void)e;
+    count_totals(l, r);
+    if (!was_answered(r))
+        return true;
+    if (i < 0 && l->n_routes < LEDGER_ROUTES_MAX) {
+        i = (int)l->n_routes++;
+        l->routes[i].name = arena_copy(&l->arena, r->route);
+    }
+    if (i < 0 || !read_arms(&l->routes[i], r, &l->arena))
+        l->skipped++;
+    else
+        g->counted[i]++;
+    return true;
+}
+
+static bool make_tables(struct ledger_route *r, size_t n, struct err *e)
+{
+    size_t cells = n * r->n_arms + 1;
+
+    r->chosen = calloc(n + 1, sizeof *r->chosen);
+    r->source = calloc(n + 1, sizeof *r->source);
+    r->explored = calloc(n + 1, sizeof *r->explored);
+    r->cost = calloc(n + 1, sizeof *r->cost);
+    r->score = calloc(n + 1, sizeof *r->score);
+    r->group = calloc(n + 1, sizeof *r->group);
+    r->propensity = calloc(cells, sizeof *r->propensity);
+    r->may_cost = calloc(cells, sizeof *r->may_cost);
+    r->may_score = calloc(cells, sizeof *r->may_score);
+    r->able = calloc(cells, sizeof *r->able);
+    return (r->chosen && r->source && r->explored && r->cost && r->score &&
+            r->group && r->propensity && r->may_cost && r->may_score &&
+            r->able) ||
+           err_set(e, ERR_MEMORY, "no memory for %zu rows", n);
+}
+
+/* ---- the second walk ---- */
+
+static double member(const struct json *arm, const char *key)
+{
+    struct json v = json_get(arm, key);
+    double d;
+
+    return json_double(&v, &d) ? d : NAN;
+}
+
+static void fill_arms(struct ledger_route *r, const struct log_row *row)
+{
+    size_t at = r->n * r->n_arms;
+    struct json list, one, name, dropped;
+    struct json_iter it;
+    struct err e;
+
+    for (unsigned a = 0; a < r->n_arms; a++)
+        r->may_cost[at + a] = r->may_score[at + a] = NAN;
+    if (!json_parse(row->arms, &list, &e))
+        return;
+    it = json_begin(&list);
+    while (json_next(&it, NULL, &one)) {
+        int a;
+
+        name = json_get(&one, "arm");
+        dropped = json_get(&one, "dropped");
+        if ((a = arm_of(r, json_inner(&name))) < 0)
+            continue;
+        r->may_cost[at + (size_t)a] = member(&one, "cost_usd");
+        r->may_score[at + (size_t)a] = member(&one, "quality");
+        r->able[at + (size_t)a] = dropped.type != JSON_STRING;
+        r->propensity[at + (size_t)a] =
+            (float)fmax(0, member(&one, "propensity"));
+    }
+}
+
+static void count_kinds(struct ledger *l, struct ledger_route *r,
+                        const struct log_row *row)
+{
+    struct ledger_kind *const kinds[] = {
+        kind_of(&r->tasks, row->task, &l->arena),
+        kind_of(&r->keys, row->key_name, &l->arena),
+        isnan(row->score) ? NULL : kind_of(&l->sources, row->source, &l->arena),
+    };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (!kinds[i])
+            continue;
+        kinds[i]->n++;
+        kinds[i]->cost += row->cost_usd;
+        if (isnan(row->score))
+            continue;
+        kinds[i]->labelled++;
+        kinds[i]->score += row->score;
+    }
+    r->source[r->n] =
+        kinds[2] ? (uint8_t)(kinds[2] - l->sources.at) : UINT8_MAX;
+}
+
+/* A failover's arm was not drawn by chance: it was certain once the chosen
+ * one had failed. */
+static bool certain(const struct log_row *row)
+{
+    return span_is(row->reason, "failover") || isnan(row->propensity);
+}
+
+static bool fill_row(void *ctx, const struct log_row *row, struct err *e)
+{
+    struct loading *g = ctx;
+    struct ledger *l = g->l;
+    int i = route_of(l, row->route), arm;
+    struct ledger_route *r;
+
+    (void)e;
+    if (i < 0 || !was_answered(row))
+        return true;
+    r = &l->routes[i];
+    arm = arm_of(r, row->arm);
+    if (arm < 0 || r->n == g->counted[i])
+        return true;
+    fill_arms(r, row);
+    count_kinds(l, r, row);
+    r->chosen[r->n] = (uint8_t)arm;
+    r->cost[r->n] = row->cost_usd;
+    r->score[r->n] = row->score;
+    r->explored[r->n] = span_is(row->reason, "explored");
+    r->group[r->n] =
+        row->session.len ? span_hash(row->session, 1) : span_hash(row->id, 2);
+    if (certain(row)) {
+        memset(r->propensity + r->n * r->n_arms, 0,
+               r->n_arms * sizeof *r->propensity);
+        r->propensity[r->n * r->n_arms + (size_t)arm] = 1;
+    }
+    r->served[arm]++;
+    r->spent[arm] += row->cost_usd;
+    r->n++;
+    return true;
+}
+
+bool ledger_load(const char *path, const struct log_range *range,
+                 struct ledger *out, struct err *e)
+{
+    struct loading g = {.l = out};
+
+    memset(out, 0, sizeof *out);
+    arena_init(&out->arena, NAMES_BYTES);
+    if (!log_rows_each(path, range, count_row, &g, e))
+        return false;
+    for (unsigned i = 0; i < out->n_routes; i++)
+        if (!make_tables(&out->routes[i], g.counted[i], e))
+            return false;
+    return log_rows_each(path, range, fill_row, &g, e);
+}
+
+void ledger_free(struct ledger *l)
+{
+    for (unsigned i = 0; i < l->n_routes; i++) {
+        struct ledger_route *r = &l->routes[i];
+        void *const all[] = {
+            r->chosen, r->source,     r->explored, r->cost,      r->score,
+            r->group,  r->propensity, r->may_cost, r->may_score, r->able};
+
+        for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
+            free(all[k]);
+    }
+    arena_free(&l->arena);
+    l->n_routes = 0;
+}
+
+/* ---- for the estimates ---- */
+
+static struct logged logged_of(const struct ledger_route *r,
+                               const double *reward, const double *expected)
+{
+    return (struct logged){.n = r->n,
+                           .n_arms = r->n_arms,
+                           .chosen = r->chosen,
+                           .reward = reward,
+                           .propensity = r->propensity,
+                           .expected = expected,
+                           .group = r->group};
+}
+
+struct logged ledger_costs(const struct ledger_route *r)
+{
+    return logged_of(r, r->cost, r->may_cost);
+}
+
+struct logged ledger_scores(const struct ledger_route *r)
+{
+    return logged_of(r, r->score, r->may_score);
+}
+
+size_t ledger_fixed(const struct ledger_route *r, unsigned arm, float *target)
+{
+    size_t unable = 0;
+
+    memset(target, 0, r->n * r->n_arms * sizeof *target);
+    for (size_t i = 0; i < r->n; i++) {
+        size_t at = i * r->n_arms;
+        bool can = r->able[at + arm];
+
+        unable += !can;
+        target[at + (can ? arm : r->chosen[i])] = 1;
+    }
+    return unable;
+}

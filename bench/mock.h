@@ -116,7 +116,8 @@ struct mock_cursor {
     size_t tail;          /* frames written behind the content */
     struct chunk *chunks; /* (arena) [n] */
     size_t n;
-    void *state; /* (arena) of the codec's writer */
+    void *state;    /* (arena) of the codec's writer */
+    int64_t events; /* of SSE, sent so far */
     bool ended;
     struct losses losses;
 };
@@ -125,6 +126,7 @@ struct mock_error {
     int status;
     const char *message;
     const char *type, *code, *param; /* NULL: by the status */
+    int64_t events; /* before it, where a stream numbers them */
 };
 
 struct mock_dialect {

@@ -105,7 +105,7 @@ static void responses_stream_error(const struct mock_error *p, struct buf *out)
     put_cstr(out, "code", row->code ? row->code : row->openai);
     put_cstr(out, "message", p->message);
     put_raw(out, "param", SPAN("null"));
-    put_int(out, "sequence_number", 1);
+    put_int(out, "sequence_number", p->events);
     buf_str(out, "}\n\n");
 }
 

@@ -420,7 +420,8 @@ static bool say(const struct mock_context *c, const struct request *r,
             return false;
     } else {
         m->text = content(c, r, d, a);
-        stop(r, a, m);
+        if (!d->echo) /* it has the sequences in it */
+            stop(r, a, m);
     }
     think(c, r, d, a, m);
     return true;

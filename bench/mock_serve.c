@@ -170,7 +170,8 @@ static bool refused(struct turn *t, int status, const char *message)
 
 static bool read_body(struct turn *t, const struct mock_place *at)
 {
-    struct inbound in = {body_of(t), at->model, at->stream};
+    struct inbound in = {body_of(t), arena_copy(&t->arena, at->model),
+                         at->stream};
     struct err e;
 
     if (t->dialect == &mock_anthropic && !at->model.len &&

@@ -277,6 +277,15 @@ static void as_list(struct turn *t, size_t from, struct buf *out)
     buf_free(&one);
 }
 
+static int64_t count_events(const struct buf *out, size_t from)
+{
+    int64_t n = 0;
+
+    for (size_t i = from; i + 1 < out->len; i++)
+        n += out->ptr[i] == '\n' && out->ptr[i + 1] == '\n';
+    return n;
+}
+
 enum frame { FRAME_SENT, FRAME_LAST, FRAME_NONE };
 
 /* The next frame, or what is to stand in its place. */
@@ -285,7 +294,8 @@ static enum frame frame(struct turn *t, struct buf *out)
     struct mock_fault *f = &t->reply.fault;
     struct mock_error p = {.status =
                                f->error_status > 0 ? (int)f->error_status : 529,
-                           .message = "The mock was told to fail."};
+                           .message = "The mock was told to fail.",
+                           .events = t->cursor.events};
     int64_t number = (int64_t)t->cursor.frame;
     size_t from = out->len;
 
@@ -302,6 +312,8 @@ static enum frame frame(struct turn *t, struct buf *out)
         return t->list && out->len > from ? FRAME_LAST : FRAME_NONE;
     }
     mock_ledger_frame(t->s->ledger);
+    if (t->dialect == &mock_responses)
+        t->cursor.events += count_events(out, from);
     if (t->list)
         as_list(t, from, out);
     return FRAME_SENT;

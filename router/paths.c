@@ -34,7 +34,12 @@ struct path {
     {                                                                          \
         "POST", p, .speak = count_start, .dialect = &dialect_##d               \
     }
-#define GEMINI "/v1beta/models/*"
+/* Google's newer clients ask /v1, older ones /v1beta. */
+#define GEMINI(v)                                                              \
+    CHAT("/" v "/models/*:generateContent", gemini),                           \
+        {"POST", "/" v "/models/*:streamGenerateContent", .speak = chat_start, \
+         .dialect = &dialect_gemini, .stream = true},                          \
+        COUNT("/" v "/models/*:countTokens", gemini)
 
 static const struct path rows[] = {
     CHAT("/v1/chat/completions", openai),
@@ -43,10 +48,8 @@ static const struct path rows[] = {
     CHAT("/v1/embeddings", embeddings),
     CHAT("/v1/messages", anthropic),
     COUNT("/v1/messages/count_tokens", anthropic),
-    CHAT(GEMINI ":generateContent", gemini),
-    {"POST", GEMINI ":streamGenerateContent", .speak = chat_start,
-     .dialect = &dialect_gemini, .stream = true},
-    COUNT(GEMINI ":countTokens", gemini),
+    GEMINI("v1beta"),
+    GEMINI("v1"),
     {"GET", "/v1beta/models", .serve = listing_gemini,
      .dialect = &dialect_gemini},
     {"GET", "/v1beta/models/", .serve = listing_gemini_model,

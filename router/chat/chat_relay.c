@@ -175,7 +175,8 @@ bool chat_relay_end(struct chat *c)
     c->ending = true;
     ok = c->from->stream_end(c->reader, &sink, &e);
     c->stop = true;
-    if (c->to && ok && c->answer.done)
+    /* A cut stream's open blocks are closed before the error is told. */
+    if (c->to && ok && (c->answer.done || c->state == CHAT_STREAMING))
         deliver(c);
     else
         worker_give_back(c->worker, &c->out);

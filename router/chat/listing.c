@@ -38,6 +38,11 @@ static bool is_anthropic(const struct http_exchange *x)
     return http_header(x, "anthropic-version").len > 0;
 }
 
+static bool is_gemini(const struct http_exchange *x)
+{
+    return http_header(x, "x-goog-api-key").len > 0;
+}
+
 /* The windows of a route that stands for one model. */
 static struct anthropic_model anthropic_of(const struct route *r,
                                            struct span id, int64_t created_ms)
@@ -115,6 +120,8 @@ void listing_models(struct worker *w, struct http_exchange *x)
 {
     if (is_anthropic(x))
         anthropic_models(w, x);
+    else if (is_gemini(x))
+        listing_gemini(w, x);
     else
         openai_models(w, x);
 }
@@ -163,7 +170,10 @@ static void one(struct worker *w, struct http_exchange *x,
 
 void listing_model(struct worker *w, struct http_exchange *x)
 {
-    one(w, x, is_anthropic(x) ? &dialect_anthropic : &dialect_openai,
+    one(w, x,
+        is_anthropic(x) ? &dialect_anthropic
+        : is_gemini(x)  ? &dialect_gemini
+                        : &dialect_openai,
         strlen("/v1/models/"));
 }
 

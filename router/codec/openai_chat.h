@@ -41,6 +41,7 @@ struct chat_writer {
     struct usage usage;
     struct {
         bool role; /* said */
+        bool args; /* the open call has arguments */
         unsigned calls, thoughts;
         enum part_kind part; /* of the open block */
     } at[GATHER_CHOICES_MAX];

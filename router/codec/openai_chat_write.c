@@ -201,6 +201,7 @@ static void write_open(struct chat_writer *w, const struct request *asked,
     event_open(w, out, c->choice);
     put_list(out, "tool_calls");
     buf_char(out, '{');
+    w->at[c->choice].args = false;
     put_int(out, "index", w->at[c->choice].calls++);
     put_str(out, "id", c->id);
     put_cstr(out, "type", "function");
@@ -246,6 +247,7 @@ static void put_delta(struct chat_writer *w, const struct chunk *c,
         put_open(out, "function");
         put_str(out, "arguments", c->text);
         buf_str(out, "}}]");
+        w->at[c->choice].args = true;
         break;
     default:
         put_str(out, "content", c->text);
@@ -337,20 +339,17 @@ static void write_close(struct chat_writer *w, const struct request *asked,
     enum part_kind part = w->at[c->choice].part;
 
     end_picture(w, asked, out);
+    /* Clients parse what they put together: a call without any has {}. */
+    if (part == PART_TOOL_CALL && !w->at[c->choice].args)
+        write_text(w, asked,
+                   &(struct chunk){.choice = c->choice, .text = SPAN("{}")}, l,
+                   out);
     if (c->signature.len && part == PART_THINKING) {
         event_open(w, out, c->choice);
         put_thought(w, c, out);
         event_close(asked, NULL, NOTHING, out);
     } else if (c->signature.len && part == PART_TOOL_CALL) {
         write_signature(w, asked, c, out);
-    } else if (c->signature.len && part == PART_TOOL_CALL) {
-        event_open(w, out, c->choice);
-        put_list(out, "tool_calls");
-        buf_char(out, '{');
-        put_int(out, "index", w->at[c->choice].calls - 1);
-        put_call_signature(out, c->signature);
-        buf_str(out, "}]");
-        event_close(asked, NULL, NOTHING, out);
     } else if (c->signature.len) {
         lossy_add(l, LOSSY_SIGNATURE, "choices[%u]", c->choice);
     }

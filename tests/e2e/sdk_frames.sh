@@ -8,7 +8,18 @@ cd "$(dirname "$0")/../.." || exit 1
 sdks
 make --no-print-directory -s VARIANT=release build/release/test_codec_clients || exit 1
 cp tests/e2e/*.mjs build/e2e/
-for client in anthropic; do
-    WEIR_CLIENT=$client WEIR_FRAMES=$scratch/$client.jsonl build/release/test_codec_clients || exit 1
-    FRAMES=$scratch/$client.jsonl timeout 300 node --test "build/e2e/sdk_frames_$client.mjs" || exit 1
+read_by() { # read_by CLIENT: its frames, then its SDK
+    WEIR_CLIENT=$1 WEIR_FRAMES=$scratch/$1.jsonl build/release/test_codec_clients >"$scratch/$1.out" 2>&1 &&
+        FRAMES=$scratch/$1.jsonl timeout 200 node --test "build/e2e/sdk_frames_$1.mjs" >>"$scratch/$1.out" 2>&1
+}
+bad=0 readers=()
+clients=(openai responses anthropic gemini)
+for client in "${clients[@]}"; do read_by "$client" & readers+=($!); done
+for i in "${!clients[@]}"; do
+    if wait "${readers[$i]}"; then
+        echo "ok    ${clients[$i]}: $(grep -o 'the SDK reads [0-9]* answers' "$scratch/${clients[$i]}.out" | head -n 1)"
+    else
+        echo "FAIL  ${clients[$i]}"; tail -n 40 "$scratch/${clients[$i]}.out"; bad=1
+    fi
 done
+exit $bad

@@ -37,6 +37,7 @@ struct passage {
 
 static struct arena memory;
 static struct cell table[N_DIALECTS][N_DIALECTS];
+static unsigned n_exchanges, n_chats;
 static FILE *frames;
 static struct err e;
 
@@ -237,11 +238,29 @@ static const struct request *asked_for(const struct recording *x,
     return r;
 }
 
-/* Embeddings and counts have answers of their own. */
+/* What is no chat, by its path. */
+static struct {
+    const char *name, *path;
+    unsigned n;
+} beside[] = {{"embeddings", "mbed", 0}, {"token counts", "ount", 0}};
+enum { BESIDE = sizeof beside / sizeof beside[0] };
+
 static bool is_chat(struct span path)
 {
-    return !span_has(path, SPAN("mbed")) && !span_has(path, SPAN("ount")) &&
-           !span_has(path, SPAN(":predict"));
+    for (unsigned i = 0; i < BESIDE; i++) {
+        if (span_has(path, span_of(beside[i].path)))
+            return false;
+    }
+    return true;
+}
+
+static void count_beside(struct span path)
+{
+    unsigned i = 0;
+
+    while (!span_has(path, span_of(beside[i].path)))
+        i++;
+    beside[i].n++;
 }
 
 static void pass_all(const struct recording *x, unsigned row)
@@ -251,9 +270,13 @@ static void pass_all(const struct recording *x, unsigned row)
     struct request r;
 
     gather_init(&g, &memory);
-    if (!from || !is_chat(x->path) || !read_in(from, x, gather_sink(&g)) ||
-        (!g.ended && !g.error_status))
+    if (!is_chat(x->path)) {
+        count_beside(x->path);
         return;
+    }
+    check_that(read_in(from, x, gather_sink(&g)) && (g.ended || g.error_status),
+               "%.*s: no answer", SPAN_ARGS(x->name));
+    n_chats++;
     for (unsigned i = 0; i < N_DIALECTS; i++) {
         struct passage p = {.to = codec_find(DIALECTS[i]),
                             .asked = asked_for(x, from, &r)};
@@ -298,6 +321,13 @@ static unsigned print_table(void)
             print_row(DIALECTS[i], DIALECTS[j], &table[i][j]);
         }
     }
+    printf("%u exchanges, of them %u chats", n_exchanges, n_chats);
+    for (unsigned i = 0; i < BESIDE; i++) {
+        printf(", %u %s", beside[i].n, beside[i].name);
+        n_exchanges -= beside[i].n;
+    }
+    putchar('\n');
+    assert_int_equal(n_exchanges, n_chats); /* each is somewhere */
     return failed;
 }
 
@@ -315,8 +345,10 @@ static void every_recorded_answer_reaches_every_client(void **state)
     while (recordings_next(&all, NULL, &x)) {
         unsigned row = row_of(x.dialect);
 
-        if (row < N_DIALECTS)
-            pass_all(&x, row);
+        n_exchanges++;
+        check_that(row < N_DIALECTS, "unknown dialect %.*s",
+                   SPAN_ARGS(x.dialect));
+        pass_all(&x, row);
         arena_reset(&memory);
     }
     recordings_close(&all);

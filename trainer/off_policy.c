@@ -17,6 +17,7 @@ struct parts {
     double *dr;      /* (owned) the row's doubly robust value */
     double *seen;    /* (owned) the reward itself */
     double *model;   /* (owned) what the model expects of the target */
+    double unseen;   /* of the target's choices, summed */
     double *wm;      /* (owned) weight times what it expected of the chosen */
     uint64_t *group; /* (owned) */
 };
@@ -78,8 +79,7 @@ static double expected(const struct logged *l, const double *scale, size_t i,
 /* One row: its value by the model, the weight, and how much of the target
  * the log cannot speak of. */
 static void add_row(const struct logged *l, const float *target,
-                    const double *scale, size_t i, struct parts *p,
-                    double *unseen)
+                    const double *scale, size_t i, struct parts *p)
 {
     const float *t = target + i * l->n_arms;
     const float *prop = l->propensity + i * l->n_arms;
@@ -92,7 +92,7 @@ static void add_row(const struct logged *l, const float *target,
             continue;
         model += (double)t[a] * expected(l, scale, i, a);
         if (!(prop[a] > 0))
-            *unseen += (double)t[a];
+            p->unseen += (double)t[a];
     }
     p->weight[p->n] = w;
     p->wr[p->n] = w * l->reward[i];
@@ -185,7 +185,7 @@ bool off_policy_estimate(const struct logged *l, const float *target,
                          uint64_t seed, struct off_policy *out, struct err *e)
 {
     struct parts p;
-    double scale[256], unseen = 0;
+    double scale[256];
     bool ok;
 
     *out = (struct off_policy){.n = 0};
@@ -197,10 +197,10 @@ bool off_policy_estimate(const struct logged *l, const float *target,
     scales(l, scale);
     for (size_t i = 0; i < l->n; i++)
         if (!isnan(l->reward[i]))
-            add_row(l, target, scale, i, &p, &unseen);
+            add_row(l, target, scale, i, &p);
     out->n = p.n;
     weights(&p, out);
-    out->unseen = p.n ? unseen / (double)p.n : 0;
+    out->unseen = p.n ? p.unseen / (double)p.n : 0;
     ok = p.n > 0
              ? intervals(&p, seed, out, e)
              : err_set(e, ERR_INPUT, "wanted rows with an outcome, found none");

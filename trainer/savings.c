@@ -31,10 +31,12 @@ static void note(struct savings *s, const char *fmt, ...)
 
 /* ---- one route ---- */
 
-static bool fixed_arm(const struct ledger_route *r, unsigned arm, float *target,
-                      uint64_t seed, struct savings_arm *out, struct err *e)
+static bool fixed_arm(struct savings_route *s, unsigned arm, float *target,
+                      uint64_t seed, struct err *e)
 {
+    const struct ledger_route *r = s->ledger;
     struct logged costs = ledger_costs(r), scores = ledger_scores(r);
+    struct savings_arm *out = &s->arms[arm];
     struct err none;
 
     out->unable = ledger_fixed(r, arm, target);
@@ -114,7 +116,7 @@ static bool one_route(const struct ledger_route *r, uint64_t seed,
     count_rows(r, out);
     calibration(r, out);
     for (unsigned a = 0; ok && a < r->n_arms; a++) {
-        ok = fixed_arm(r, a, target, seed, &out->arms[a], e);
+        ok = fixed_arm(out, a, target, seed, e);
         if (out->arms[a].cost.ratio.value >
             out->arms[out->dearest].cost.ratio.value)
             out->dearest = a;

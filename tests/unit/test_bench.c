@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/plot.h"
 #include "bench/lane.h"
 #include "bench/made_classifier.h"
-#include "base/plot.h"
 #include "bench/pool.h"
 #include "bench/report.h"
 #include "bench/words.h"

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo: the main job from end to end, without an API key.  Everything
 # listens on free ports of loopback, lives in a scratch directory and is
-# stopped at the end.  KEEP=DIR keeps the report, logs and classifiers there.
+# stopped at the end.  KEEP=DIR keeps the report, logs and classifiers there;
+# SEED=N deals the questions otherwise [1].
 cd "$(dirname "$0")/.." || exit 1
-began=$SECONDS
+began=$SECONDS seed=${SEED:-1}
 if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' off=$'\e[0m'; else bold='' dim='' green='' off=''; fi
 step=0
 say() { step=$((step + 1)); printf '\n%s%d. %s%s\n' "$bold$green" "$step" "$*" "$off"; }
@@ -24,9 +25,8 @@ say_size
 # ---- the outcomes: real ones where they are, else our sample ----
 real=../shared/data
 if [ -e "$real/mmlu-pro.jsonl.gz" ] && [ -e "$real/prices.csv" ]; then
-    # The pilot asks knowledge questions only; the traffic then brings
-    # mathematics and code too, which only the log can teach.
-    known=(--data "$real/mmlu-pro.jsonl.gz")
+    # The pilot is drawn from the traffic itself: a promise holds for the mix
+    # that it was made on, and is void for another.
     data=(--data "$real/mmlu-pro.jsonl.gz" --data "$real/zeroeval-math.jsonl.gz" --data "$real/zeroeval-crux.jsonl.gz")
     arms=(llama-3.1-8b-instruct gemini-1.5-flash gpt-4o-2024-05-13)
     about="what real models answered to MMLU-Pro, MATH and CRUXEval, at the list prices of their day"
@@ -34,14 +34,11 @@ if [ -e "$real/mmlu-pro.jsonl.gz" ] && [ -e "$real/prices.csv" ]; then
     prices=(--prices "$real/prices.csv")
     shares="0.3 0.45 0.25"
     quality=0.95
-    pilot_is=" (MMLU-Pro)" traffic_is=" (also MATH and CRUXEval)"
     route="policy: cheapest_adequate, quality: 0.95"
     promise="at least 95 % of the quality of ${arms[-1]}"
 else
     data=(--data datasets/sample.jsonl)
-    known=("${data[@]}")
     quality=0.95
-    pilot_is="" traffic_is=""
     arms=(sample-economy sample-workhorse sample-frontier)
     about="SYNTHETIC outcomes of made-up models (datasets/sample.jsonl): a show of how it works, no figure of use"
     price() { case $1 in *economy) echo "price: {input: 0.1, output: 0.4}" ;; *workhorse) echo "price: {input: 1, output: 4}" ;; *) echo "price: {input: 5, output: 20}" ;; esac; }
@@ -56,21 +53,18 @@ list=$(IFS=,; echo "${arms[*]}")
 read -r p1 p2 p3 <<<"$shares"
 
 say "Labelled outcomes: $about"
-"$weir" bench split "${data[@]}" --arms "$list" --seed 1 --part "$scratch/pilot.jsonl.gz=$p1" \
+"$weir" bench split "${data[@]}" --arms "$list" --seed "$seed" --part "$scratch/pilot.jsonl.gz=$p1" \
     --part "$scratch/traffic.jsonl.gz=$p2" --part "$scratch/unseen.jsonl.gz=$p3" --json >"$scratch/split" || fail "split"
-# The same seed deals each question to the same part, whatever else is dealt.
-"$weir" bench split "${known[@]}" --arms "$list" --seed 1 --part "$scratch/pilot.jsonl.gz=$p1" --json >"$scratch/split1" || fail "split"
 parts() { sed -n 's/.*"parts":\[\([0-9,]*\)\].*/\1/p' "$1"; }
-IFS=, read -r _ n2 n3 <<<"$(parts "$scratch/split")"
-n1=$(parts "$scratch/split1")
+IFS=, read -r n1 n2 n3 <<<"$(parts "$scratch/split")"
 note "dealt by question, so that no question is in two parts:"
-printf '   %-8s %5d requests  %s\n' pilot "$n1" "sent to every model once, to train on$pilot_is" \
-    traffic "$n2" "that will come in: weir sees one model's answer to each$traffic_is" unseen "$n3" "to judge by in the end$traffic_is"
+printf '   %-8s %5d requests  %s\n' pilot "$n1" "sent to every model once, to train on" \
+    traffic "$n2" "that will come in: weir sees one model's answer to each" unseen "$n3" "to judge by in the end"
 
 say "Train"
 show "weir train --data pilot.jsonl.gz --arms $list --out router.weir"
 "$weir" train --data "$scratch/pilot.jsonl.gz" --arms "$list" "${prices[@]}" --reference "$reference" \
-    --quality "$quality" --confidence 0.95 --seed 1 --out "$scratch/router.weir" >"$scratch/train.out" 2>"$scratch/train.err" ||
+    --quality "$quality" --confidence 0.95 --seed "$seed" --out "$scratch/router.weir" >"$scratch/train.out" 2>"$scratch/train.err" ||
     fail "train: $(cat "$scratch/train.err")"
 grep -v "not to be had" "$scratch/train.out" | indent
 cp "$scratch/router.weir" "$scratch/before.weir"
@@ -121,7 +115,7 @@ say "Retrain from the log just written, and swap the classifier under load"
 sleep 0.5
 show "weir train --data pilot.jsonl.gz --data weir.db --out router.weir"
 "$weir" train --data "$scratch/pilot.jsonl.gz" --data "$scratch/weir.db" --arms "$list" "${prices[@]}" --reference "$reference" \
-    --quality "$quality" --confidence 0.95 --seed 1 --out "$scratch/router.weir" >"$scratch/retrain.out" 2>"$scratch/train.err" ||
+    --quality "$quality" --confidence 0.95 --seed "$seed" --out "$scratch/router.weir" >"$scratch/retrain.out" 2>"$scratch/train.err" ||
     fail "train: $(cat "$scratch/train.err")"
 sed -n '1p; /^ *routed/p; /quality >= 0.9[0-9]/p' "$scratch/retrain.out" | grep -v "not to be had" | indent
 id_before=$(sha256sum "$scratch/before.weir" | cut -c 1-12)
@@ -145,8 +139,6 @@ start before "$weir" serve --config "$scratch/before.yaml"
 routing --data "$scratch/unseen.jsonl.gz" --url "http://127.0.0.1:$port/v1" --name before --rival "after=http://127.0.0.1:$after_port/v1" \
     --html "$scratch/report.html" --svg "$scratch/curve.svg" >"$scratch/last"
 indent <"$scratch/last"
-[ -z "$traffic_is" ] || note "A promise holds for requests like those it was made on. The pilot was MMLU-Pro; a quarter of
-   these are not. The log teaches what the models can do there; to promise it, pilot it."
 if [ -n "${KEEP:-}" ]; then
     mkdir -p "$KEEP" && cp "$scratch"/{report.html,curve.svg,router.weir,weir.yaml,weir.db} "$KEEP/" && note "kept in $KEEP: report.html, curve.svg, router.weir, weir.yaml, weir.db"
 else

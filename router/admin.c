@@ -44,6 +44,24 @@ static void health_log(const struct router *r, struct buf *out)
     buf_char(out, '}');
 }
 
+/* "drifted":["auto"]: routes whose promises are void. */
+static void health_drift(const struct snapshot *s, struct buf *out)
+{
+    const char *comma = "";
+
+    buf_str(out, ",\"drifted\":[");
+    for (size_t i = 0; i < snapshot_routes(s); i++) {
+        const struct route *r = snapshot_route_at(s, i);
+
+        if (!drift_alarm(snapshot_drift(s, r)))
+            continue;
+        buf_str(out, comma);
+        buf_json_str(out, span_of(r->set->item.name));
+        comma = ",";
+    }
+    buf_char(out, ']');
+}
+
 void admin_health(struct worker *w, struct http_exchange *x)
 {
     const struct router *r = w->router;
@@ -57,6 +75,7 @@ void admin_health(struct worker *w, struct http_exchange *x)
         buf_json_str(&out, span_of(classifier_id(c)));
     else
         buf_str(&out, "null");
+    health_drift(s, &out);
     buf_printf(&out, ",\"generation\":%u,\"uptime_seconds\":%lld}",
                w->generation,
                (long long)((clock_utc_ms() - r->started_ms) / 1000));
@@ -90,6 +109,23 @@ static void set_log_metrics(const struct router *r)
     metrics_set(r->metrics, METRIC_LOG_HEALTHY, NULL, s.healthy);
 }
 
+static void set_drift_metrics(struct worker *w)
+{
+    struct snapshot *s = worker_snapshot(w);
+
+    for (size_t i = 0; i < snapshot_routes(s); i++) {
+        const struct route *r = snapshot_route_at(s, i);
+        const struct drift *d = snapshot_drift(s, r);
+        struct span label = span_of(r->set->item.name);
+
+        if (!d)
+            continue;
+        metrics_set(w->router->metrics, METRIC_DRIFT, &label,
+                    (uint64_t)(drift_distance(d) * 1e6));
+        metrics_set(w->router->metrics, METRIC_DRIFTED, &label, drift_alarm(d));
+    }
+}
+
 void admin_metrics(struct worker *w, struct http_exchange *x)
 {
     const struct router *r = w->router;
@@ -103,6 +139,7 @@ void admin_metrics(struct worker *w, struct http_exchange *x)
         waiting += r->workers[i].gate.queued;
     }
     set_log_metrics(r);
+    set_drift_metrics(w);
     metrics_set(r->metrics, METRIC_CONNECTIONS, NULL, open);
     metrics_set(r->metrics, METRIC_IN_FLIGHT, NULL, busy);
     metrics_set(r->metrics, METRIC_WAITING, NULL, waiting);

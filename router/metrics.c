@@ -193,6 +193,20 @@ const struct metric_row METRICS[METRIC_N] = {
                             "1 when the last transaction of the outcome log "
                             "went through.",
                             NULL},
+    [METRIC_DRIFT] = {"weir_drift_psi",
+                      METRIC_GAUGE,
+                      1e-6,
+                      {"route"},
+                      "How far the last window of a route's requests is from "
+                      "the mix that its promises were made on.",
+                      NULL},
+    [METRIC_DRIFTED] = {"weir_drift_alarm",
+                        METRIC_GAUGE,
+                        1,
+                        {"route"},
+                        "1 while a route's promises are void because its "
+                        "traffic has left that mix.",
+                        NULL},
     [METRIC_CONNECTIONS] = {"weir_connections",
                             METRIC_GAUGE,
                             1,

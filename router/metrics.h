@@ -43,6 +43,8 @@ enum metric {
     METRIC_LOG_QUEUED,       /* set */
     METRIC_LOG_WAITING,      /* set */
     METRIC_LOG_HEALTHY,      /* set; 0 or 1 */
+    METRIC_DRIFT,            /* route; set */
+    METRIC_DRIFTED,          /* route; set */
     METRIC_CONNECTIONS,      /* set */
     METRIC_IN_FLIGHT,        /* set */
     METRIC_WORKERS,          /* set */

@@ -169,17 +169,18 @@ static bool open_events(struct router *r, struct err *e)
     evthread_use_pthreads();
     r->base = event_base_new();
     r->wake = r->base ? event_new(r->base, -1, EV_PERSIST, on_wake, r) : NULL;
-    r->budgets = budget_book_new();
+    r->books = (struct books){budget_book_new(), drift_book_new()};
     r->rates = rate_book_new();
     r->health = health_book_new();
-    if (!r->wake || !r->rates || !r->budgets || !r->health)
+    if (!r->wake || !r->rates || !r->books.budgets || !r->books.drifts ||
+        !r->health)
         return err_set(e, ERR_MEMORY, "router: out of memory");
     return true;
 }
 
 static struct snapshot *load(struct router *r, struct err *e)
 {
-    struct snapshot *s = snapshot_load(r->config, r->budgets, e);
+    struct snapshot *s = snapshot_load(r->config, &r->books, e);
 
     if (!s || snapshot_bind(s, r->health, e))
         return s;
@@ -385,7 +386,8 @@ void router_free(struct router *r)
     metrics_free(r->metrics);
     snapshot_unref(r->latest);
     snapshot_unref(r->first);
-    budget_book_free(r->budgets);
+    budget_book_free(r->books.budgets);
+    drift_book_free(r->books.drifts);
     rate_book_free(r->rates);
     health_book_free(r->health);
     sessions_free(r->sessions);

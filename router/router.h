@@ -12,7 +12,7 @@
  *
  * A request lives and dies on one worker.  Workers share the newest snapshot
  * (each looks at a generation counter when a request begins and takes the
- * lock only after a reload), the budgets and the counters.
+ * lock only after a reload), the books (budgets, drift) and the counters.
  */
 #ifndef WEIR_ROUTER_ROUTER_H
 #define WEIR_ROUTER_ROUTER_H
@@ -72,17 +72,17 @@ struct worker {
 };
 
 struct router {
-    const char *config;          /* (borrowed: argv) */
-    struct snapshot *first;      /* (owned reference) as started */
-    struct metrics *metrics;     /* (owned) */
-    struct outlog *log;          /* (owned) or NULL */
-    struct budget_book *budgets; /* (owned) */
-    struct rate_book *rates;     /* (owned) of inbound keys */
-    struct health_book *health;  /* (owned) */
-    struct sessions *sessions;   /* (owned) */
-    struct makers *makers;       /* (owned) of signatures */
-    struct cache *cache;         /* (owned) or NULL: none */
-    struct worker *workers;      /* (owned) [n_workers] */
+    const char *config;         /* (borrowed: argv) */
+    struct snapshot *first;     /* (owned reference) as started */
+    struct metrics *metrics;    /* (owned) */
+    struct outlog *log;         /* (owned) or NULL */
+    struct books books;         /* (owned) what routes keep across snapshots */
+    struct rate_book *rates;    /* (owned) of inbound keys */
+    struct health_book *health; /* (owned) */
+    struct sessions *sessions;  /* (owned) */
+    struct makers *makers;      /* (owned) of signatures */
+    struct cache *cache;        /* (owned) or NULL: none */
+    struct worker *workers;     /* (owned) [n_workers] */
     unsigned n_workers;
     char address[64]; /* "127.0.0.1:8080", as bound */
     int64_t started_ms;

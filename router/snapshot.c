@@ -24,6 +24,7 @@ struct snapshot {
     char unclassified[300];
     struct route *routes;    /* (owned) [n_routes] */
     struct budget **budgets; /* (owned array; borrowed: book) [n_routes] */
+    struct drift **drifts;   /* likewise */
     size_t n_routes;
     struct name *names; /* (owned) [mask + 1] open addressing */
     size_t mask;
@@ -147,7 +148,26 @@ static bool load_classifier(struct snapshot *s, struct err *e)
 
 /* ---- building ---- */
 
-static bool bind_routes(struct snapshot *s, struct budget_book *book)
+/* What the route keeps across snapshots. */
+static bool bind_books(struct snapshot *s, size_t i, const struct books *b)
+{
+    const struct route *r = &s->routes[i];
+    const char *name = r->set->item.name;
+
+    if (!b)
+        return true;
+    if (r->set->policy == POLICY_BUDGET) {
+        s->budgets[i] = budget_of(b->budgets, name, r->set->budget);
+        return s->budgets[i] != NULL;
+    }
+    if (r->set->policy != POLICY_CHEAPEST || !r->n_levels || !r->mix.n)
+        return true;
+    s->drifts[i] =
+        drift_of(b->drifts, name, classifier_id(s->classifier), &r->mix);
+    return s->drifts[i] != NULL;
+}
+
+static bool bind_routes(struct snapshot *s, const struct books *books)
 {
     const struct settings *set = s->settings;
     const struct route_settings *own = set->routes.at;
@@ -156,24 +176,22 @@ static bool bind_routes(struct snapshot *s, struct budget_book *book)
     s->n_routes = set->routes.n + set->n_direct;
     s->routes = calloc(s->n_routes + 1, sizeof *s->routes);
     s->budgets = calloc(s->n_routes + 1, sizeof(struct budget *));
-    if (!s->routes || !s->budgets)
+    s->drifts = calloc(s->n_routes + 1, sizeof(struct drift *));
+    if (!s->routes || !s->budgets || !s->drifts)
         return false;
     for (size_t i = 0; i < s->n_routes; i++) {
         struct route *r = &s->routes[i];
 
         r->set = i < set->routes.n ? &own[i] : &set->direct[i - set->routes.n];
         levels_bind(r, s->classifier, foreign);
-        if (!book || r->set->policy != POLICY_BUDGET)
-            continue;
-        s->budgets[i] = budget_of(book, r->set->item.name, r->set->budget);
-        if (!s->budgets[i])
+        if (!bind_books(s, i, books))
             return false;
     }
     return add_names(s);
 }
 
 static struct snapshot *snapshot_build(struct settings *settings,
-                                       struct budget_book *book, struct err *e)
+                                       const struct books *books, struct err *e)
 {
     struct snapshot *s = settings ? calloc(1, sizeof *s) : NULL;
 
@@ -186,7 +204,7 @@ static struct snapshot *snapshot_build(struct settings *settings,
     atomic_init(&s->refs, 1);
     s->settings = settings;
     if (load_classifier(s, e)) {
-        if (bind_routes(s, book))
+        if (bind_routes(s, books))
             return s;
         err_set(e, ERR_MEMORY, "snapshot: out of memory");
     }
@@ -194,16 +212,16 @@ static struct snapshot *snapshot_build(struct settings *settings,
     return NULL;
 }
 
-struct snapshot *snapshot_load(const char *path, struct budget_book *book,
+struct snapshot *snapshot_load(const char *path, const struct books *books,
                                struct err *e)
 {
-    return snapshot_build(settings_load(path, e), book, e);
+    return snapshot_build(settings_load(path, e), books, e);
 }
 
 struct snapshot *snapshot_parse(struct span text, const char *file,
-                                struct budget_book *book, struct err *e)
+                                const struct books *books, struct err *e)
 {
-    return snapshot_build(settings_parse(text, file, e), book, e);
+    return snapshot_build(settings_parse(text, file, e), books, e);
 }
 
 bool snapshot_bind(struct snapshot *s, struct health_book *book, struct err *e)
@@ -223,6 +241,7 @@ void snapshot_unref(struct snapshot *s)
         return;
     free(s->names);
     free(s->budgets);
+    free(s->drifts);
     free(s->routes);
     classifier_close(s->classifier);
     settings_free(s->settings);
@@ -257,4 +276,9 @@ const struct route *snapshot_route_at(const struct snapshot *s, size_t i)
 struct budget *snapshot_budget(const struct snapshot *s, const struct route *r)
 {
     return s->budgets[r - s->routes];
+}
+
+struct drift *snapshot_drift(const struct snapshot *s, const struct route *r)
+{
+    return s->drifts[r - s->routes];
 }

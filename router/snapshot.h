@@ -9,17 +9,23 @@
 
 #include "router/route/budget.h"
 #include "router/route/decide.h"
+#include "router/route/drift.h"
 
 struct health_book;
 struct snapshot;
 
-/* Loads and checks everything; NULL with e, and nothing is kept.  book:
- * where budgets live across snapshots; NULL: none is kept (offline). */
+/* What routes keep across snapshots; NULL where there is none (offline). */
+struct books {
+    struct budget_book *budgets;
+    struct drift_book *drifts;
+};
+
+/* Loads and checks everything; NULL with e, and nothing is kept. */
 MUST_USE struct snapshot *
-snapshot_load(const char *path, struct budget_book *book, struct err *e);
+snapshot_load(const char *path, const struct books *books, struct err *e);
 /* The same from a text. */
 MUST_USE struct snapshot *snapshot_parse(struct span text, const char *file,
-                                         struct budget_book *book,
+                                         const struct books *books,
                                          struct err *e);
 /* The health of its providers is kept in the book from now on; before any
  * worker sees it. */
@@ -42,5 +48,7 @@ size_t snapshot_routes(const struct snapshot *s);
 const struct route *snapshot_route_at(const struct snapshot *s, size_t i);
 /* NULL unless the route's policy is budget and a book was given. */
 struct budget *snapshot_budget(const struct snapshot *s, const struct route *r);
+/* NULL unless the route has promises and books were given. */
+struct drift *snapshot_drift(const struct snapshot *s, const struct route *r);
 
 #endif

@@ -94,8 +94,33 @@ static void levels_json(const struct training *r, double confidence,
         number(level, "quality", r->qualities[k]);
         number(level, "confidence", confidence);
         cJSON_AddBoolToObject(level, "valid", r->levels[k].valid);
+        cJSON_AddBoolToObject(level, "void", r->voided);
         figures_json(r, &r->levels[k], level);
         cJSON_AddItemToArray(list, level);
+    }
+}
+
+/* What the levels rest on: see docs/classifier-format.md. */
+static void basis_json(const struct training *r, cJSON *card)
+{
+    cJSON *basis = cJSON_AddObjectToObject(card, "basis");
+    cJSON *mix = cJSON_AddObjectToObject(basis, "mix");
+    cJSON *arms = cJSON_AddObjectToObject(basis, "arms");
+
+    number(basis, "requests", r->mix.n);
+    number(basis, "input_tokens", r->input_tokens);
+    for (uint32_t a = 0; a < r->t->n_arms; a++) {
+        cJSON *arm = cJSON_AddObjectToObject(arms, r->t->arms[a].name);
+
+        number(arm, "output_tokens", r->output_tokens[a]);
+        number(arm, "usd", r->usd[a]);
+    }
+    for (unsigned k = 0; k < MIX_KINDS; k++) {
+        enum mix_kind kind = (enum mix_kind)k;
+        cJSON *list = cJSON_AddArrayToObject(mix, mix_kind_name(kind));
+
+        for (uint32_t i = 0; i < mix_kind_bins(&r->mix, kind); i++)
+            cJSON_AddItemToArray(list, cJSON_CreateNumber(r->mix.count[k][i]));
     }
 }
 
@@ -160,6 +185,8 @@ bool card_json(const struct training *r, const struct card_about *c,
     names_json(r, card);
     calibration_json(r, card);
     levels_json(r, c->options->confidence, card);
+    if (r->mix.n)
+        basis_json(r, card);
     metrics_json(r, c, card);
     advice_json(r, card);
     text = cJSON_PrintUnformatted(card);

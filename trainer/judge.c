@@ -42,8 +42,11 @@ static void take(struct judged *j, const struct table *t, uint32_t row,
 {
     size_t at = j->rows.n * t->n_arms;
 
+    mix_add(&j->mix, p, (double)t->est_input[row]);
+    j->input_tokens += (double)t->est_input[row];
     for (uint32_t a = 0; a < t->n_arms; a++) {
         const struct table_arm *arm = &t->arms[a];
+        j->output_tokens[a] += (double)p->tokens[a];
         j->quality[at + a] = p->quality[a];
         j->score[at + a] = arm->score[row];
         j->cost[at + a] =
@@ -76,6 +79,16 @@ static void scale_unpriced(struct judged *j, const struct table *t)
     }
 }
 
+/* Sums to means. */
+static void average(struct judged *j)
+{
+    double n = j->rows.n ? (double)j->rows.n : 1;
+
+    j->input_tokens /= n;
+    for (uint32_t a = 0; a < j->rows.n_arms; a++)
+        j->output_tokens[a] /= n;
+}
+
 /* rows NULL: the fit's own. */
 static bool judge(struct judged *j, const struct fitted *f,
                   const uint32_t *rows, size_t n, struct err *e)
@@ -95,16 +108,18 @@ static bool judge(struct judged *j, const struct fitted *f,
                                       .group = j->group};
     for (size_t i = 0; i < n; i++) {
         struct prediction p;
-        if (!row_complete(t, at[i])) {
-            j->left_out++;
-            continue;
-        }
         if (rows)
             fit_predict(f, t, at[i], &p);
         else
             fit_oof(f, i, &p);
-        take(j, t, at[i], &p);
+        if (row_complete(t, at[i])) {
+            take(j, t, at[i], &p);
+        } else {
+            mix_add(&j->rest, &p, (double)t->est_input[at[i]]);
+            j->left_out++;
+        }
     }
+    average(j);
     scale_unpriced(j, t);
     return true;
 }
@@ -133,6 +148,11 @@ void judged_free(struct judged *j)
 double judged_spent(const struct judged *j, uint32_t arm)
 {
     return mean_of(j->spent, j, arm);
+}
+
+double judged_cost(const struct judged *j, uint32_t arm)
+{
+    return mean_of(j->cost, j, arm);
 }
 
 double judged_score(const struct judged *j, uint32_t arm)

@@ -7,6 +7,7 @@
 #ifndef WEIR_TRAINER_JUDGE_H
 #define WEIR_TRAINER_JUDGE_H
 
+#include "models/mix.h"
 #include "trainer/fit.h"
 #include "trainer/guarantee.h"
 
@@ -16,6 +17,10 @@ struct judged {
     float *quality, *score;     /* (owned) */
     double *cost, *spent;       /* (owned) */
     uint64_t *group;            /* (owned) */
+    struct mix mix;             /* of the judged rows */
+    struct mix rest;            /* of those left out: a log's, mostly */
+    double input_tokens;        /* means over the judged rows: estimated, */
+    double output_tokens[CLASSIFIER_ARMS_MAX]; /* and expected of each arm */
 };
 
 /* The fit's own rows, by the predictions of other folds. */
@@ -31,6 +36,7 @@ void judged_free(struct judged *j);
 uint32_t judged_best(const struct judged *j);
 double judged_score(const struct judged *j, uint32_t arm); /* means */
 double judged_spent(const struct judged *j, uint32_t arm);
+double judged_cost(const struct judged *j, uint32_t arm); /* predicted */
 
 /* The cheapest arm that alone keeps q times the reference's quality with
  * this confidence; the reference itself where no other does. */

@@ -179,6 +179,34 @@ static bool levels_find(struct training *r, const struct judged *j,
     return true;
 }
 
+/* Where the rows that say nothing about policies, those of a log, are of
+ * another mix than those that the levels were found on, the promise would be
+ * about the wrong traffic. */
+static void compare_mixes(struct training *r, const struct judged *j)
+{
+    enum mix_kind most;
+    double far = mix_distance(&j->mix, &j->rest, &most);
+
+    r->mix = j->mix;
+    r->input_tokens = j->input_tokens;
+    for (uint32_t a = 0; a < r->t->n_arms; a++) {
+        r->output_tokens[a] = j->output_tokens[a];
+        r->usd[a] = judged_cost(j, a);
+    }
+    r->voided = far > MIX_MOST;
+    if (!r->voided)
+        return;
+    for (uint32_t k = 0; k < r->n_levels; k++)
+        r->levels[k].valid = false;
+    note(
+        r,
+        "No promise holds: the %zu rows with the outcomes of all arms are of "
+        "another mix than the %zu others (%s: PSI %.2f, at most %.2f wanted).  "
+        "Have some hundred of the present requests answered by every arm and "
+        "train again.",
+        j->rows.n, j->left_out, mix_kind_name(most), far, MIX_MOST);
+}
+
 static const struct guarantee_level *level_at(const struct training *r,
                                               double q)
 {
@@ -198,7 +226,7 @@ static void advise(struct training *r, const struct judged *j,
     const char *name;
 
     r->use_fixed = -1;
-    if (!j->rows.n || r->t->n_arms < 2)
+    if (!j->rows.n || r->t->n_arms < 2 || r->voided)
         return;
     fixed = judged_fixed(j, r->reference, o->quality, o->confidence);
     name = r->t->arms[fixed].name;
@@ -291,6 +319,7 @@ static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
         find_reference(r, &j, o);
     ok = ok && levels_find(r, &j, o, e);
     if (ok) {
+        compare_mixes(r, &j);
         r->n_judged = j.rows.n;
         notes_on_rows(r, &j);
         notes_on_arms(r);

@@ -38,6 +38,12 @@ struct training {
     struct guarantee_level levels[TRAIN_LEVELS_MAX];
     double qualities[TRAIN_LEVELS_MAX]; /* of the levels */
     uint32_t n_levels;
+    /* What the levels rest on: the judged rows' mix, and their mean request
+     * (input tokens; of each arm the output tokens and the USD). */
+    struct mix mix;
+    double input_tokens, output_tokens[CLASSIFIER_ARMS_MAX];
+    double usd[CLASSIFIER_ARMS_MAX];
+    bool voided;     /* other rows are of another mix: no level holds */
     size_t n_judged; /* rows with score and cost of all arms */
     /* On rows kept back: price from the other rows' level at `quality`. */
     bool held, by_time;

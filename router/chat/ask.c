@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "router/gate/gate.h"
 #include "router/health/pick.h"
 
@@ -127,12 +128,22 @@ static bool check_key(struct ask *a, const struct snapshot *s,
     return fail(a, PROBLEM_KEY_ROUTE);
 }
 
+static void warn_drift(const struct route *r, const struct drift *d)
+{
+    log_event(LOG_WARN, "drift",
+              "route=%s psi=%.3f wanted=%.2f promises=void remedy=\"have some "
+              "hundred present requests answered by every arm, train, "
+              "reload\"",
+              r->set->item.name, drift_distance(d), MIX_MOST);
+}
+
 bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
               struct http_exchange *x, uint64_t seed)
 {
     struct brief brief = {
         .seed = seed, .header = exchange_header, .header_ctx = x};
     struct budget *budget;
+    struct drift *drift;
     uint64_t from;
 
     *a = (struct ask){.place = a->place,
@@ -151,11 +162,16 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     brief.sessions = w->router->sessions;
     brief.now_ms = clock_utc_ms();
     pick_masks(a->route->set, health_now(), &brief.down, &brief.resting);
+    drift = snapshot_drift(s, a->route);
+    brief.drifted = drift_alarm(drift);
     budget = snapshot_budget(s, a->route);
     brief.price = budget ? budget_price(budget) : 0;
     from = clock_ns();
     judge_decide(w->judge, s, a->route, &a->request, &brief);
     a->decision_ns = clock_ns() - from;
+    if (drift && drift_note(drift, &w->judge->prediction,
+                            (double)w->judge->facts.input_tokens))
+        warn_drift(a->route, drift);
     a->session = w->judge->session;
     a->stay = w->judge->stay;
     a->judged = true;

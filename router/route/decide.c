@@ -29,6 +29,9 @@ static const struct {
          "the classifier does not know the reference arm: that one"},
     [REASON_NO_LEVEL] = {"no_level",
                          "the promise is not proven: the reference arm"},
+    [REASON_DRIFTED] = {"drifted",
+                        "the traffic left the mix that the promise was made "
+                        "on: the reference arm"},
     [REASON_SUBSTITUTE] = {"substitute",
                            "the wanted arm was dropped: the best of the rest"},
     [REASON_EXPLORED] = {"explored", "explored: the neighbour in cost"},
@@ -264,17 +267,21 @@ static void by_price(const struct question *q, struct decision *d,
 static void by_quality(const struct question *q, struct decision *d)
 {
     const struct route *r = q->route;
-    const struct level *level = find_level(r, d->quality_target);
+    const struct level *level =
+        q->drifted ? NULL : find_level(r, d->quality_target);
     struct candidate c[ARMS_MAX];
 
     fill_candidates(d, c);
+    for (unsigned i = 0; level && i < d->n; i++)
+        c[i].cost = c[i].cost * r->scale[i] + r->base[i];
     if (isnan(d->arms[r->set->reference].quality)) {
         take_or_best(r, d, r->set->reference, REASON_UNKNOWN_REFERENCE);
     } else if (level) {
         d->price = level->price;
         by_price(q, d, c, REASON_LEVEL);
     } else if (r->fall_to_reference) {
-        take_or_best(r, d, r->set->reference, REASON_NO_LEVEL);
+        take_or_best(r, d, r->set->reference,
+                     q->drifted ? REASON_DRIFTED : REASON_NO_LEVEL);
     } else {
         by_floor(q, d, c);
     }

@@ -9,6 +9,7 @@
 #define WEIR_ROUTER_ROUTE_DECIDE_H
 
 #include "models/classifier.h"
+#include "models/mix.h"
 #include "router/route/drop.h"
 #include "router/settings/settings.h"
 
@@ -26,6 +27,10 @@ struct route {
     int head[ARMS_MAX];               /* the classifier's arm, -1: none */
     struct level levels[LEVELS_MAX];  /* ascending quality */
     unsigned n_levels;
+    /* Levels were found with the costs of training: what a request costs
+     * now, times scale, plus base. */
+    double scale[ARMS_MAX], base[ARMS_MAX];
+    struct mix mix;         /* that the levels rest on; n 0: not known */
     bool fall_to_reference; /* without a level: the reference, no floor */
 };
 
@@ -55,6 +60,7 @@ struct question {
     const struct prediction *prediction; /* NULL: no classifier */
     struct wish wish;
     double price;            /* budget policy: quality per USD */
+    bool drifted;            /* the traffic left the levels' mix: none holds */
     uint64_t seed;           /* hash of the request's id */
     const struct stay *stay; /* or NULL */
     uint32_t down;           /* bit mask of arms that fail at present */
@@ -76,6 +82,7 @@ enum reason {
     REASON_NO_CLASSIFIER,
     REASON_UNKNOWN_REFERENCE,
     REASON_NO_LEVEL,
+    REASON_DRIFTED,
     REASON_SUBSTITUTE,
     REASON_EXPLORED,
     REASON_STAY,

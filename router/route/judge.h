@@ -24,6 +24,7 @@ struct judge {
 struct brief {
     struct wish wish;
     double price; /* budget policy's; 0 elsewhere */
+    bool drifted; /* route/drift.h's alarm stands */
     uint64_t seed;
     struct sessions *sessions; /* (borrowed) or NULL */
     int64_t now_ms;            /* UTC, for them */

@@ -99,15 +99,74 @@ static void read_level(struct route *r, const struct classifier *c,
     insert_level(r, level);
 }
 
+/* A level's price is quality per USD of the day it was found on.  The same
+ * requests must go to the same arms after a change of list prices, or the
+ * promise would be another: each arm's costs are brought back to what its
+ * mean request cost then. */
+static void read_prices(struct route *r, const struct classifier *c,
+                        const struct json *basis)
+{
+    struct json arms = json_get(basis, "arms");
+    struct json value = json_get(basis, "input_tokens");
+    double input, output, usd, now;
+
+    for (unsigned i = 0; i < r->set->n_arms; i++) {
+        const char *name = classifier_arm(c, (uint32_t)r->head[i]);
+        struct json arm = json_get(&arms, name);
+        struct json tokens = json_get(&arm, "output_tokens");
+        struct json cost = json_get(&arm, "usd");
+
+        if (!json_double(&value, &input) || !json_double(&tokens, &output) ||
+            !json_double(&cost, &usd))
+            continue;
+        now = model_expected_usd(&r->set->arms[i].model->model, input, output);
+        r->scale[i] = now > 0 ? usd / now : 0;
+        r->base[i] = now > 0 ? 0 : usd;
+    }
+}
+
+static void read_mix(struct route *r, const struct classifier *c,
+                     const struct json *basis)
+{
+    struct json requests = json_get(basis, "requests");
+    struct json all = json_get(basis, "mix");
+    int64_t n;
+
+    r->mix.n_tasks = classifier_n_tasks(c);
+    if (!json_i64(&requests, &n) || n < 0 || n > UINT32_MAX)
+        return;
+    for (unsigned k = 0; k < MIX_KINDS; k++) {
+        struct json list = json_get(&all, mix_kind_name((enum mix_kind)k));
+        struct json_iter it = json_begin(&list);
+        struct json v;
+        int64_t count;
+
+        if (list.type != JSON_ARRAY)
+            return;
+        for (uint32_t i = 0;
+             i < CLASSIFIER_TASKS_MAX && json_next(&it, NULL, &v); i++)
+            r->mix.count[k][i] =
+                json_i64(&v, &count) && count >= 0 && count <= n
+                    ? (uint32_t)count
+                    : 0;
+    }
+    r->mix.n = (uint32_t)n;
+}
+
 static void read_card(struct route *r, const struct classifier *c)
 {
-    struct json card, levels, level, fallback;
+    struct json card, levels, level, fallback, basis;
     struct json_iter it;
 
     if (route_mask(r) == 0 || !json_parse(classifier_card(c), &card, NULL))
         return;
     fallback = json_get(&card, "fallback");
     r->fall_to_reference = json_is(&fallback, "reference");
+    basis = json_get(&card, "basis");
+    if (basis.type == JSON_OBJECT) {
+        read_prices(r, c, &basis);
+        read_mix(r, c, &basis);
+    }
     levels = json_get(&card, "levels");
     it = json_begin(&levels);
     while (levels.type == JSON_ARRAY && json_next(&it, NULL, &level))
@@ -116,6 +175,12 @@ static void read_card(struct route *r, const struct classifier *c)
 
 void levels_bind(struct route *r, const struct classifier *c, bool foreign)
 {
-    if (find_heads(r, c) && c && !foreign)
+    bool named = find_heads(r, c);
+
+    for (unsigned i = 0; i < r->set->n_arms; i++)
+        r->scale[i] = 1;
+    if (named && c && !foreign)
         read_card(r, c);
+    if (r->set->unproven != UNPROVEN_CARD)
+        r->fall_to_reference = r->set->unproven == UNPROVEN_REFERENCE;
 }

@@ -28,6 +28,7 @@ enum prompts { PROMPTS_FEATURES, PROMPTS_FULL, PROMPTS_NONE };
 enum policy { POLICY_CHEAPEST, POLICY_BUDGET, POLICY_FIXED, POLICY_RULES };
 enum plan_kind { PLAN_SINGLE, PLAN_CASCADE, PLAN_VERIFY };
 enum unsupported { UNSUPPORTED_WARN, UNSUPPORTED_DROP, UNSUPPORTED_REJECT };
+enum unproven { UNPROVEN_CARD, UNPROVEN_REFERENCE, UNPROVEN_FLOOR };
 enum stay_rule { STAY_LOOPS, STAY_ALWAYS, STAY_NEVER };
 enum whence { WHENCE_LOOPBACK, WHENCE_ANYWHERE, WHENCE_NOWHERE };
 
@@ -205,6 +206,7 @@ struct route_settings {
     uint64_t attempts;
     unsigned unsupported; /* enum unsupported */
     unsigned stay;        /* enum stay_rule */
+    unsigned unproven;    /* enum unproven */
     struct cache_settings cache;
     struct pair_list tasks; /* task -> arm */
     struct retry_settings retry;

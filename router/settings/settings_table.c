@@ -16,6 +16,8 @@
 static const char *const policy_words[] = {"cheapest_adequate", "budget",
                                            "fixed", "rules", NULL};
 static const char *const unsupported_words[] = {"warn", "drop", "reject", NULL};
+static const char *const unproven_words[] = {"card", "reference", "floor",
+                                             NULL};
 static const char *const stay_words[] = {"loops", "always", "never", NULL};
 static const char *const plan_words[] = {"single", "cascade", "verify", NULL};
 static const char *const tier_words[] = {"unknown", "economy", "workhorse",
@@ -313,6 +315,17 @@ static const struct setting route_rows[] = {
      .initial = "0.98",
      .max = 1.5,
      .help = "cheapest_adequate: wanted share of the reference's quality."},
+    {.key = "unproven",
+     .kind = SETTING_WORD,
+     .offset = AT(route_settings, unproven),
+     .initial = "card",
+     .words = unproven_words,
+     .help = "cheapest_adequate while no promise holds (none could be made, "
+             "or the traffic is no longer of the mix that it was made on): "
+             "reference takes the reference; floor goes by predictions "
+             "alone, at your risk; card does what the classifier's card "
+             "says, which is reference for those of weir train and floor "
+             "for the one that comes with weir."},
     {.key = "explore",
      .kind = SETTING_REAL,
      .offset = AT(route_settings, explore),

@@ -18,7 +18,14 @@
 
 /* clang-format off */
 static const char card[] =
-    "{\"fallback\":\"reference\",\"levels\":["
+    "{\"fallback\":\"reference\","
+    "\"basis\":{\"requests\":1000,\"input_tokens\":100,"
+    "\"mix\":{\"task\":[1000],\"quality\":[500,500],\"unseen\":[1000],"
+    "\"length\":[1000]},\"arms\":{"
+    "\"economy\":{\"output_tokens\":300,\"usd\":0.0004},"
+    "\"workhorse\":{\"output_tokens\":300,\"usd\":0.0008},"
+    "\"frontier\":{\"output_tokens\":300,\"usd\":0.0036}}},"
+    "\"levels\":["
     "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
     "\"reference\":\"frontier\",\"quality\":1.0,\"price\":3,\"valid\":true},"
     "{\"arms\":[\"economy\",\"workhorse\",\"frontier\"],"
@@ -62,6 +69,8 @@ static int remove_classifier(void **state)
     return unlink(path);
 }
 
+static int price_of_c = 9; /* USD for a million tokens */
+
 /* Arms known by name, by the provider's name, or by their tier only. */
 static struct snapshot *load(const char *routes)
 {
@@ -78,14 +87,14 @@ static struct snapshot *load(const char *routes)
              "  b: {provider: p, name: workhorse, price: {input: 2, output: 2}}"
              "\n"
              "  c: {provider: p, name: frontier, tier: frontier, price: "
-             "{input: 9, output: 9}}\n"
+             "{input: %d, output: %d}}\n"
              "  d: {provider: p, tier: frontier, price: {input: 8, output: 8}}"
              "\n"
              "  e: {provider: p, tier: economy, price: {input: 1, output: 1}}"
              "\n"
              "  u: {provider: p, price: {input: 1, output: 1}}\n"
              "routes:\n%s",
-             path, routes);
+             path, price_of_c, price_of_c, routes);
     s = snapshot_parse(span_of(text), "t.yaml", NULL, &e);
     if (!s)
         fail_msg("%s", e.msg);
@@ -182,6 +191,68 @@ static void the_card_decides_by_price_or_reference(void **state)
     snapshot_unref(s);
 }
 
+/* The arm for this quality of the three, at the level's price. */
+static int choice(const struct snapshot *s, const float quality[3],
+                  bool drifted)
+{
+    static const struct request request = {.params = {.max_tokens = -1}};
+    const struct facts facts = {.input_tokens = 100};
+    struct prediction p = {.n_arms = 3, .tokens = {300, 300, 300}};
+    struct question q = {.route = snapshot_route(s, SPAN("all")),
+                         .request = &request,
+                         .facts = &facts,
+                         .prediction = &p,
+                         .drifted = drifted,
+                         .wish = wish_none()};
+    struct decision d;
+
+    memcpy(p.quality, quality, 3 * sizeof *quality);
+    decide(&q, &d);
+    return d.chosen;
+}
+
+static void a_promise_keeps_its_choices_when_list_prices_change(void **state)
+{
+    static const int prices[] = {1, 90, 0};
+    static const char routes[] = "  all: {arms: [a, b, c], quality: 0.95}\n";
+    struct snapshot *then = load(routes);
+    int chosen[3] = {0};
+
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        struct snapshot *now;
+
+        price_of_c = prices[k];
+        now = load(routes);
+        for (int i = 0; i < 100; i++) {
+            const float quality[3] = {(float)(i % 10) / 10, .6f,
+                                      .6003f + (float)i / 250};
+            int arm = choice(then, quality, false);
+
+            chosen[arm]++;
+            assert_int_equal(choice(now, quality, false), arm);
+        }
+        snapshot_unref(now);
+    }
+    price_of_c = 9;
+    assert_true(chosen[0] && chosen[1] && chosen[2]);
+    snapshot_unref(then);
+}
+
+static void a_void_promise_gives_way_to_the_routes_wish(void **state)
+{
+    static const float quality[3] = {.79f, .2f, .8f};
+    struct snapshot *s = load("  all: {arms: [a, b, c], quality: 0.95}\n");
+
+    (void)state;
+    assert_int_equal(choice(s, quality, false), 0);
+    assert_int_equal(choice(s, quality, true), 2);
+    snapshot_unref(s);
+    s = load("  all: {arms: [a, b, c], quality: 0.95, unproven: floor}\n");
+    assert_int_equal(choice(s, quality, true), 0);
+    snapshot_unref(s);
+}
+
 static void a_bad_classifier_is_an_error_with_its_path(void **state)
 {
     struct err e = {0};
@@ -212,6 +283,8 @@ int main(void)
         cmocka_unit_test(arms_are_known_by_name_or_tier),
         cmocka_unit_test(promises_hold_for_exactly_their_arms),
         cmocka_unit_test(the_card_decides_by_price_or_reference),
+        cmocka_unit_test(a_promise_keeps_its_choices_when_list_prices_change),
+        cmocka_unit_test(a_void_promise_gives_way_to_the_routes_wish),
         cmocka_unit_test(a_bad_classifier_is_an_error_with_its_path),
         cmocka_unit_test(a_snapshot_lives_as_long_as_it_is_held),
     };

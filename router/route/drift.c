@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/route/drift.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct drift {
+    struct drift *next; /* (owned) */
+    char *route;        /* (owned) */
+    char classifier[24];
+    struct mix mix; /* of the card */
+    _Atomic uint32_t n;
+    _Atomic uint32_t count[MIX_KINDS][CLASSIFIER_TASKS_MAX];
+    _Atomic double distance;
+    atomic_bool alarm;
+};
+
+struct drift_book {
+    pthread_mutex_t lock;
+    struct drift *first; /* (owned) under lock */
+};
+
+struct drift_book *drift_book_new(void)
+{
+    struct drift_book *b = calloc(1, sizeof *b);
+
+    if (b)
+        pthread_mutex_init(&b->lock, NULL);
+    return b;
+}
+
+void drift_book_free(struct drift_book *b)
+{
+    if (!b)
+        return;
+    while (b->first) {
+        struct drift *next = b->first->next;
+
+        free(b->first->route);
+        free(b->first);
+        b->first = next;
+    }
+    pthread_mutex_destroy(&b->lock);
+    free(b);
+}
+
+static struct drift *add(struct drift_book *book, const char *route,
+                         const char *classifier_id, const struct mix *mix)
+{
+    struct drift *d = calloc(1, sizeof *d);
+
+    if (!d)
+        return NULL;
+    d->route = strdup(route);
+    if (!d->route) {
+        free(d);
+        return NULL;
+    }
+    snprintf(d->classifier, sizeof d->classifier, "%s", classifier_id);
+    d->mix = *mix;
+    d->next = book->first;
+    book->first = d;
+    return d;
+}
+
+struct drift *drift_of(struct drift_book *book, const char *route,
+                       const char *classifier_id, const struct mix *mix)
+{
+    struct drift *d;
+
+    pthread_mutex_lock(&book->lock);
+    for (d = book->first; d; d = d->next) {
+        if (!strcmp(d->route, route) && !strcmp(d->classifier, classifier_id))
+            break;
+    }
+    if (!d)
+        d = add(book, route, classifier_id, mix);
+    pthread_mutex_unlock(&book->lock);
+    return d;
+}
+
+/* The window is full: takes its counts out.  A request that is counted
+ * meanwhile by another worker falls into this window or the next. */
+static bool look(struct drift *d)
+{
+    struct mix now = {.n_tasks = d->mix.n_tasks};
+    enum mix_kind most;
+    double far;
+
+    for (unsigned k = 0; k < MIX_KINDS; k++) {
+        for (uint32_t i = 0; i < CLASSIFIER_TASKS_MAX; i++)
+            now.count[k][i] = atomic_exchange_explicit(&d->count[k][i], 0,
+                                                       memory_order_relaxed);
+    }
+    now.n = DRIFT_WINDOW;
+    atomic_store(&d->n, 0);
+    far = mix_distance(&d->mix, &now, &most);
+    atomic_store(&d->distance, far);
+    return far > MIX_MOST && !atomic_exchange(&d->alarm, true);
+}
+
+bool drift_note(struct drift *d, const struct prediction *p,
+                double input_tokens)
+{
+    uint32_t bin[MIX_KINDS];
+
+    mix_bins(p, input_tokens, bin);
+    for (unsigned k = 0; k < MIX_KINDS; k++)
+        atomic_fetch_add_explicit(&d->count[k][bin[k]], 1,
+                                  memory_order_relaxed);
+    return atomic_fetch_add(&d->n, 1) + 1 == DRIFT_WINDOW && look(d);
+}
+
+bool drift_alarm(const struct drift *d)
+{
+    return d && atomic_load_explicit(&d->alarm, memory_order_relaxed);
+}
+
+double drift_distance(const struct drift *d)
+{
+    return atomic_load_explicit(&d->distance, memory_order_relaxed);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does a route's traffic still have the mix that its promises were made on
+ * (models/mix.h)?  Decided requests are counted into histograms; when
+ * DRIFT_WINDOW have come, they are compared with those of the classifier's
+ * card and begun anew.  The first window that is too far raises an alarm,
+ * which stands until another classifier is loaded: meanwhile no level of the
+ * route holds.  Shared by all workers, kept across reloads by route and
+ * classifier.  Thread-safe; counting takes no lock.
+ */
+#ifndef WEIR_ROUTER_ROUTE_DRIFT_H
+#define WEIR_ROUTER_ROUTE_DRIFT_H
+
+#include "base/span.h"
+#include "models/mix.h"
+
+enum { DRIFT_WINDOW = 1000 };
+
+struct drift_book;
+struct drift;
+
+MUST_USE struct drift_book *drift_book_new(void); /* NULL: no memory */
+void drift_book_free(struct drift_book *b);       /* NULL: no-op */
+
+/* The state for this route and classifier, made at the first call; lives as
+ * long as the book.  NULL: no memory. */
+struct drift *drift_of(struct drift_book *book, const char *route,
+                       const char *classifier_id, const struct mix *mix);
+
+/* One more request; true when it raises the alarm. */
+bool drift_note(struct drift *d, const struct prediction *p,
+                double input_tokens);
+bool drift_alarm(const struct drift *d); /* NULL: false */
+/* The last window's distance, 0 before there was one. */
+double drift_distance(const struct drift *d);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/route/drift.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+
+enum { TASKS = 12 };
+
+/* A request of a traffic of which `share` is of the last task, hard and
+ * long; the rest is spread over the others. */
+static void draw(struct rng *rng, double share, struct prediction *p,
+                 double *tokens)
+{
+    bool other = rng_below(rng, 1000) < share * 1000;
+    uint32_t task = other ? TASKS - 1 : (uint32_t)rng_below(rng, TASKS - 1);
+
+    memset(p, 0, sizeof *p);
+    p->n_arms = 2;
+    p->n_tasks = TASKS;
+    p->task[task] = 1;
+    p->quality[0] = (float)rng_below(rng, 500) / 1000 + (other ? 0 : .4f);
+    p->quality[1] = p->quality[0];
+    p->unseen = (float)rng_below(rng, 300) / 1000;
+    *tokens = (other ? 1000 : 50) + (double)rng_below(rng, 50);
+}
+
+static void fill(struct mix *m, struct rng *rng, double share, uint32_t n)
+{
+    struct prediction p;
+    double tokens;
+
+    memset(m, 0, sizeof *m);
+    for (uint32_t i = 0; i < n; i++) {
+        draw(rng, share, &p, &tokens);
+        mix_add(m, &p, tokens);
+    }
+}
+
+static void samples_of_one_traffic_are_near_and_of_another_far(void **state)
+{
+    struct mix a, b;
+    struct rng rng;
+    enum mix_kind kind;
+    unsigned wrong = 0;
+
+    (void)state;
+    rng_seed(&rng, 1);
+    for (int i = 0; i < 100; i++) {
+        fill(&a, &rng, .02, 500);
+        fill(&b, &rng, .02, 500);
+        wrong += mix_distance(&a, &b, &kind) > MIX_MOST;
+    }
+    assert_true(wrong <= 1);
+    for (int i = 0; i < 100; i++) {
+        fill(&a, &rng, .02, 500);
+        fill(&b, &rng, .3, 500);
+        assert_true(mix_distance(&a, &b, &kind) > MIX_MOST);
+    }
+    fill(&b, &rng, .3, MIX_LEAST - 1); /* too few to tell */
+    assert_true(mix_distance(&a, &b, &kind) <= 0);
+}
+
+/* Requests until the alarm; 0: none. */
+static unsigned until_alarm(struct drift *d, struct rng *rng, double share,
+                            unsigned most)
+{
+    struct prediction p;
+    double tokens;
+
+    for (unsigned i = 1; i <= most; i++) {
+        draw(rng, share, &p, &tokens);
+        if (drift_note(d, &p, tokens))
+            return i;
+    }
+    return 0;
+}
+
+static void a_traffic_that_changes_raises_one_alarm(void **state)
+{
+    struct drift_book *book = drift_book_new();
+    struct drift *d, *next;
+    struct mix mix;
+    struct rng rng;
+
+    (void)state;
+    assert_non_null(book);
+    rng_seed(&rng, 2);
+    fill(&mix, &rng, .02, 1500);
+    d = drift_of(book, "auto", "0123456789abcdef", &mix);
+    assert_non_null(d);
+    assert_int_equal(until_alarm(d, &rng, .02, 30 * DRIFT_WINDOW), 0);
+    assert_false(drift_alarm(d));
+    assert_true(until_alarm(d, &rng, .3, 2 * DRIFT_WINDOW) > 0);
+    assert_true(drift_alarm(d));
+    assert_true(drift_distance(d) > MIX_MOST);
+    /* It stands, and is told once. */
+    assert_int_equal(until_alarm(d, &rng, .02, 3 * DRIFT_WINDOW), 0);
+    assert_true(drift_alarm(d));
+    assert_ptr_equal(drift_of(book, "auto", "0123456789abcdef", &mix), d);
+    next = drift_of(book, "auto", "fedcba9876543210", &mix);
+    assert_false(drift_alarm(next));
+    assert_false(drift_alarm(drift_of(book, "b", "0123456789abcdef", &mix)));
+    assert_false(drift_alarm(NULL));
+    drift_book_free(book);
+    drift_book_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(samples_of_one_traffic_are_near_and_of_another_far),
+        cmocka_unit_test(a_traffic_that_changes_raises_one_alarm),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

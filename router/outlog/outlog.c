@@ -319,6 +319,7 @@ static void *writer(void *arg)
         if (trim)
             malloc_trim(0);
         more = take_up(log);
+        (void)!spill_flush(log->spill);
         prune(log);
     }
     return NULL;

@@ -13,9 +13,17 @@
 
 #include <zlib.h>
 
+#include "base/clock.h"
+
 static const char MAGIC[8] = "WEIRSPL1";
 
-enum { RECORD_MAX = 1 << 30 };
+/* While the disk is behind every row comes this way: records are written
+ * some dozens at a time, a system call for each costs more than the row. */
+enum {
+    RECORD_MAX = 1 << 30,
+    PENDING_MAX = 64 << 10, /* bytes */
+    PENDING_MS = 100,
+};
 
 struct record {
     uint32_t len, crc, kind;
@@ -29,6 +37,8 @@ struct outlog_spill {
     uint64_t safe, read;  /* taken up before safe, handed out before read */
     uint64_t n, n_read;   /* records behind safe; of these handed out */
     uint64_t torn;
+    struct buf pending; /* (owned) records behind size, not in the file yet */
+    uint64_t since;     /* ns, monotonic: when the first of them came */
 };
 
 static uint32_t checksum(uint32_t kind, const void *bytes, size_t n)
@@ -170,6 +180,7 @@ struct outlog_spill *spill_open(const char *path, uint64_t max, struct err *e)
         return NULL;
     }
     pthread_mutex_init(&s->lock, NULL);
+    buf_init(&s->pending, PENDING_MAX);
     s->max = max;
     s->fd = open(path, O_RDWR | O_CLOEXEC);
     if (s->fd < 0 && errno != ENOENT) {
@@ -182,17 +193,6 @@ struct outlog_spill *spill_open(const char *path, uint64_t max, struct err *e)
         survey(s);
     }
     return s;
-}
-
-void spill_close(struct outlog_spill *s)
-{
-    if (!s)
-        return;
-    if (s->fd >= 0)
-        close(s->fd);
-    pthread_mutex_destroy(&s->lock);
-    free(s->path);
-    free(s);
 }
 
 static bool make_file(struct outlog_spill *s)
@@ -208,28 +208,106 @@ static bool make_file(struct outlog_spill *s)
     return true;
 }
 
+/* All of it or nothing: behind a torn record nothing could be read. */
+static bool write_end(struct outlog_spill *s, struct span bytes)
+{
+    if (s->fd < 0 && !make_file(s))
+        return false;
+    if (pwrite(s->fd, bytes.ptr, bytes.len, (off_t)s->size) !=
+        (ssize_t)bytes.len) {
+        if (ftruncate(s->fd, (off_t)s->size) != 0)
+            s->max = s->size;
+        return false;
+    }
+    s->size += bytes.len;
+    return true;
+}
+
+/* What cannot be written now stays, and nothing more is taken meanwhile. */
+static bool flush(struct outlog_spill *s)
+{
+    if (s->pending.len == 0)
+        return true;
+    if (!write_end(s, buf_view(&s->pending)))
+        return false;
+    buf_reset(&s->pending);
+    return true;
+}
+
+static bool put_direct(struct outlog_spill *s, const struct record *r,
+                       struct span bytes)
+{
+    struct buf all;
+    bool ok;
+
+    buf_init(&all, RECORD_MAX + sizeof *r);
+    buf_put(&all, r, sizeof *r);
+    buf_span(&all, bytes);
+    ok = !all.failed && write_end(s, buf_view(&all));
+    buf_free(&all);
+    return ok;
+}
+
+static bool put_pending(struct outlog_spill *s, const struct record *r,
+                        struct span bytes)
+{
+    size_t before = s->pending.len;
+    uint64_t now = clock_ns();
+
+    buf_put(&s->pending, r, sizeof *r);
+    buf_span(&s->pending, bytes);
+    if (s->pending.failed) {
+        s->pending.failed = false;
+        s->pending.len = before;
+        return false;
+    }
+    if (before == 0)
+        s->since = now;
+    else if (now - s->since >= (uint64_t)PENDING_MS * 1000000)
+        (void)!flush(s);
+    return true;
+}
+
 static bool put(struct outlog_spill *s, uint32_t kind, struct span bytes)
 {
     struct record r = {(uint32_t)bytes.len,
                        checksum(kind, bytes.ptr, bytes.len), kind};
-    struct iovec iov[2] = {
-        {&r, sizeof r},
-        {(void *)(uintptr_t)bytes.ptr, bytes.len}, /* only read */
-    };
-    uint64_t want = sizeof r + bytes.len;
+    size_t want = sizeof r + bytes.len;
+    bool ok;
 
-    if (bytes.len > RECORD_MAX || s->size + want > s->max)
+    if (bytes.len > RECORD_MAX || s->size + s->pending.len + want > s->max)
         return false;
     if (s->fd < 0 && !make_file(s))
         return false;
-    if (pwritev(s->fd, iov, 2, (off_t)s->size) != (ssize_t)want) {
-        if (ftruncate(s->fd, (off_t)s->size) != 0)
-            s->max = s->size; /* nothing more behind a torn record */
+    if (s->pending.len + want > PENDING_MAX && !flush(s))
         return false;
-    }
-    s->size += want;
-    s->n++;
-    return true;
+    ok = want > PENDING_MAX ? put_direct(s, &r, bytes)
+                            : put_pending(s, &r, bytes);
+    s->n += ok;
+    return ok;
+}
+
+void spill_close(struct outlog_spill *s)
+{
+    if (!s)
+        return;
+    (void)!flush(s);
+    if (s->fd >= 0)
+        close(s->fd);
+    buf_free(&s->pending);
+    pthread_mutex_destroy(&s->lock);
+    free(s->path);
+    free(s);
+}
+
+bool spill_flush(struct outlog_spill *s)
+{
+    bool ok;
+
+    pthread_mutex_lock(&s->lock);
+    ok = flush(s);
+    pthread_mutex_unlock(&s->lock);
+    return ok;
 }
 
 bool spill_put(struct outlog_spill *s, unsigned kind, struct span bytes)
@@ -248,6 +326,8 @@ bool spill_next(struct outlog_spill *s, unsigned *kind, struct buf *out)
     uint64_t took;
 
     pthread_mutex_lock(&s->lock);
+    if (s->read >= s->size)
+        (void)!flush(s);
     took = s->fd >= 0 ? load(s, s->read, &k, out) : 0;
     s->read += took;
     s->n_read += took > 0;
@@ -262,7 +342,7 @@ void spill_accept(struct outlog_spill *s)
     s->safe = s->read;
     s->n -= s->n_read;
     s->n_read = 0;
-    if (s->fd >= 0 && s->safe >= s->size)
+    if (s->fd >= 0 && s->safe >= s->size && s->pending.len == 0)
         forget_file(s);
     pthread_mutex_unlock(&s->lock);
 }

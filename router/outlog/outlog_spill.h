@@ -3,7 +3,8 @@
  * Where rows go that the database does not take now: an append-only file of
  * bounded size.  Records carry a checksum; what a crash tore is found at the
  * next start, counted and cut off.  The file is removed when all of it has
- * been taken up.  Any thread may append; one reads.
+ * been taken up.  Any thread may append; one reads.  Records are gathered for
+ * a tenth of a second or 64 kB before they are written.
  *
  *   "WEIRSPL1" then records: u32 bytes, u32 crc32 of kind and bytes,
  *   u32 kind, bytes (outlog_table.h); the machine's byte order
@@ -27,6 +28,8 @@ void spill_close(struct outlog_spill *s);
 /* False when the file is full or cannot be written. */
 MUST_USE bool spill_put(struct outlog_spill *s, unsigned kind,
                         struct span bytes);
+/* Writes what was gathered; false: it stays where it is. */
+MUST_USE bool spill_flush(struct outlog_spill *s);
 /* The next record into out (replaced); false when there is none left. */
 MUST_USE bool spill_next(struct outlog_spill *s, unsigned *kind,
                          struct buf *out);

@@ -322,9 +322,13 @@ static void do_todo(struct plain_call *c)
 {
     if (c->state != PLAIN_QUEUED && c->state != PLAIN_BOUND)
         return;
-    if (c->end)
+    if (c->end) {
         plain_finish(c, c->end, c->why);
-    else if (c->resume)
+        return;
+    }
+    if (c->unsent)
+        plain_push(c);
+    if (c->resume)
         read_on(c);
 }
 
@@ -467,7 +471,7 @@ static bool prepare(struct plain_call *c, const struct upstream_request *r,
     for (size_t i = 0; i < sizeof twice / sizeof *twice; i++)
         c->repeatable |= strcmp(r->method, twice[i]) == 0;
     http_answer_begin(&c->answer, strcmp(r->method, "HEAD") == 0);
-    c->resume = c->paused = c->held = c->fresh = c->reused = false;
+    c->unsent = c->resume = c->paused = c->held = c->fresh = c->reused = false;
     c->conn = NULL;
     c->sent = 0;
     c->connect_ms = r->connect_ms;

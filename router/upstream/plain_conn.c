@@ -181,7 +181,14 @@ void plain_send(struct plain_conn *conn, struct plain_call *c)
     c->conn = conn;
     c->state = PLAIN_BOUND;
     c->reused = true;
-    push(conn);
+    c->unsent = true;
+    plain_todo(c);
+}
+
+void plain_push(struct plain_call *c)
+{
+    c->unsent = false;
+    push(c->conn);
 }
 
 static void connected(struct plain_conn *conn)
@@ -247,7 +254,7 @@ static void repeat(struct plain_conn *conn)
     plain_close(conn);
     c->conn = NULL;
     c->fresh = true;
-    c->reused = false;
+    c->reused = c->unsent = false;
     c->sent = 0;
     host_enqueue(c, true);
     host_pump(h);

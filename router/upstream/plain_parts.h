@@ -43,6 +43,7 @@ struct plain_call {
     bool in_todo;     /* stands in the list of the turn */
     bool in_take;     /* its bytes are being read out */
     bool resume;      /* to do: read on */
+    bool unsent;      /* to do: goes out on its kept connection */
     bool paused;      /* the owner wants no more for now */
     bool held;        /* reading is off */
     bool repeatable;  /* the method may be sent twice */
@@ -139,8 +140,11 @@ void host_free(struct plain_host *h);
 
 /* Opens one for the call; false when not even that could be begun. */
 MUST_USE bool plain_dial(struct plain_host *h, struct plain_call *c);
-/* The call goes out on this kept connection. */
+/* The call goes out on this kept connection when the turn ends: requests that
+ * came in one turn leave one behind the other, and the provider's process is
+ * woken once for them. */
 void plain_send(struct plain_conn *conn, struct plain_call *c);
+void plain_push(struct plain_call *c);
 /* This address has had its time; false when it was the last. */
 MUST_USE bool plain_next_address(struct plain_conn *conn, uint64_t now);
 void plain_close(struct plain_conn *conn);

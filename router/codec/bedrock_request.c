@@ -348,10 +348,11 @@ static bool split_results(struct reader *rd, struct request *r)
         n += m->parts[i].kind == PART_TOOL_RESULT;
     if (n == 0 || m->role != ROLE_USER)
         return true;
-    *rest = *m;
     m->role = ROLE_TOOL;
     if (n == m->n_parts)
-        return true;
+        return true; /* the next place stays clean for the next message */
+    *rest = *m;
+    rest->role = ROLE_USER;
     m->parts = arena_zalloc(rd->a, n, sizeof *m->parts);
     if (!m->parts)
         return reader_no_memory(rd);

@@ -132,6 +132,8 @@ check "nothing below main prints or exits" no_exit_below_main
 check "SPDX lines" spdx
 check "no leftovers" leftovers
 check "a man page for each command" man_pages
+dialects() { python3 tests/lint/dialects.py; }
+check "docs/dialects.md names what translation loses" dialects
 check "shell scripts parse" shell_syntax
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

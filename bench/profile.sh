@@ -71,7 +71,7 @@ for thread in "worker 03" "writer 02"; do
     file=$scratch/cg-${thread#* }
     awk -v n="$traced" -v t="${thread% *}" '/^totals:/ { printf "  %-34s %8d\n", t, $2 / n }' "$file"
     callgrind_annotate --inclusive=yes --auto=no --threshold=99.9 "$file" 2>/dev/null | awk -v n="$traced" '
-        BEGIN { k = split("conn_advance ask_read judge_decide features_extract words_add weights_predict curl_multi_socket_action chat_answer_whole chat_write_row outlog_db_insert outlog_db_commit sqlite3VdbeExec", want, " ") }
+        BEGIN { k = split("conn_advance ask_read judge_decide features_extract words_add weights_predict upstream_start plain_take chat_answer_whole chat_write_row outlog_db_insert outlog_db_commit sqlite3VdbeExec", want, " ") }
         { gsub(",", "", $1); f = $0; sub(/^.*:/, "", f); sub(/[ .].*$/, "", f)
           for (i = 1; i <= k; i++) if (f == want[i] && $1 + 0 > best[f]) best[f] = $1 + 0 }
         END { for (i = 1; i <= k; i++) if (best[want[i]]) printf "    %-32s %8d\n", want[i], best[want[i]] / n }'

@@ -142,6 +142,7 @@ static bool start(struct count *c, struct span bearer, struct err *e)
     const struct limit_settings *l = &snapshot_settings(c->s)->limits;
     struct upstream_header headers[SENT_HEADERS_MAX];
     const struct head head = {.at = c->m->at,
+                              .key = &c->m->at->keys[0],
                               .x = c->x,
                               .client = c->ask.dialect,
                               .bearer = bearer,

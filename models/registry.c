@@ -91,11 +91,11 @@ static int64_t positive(int64_t n)
     return n > 0 ? n : 0;
 }
 
-int64_t model_cost(const struct model *m, const struct usage *u)
+static int64_t cost_of_tokens(const struct prices *p, const struct usage *u)
 {
-    if (!m->priced)
-        return 0;
-    const struct prices *p = prices_at(m, u->input);
+    if (u->billed)
+        return add(charge(u->billed_input, p->input),
+                   charge(u->billed_output, p->output));
     int64_t write = known(p->cache_write, p->input);
     int64_t in_cache =
         add(positive(u->cached),
@@ -106,6 +106,47 @@ int64_t model_cost(const struct model *m, const struct usage *u)
     cost =
         add(cost, charge(u->cache_write_1h, known(p->cache_write_1h, write)));
     return add(cost, charge(u->output, p->output));
+}
+
+/* Whole pico-USD; half a one is rounded up. */
+static int64_t at_service(const struct model *m, enum service s, int64_t cost)
+{
+    unsigned share = s == SERVICE_FLEX       ? m->flex
+                     : s == SERVICE_PRIORITY ? m->priority
+                                             : 0;
+
+    if (share == 0)
+        return cost;
+    return add(charge(cost / 1000, share), (cost % 1000 * share + 500) / 1000);
+}
+
+int64_t model_cost(const struct model *m, const struct usage *u)
+{
+    int64_t cost;
+
+    if (u->told)
+        return positive(u->told_pico);
+    if (!m->priced)
+        return 0;
+    cost = cost_of_tokens(prices_at(m, u->input), u);
+    return add(at_service(m, u->service, cost), charge(u->searches, m->search));
+}
+
+enum service service_of(struct span name)
+{
+    return span_is(name, "flex")       ? SERVICE_FLEX
+           : span_is(name, "priority") ? SERVICE_PRIORITY
+                                       : SERVICE_STANDARD;
+}
+
+bool usd_parse(struct span usd, int64_t *pico)
+{
+    double d;
+
+    if (!span_double(usd, &d) || !(d >= 0 && d < 1e6))
+        return false;
+    *pico = llround(d * PICO_PER_USD);
+    return true;
 }
 
 double model_expected_usd(const struct model *m, double input_tokens,

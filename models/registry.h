@@ -52,12 +52,23 @@ struct price_step {
     struct prices prices;
 };
 
+/* At which of a provider's services an answer was made, as it says itself. */
+enum service { SERVICE_STANDARD, SERVICE_FLEX, SERVICE_PRIORITY };
+
 struct usage {
     int64_t input; /* all input tokens, with the cached and written ones */
     int64_t cached;
     int64_t cache_write, cache_write_1h; /* a written token is in one of them */
     int64_t output;                      /* with reasoning */
     int64_t reasoning;
+    int64_t searches; /* of the web, by the provider: charged each */
+    enum service service;
+    /* What is charged, where it is not what was read and written. */
+    bool billed;
+    int64_t billed_input, billed_output;
+    /* The bill, where the provider sends it along: pico-USD. */
+    bool told;
+    int64_t told_pico;
 };
 
 struct model {
@@ -72,10 +83,13 @@ struct model {
     struct prices prices;
     struct price_step steps[PRICE_STEPS_MAX];
     unsigned n_steps;
-    bool priced;        /* false: prices unknown, costs count as 0 */
-    int64_t context;    /* tokens, input + output; 0: not known */
-    int64_t max_output; /* tokens; 0: not known */
-    uint32_t caps;      /* enum capability bits */
+    int64_t search;          /* pico-USD a search of the web; 0: not charged */
+    unsigned flex, priority; /* thousandths of the standard prices; 0: as
+                                these */
+    bool priced;             /* false: prices unknown, costs count as 0 */
+    int64_t context;         /* tokens, input + output; 0: not known */
+    int64_t max_output;      /* tokens; 0: not known */
+    uint32_t caps;           /* enum capability bits */
     bool caps_known;
     bool legacy; /* kept for old records and benchmarks; no longer offered */
 };
@@ -107,6 +121,11 @@ const struct model *catalogue_find(const struct catalogue *c, struct span name);
 
 /* Where the figures are from, one line a source; borrowed. */
 const char *catalogue_source(const struct catalogue *c);
+
+/* "flex", "priority"; anything else is the standard. */
+enum service service_of(struct span name);
+/* A bill in USD, as a number of JSON; false when it is none. */
+bool usd_parse(struct span usd, int64_t *pico);
 
 /* USD per million tokens, as people write it ("0.075", "1e-1") <-> pico a
  * token; exact for up to 6 decimals, finer ones are refused.  Up to a

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "router/chat/chat.h"
 #include "router/chat/chat_parts.h"
+#include "router/codec/quirks.h"
 #include "router/digits.h"
 
 static const char *const policy_names[] = {"cheapest_adequate", "budget",
@@ -24,6 +25,7 @@ static bool was_answered(const struct chat *c)
 void chat_count_cost(struct chat *c)
 {
     struct usage *u = &c->answer.usage;
+    const struct quirks *quirks;
 
     c->cost_pico = c->spent_pico;
     if (c->arm < 0 || !c->decision || !(was_answered(c) || c->charged))
@@ -36,6 +38,10 @@ void chat_count_cost(struct chat *c)
                               BYTES_PER_TOKEN);
         u->reasoning = 0;
     }
+    quirks = chat_model(c)->at->quirks;
+    /* Another server's `cost` may be of any currency. */
+    if (!quirks || !(quirks->bits & QUIRK_TELLS_COST))
+        u->told = false;
     c->cost_pico += model_cost(&chat_model(c)->model, u);
 }
 

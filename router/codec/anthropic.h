@@ -21,7 +21,7 @@
 /* ---- the row ---- */
 
 /* Bytes of a stream's states, reading and writing. */
-enum { ANTHROPIC_READER_SIZE = 96, ANTHROPIC_WRITER_SIZE = 96 };
+enum { ANTHROPIC_READER_SIZE = 192, ANTHROPIC_WRITER_SIZE = 192 };
 
 MUST_USE bool anthropic_request_read(const struct inbound *in, struct arena *a,
                                      struct request *r, struct err *e);

@@ -57,7 +57,7 @@ void anthropic_put_file(struct writing *w, const struct part *p);
 
 /* As on the wire: cumulative, each number the last one said. */
 struct anthropic_counts {
-    int64_t input, cached, written, written_1h, output, thinking;
+    int64_t input, cached, written, written_1h, output, thinking, searches;
 };
 
 /* Takes what a usage object says, leaves the rest as it was. */

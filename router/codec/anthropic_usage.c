@@ -21,12 +21,14 @@ void anthropic_count_usage(const struct json *usage, struct anthropic_counts *n)
 {
     struct json split = json_get(usage, "cache_creation");
     struct json more = json_get(usage, "output_tokens_details");
+    struct json server = json_get(usage, "server_tool_use");
     int64_t short_lived = 0;
 
     count(usage, "input_tokens", &n->input);
     count(usage, "cache_read_input_tokens", &n->cached);
     count(usage, "output_tokens", &n->output);
     count(&more, "thinking_tokens", &n->thinking);
+    count(&server, "web_search_requests", &n->searches);
     if (split.type == JSON_OBJECT) {
         count(&split, "ephemeral_5m_input_tokens", &short_lived);
         count(&split, "ephemeral_1h_input_tokens", &n->written_1h);
@@ -45,7 +47,8 @@ struct usage anthropic_usage_of(const struct anthropic_counts *n)
                           .cache_write = n->written - long_lived,
                           .cache_write_1h = long_lived,
                           .output = n->output,
-                          .reasoning = n->thinking};
+                          .reasoning = n->thinking,
+                          .searches = n->searches};
 }
 
 /* ---- written ---- */
@@ -70,7 +73,14 @@ void anthropic_put_counts(struct buf *out, const struct usage *u)
     } else {
         put_raw(out, "output_tokens_details", SPAN("null"));
     }
-    put_raw(out, "server_tool_use", SPAN("null"));
+    if (u->searches == 0) {
+        put_raw(out, "server_tool_use", SPAN("null"));
+        return;
+    }
+    put_open(out, "server_tool_use");
+    put_int(out, "web_search_requests", u->searches);
+    put_int(out, "web_fetch_requests", 0);
+    buf_char(out, '}');
 }
 
 void anthropic_put_usage(struct buf *out, const struct usage *u)

@@ -110,9 +110,10 @@ static void add_usage(struct state *s, const struct json *v)
 {
     struct usage *u = &s->feed.usage;
     struct json tokens = json_get(v, "tokens");
+    struct json billed = json_get(v, "billed_units");
 
     if (tokens.type != JSON_OBJECT)
-        tokens = json_get(v, "billed_units");
+        tokens = billed;
     if (tokens.type != JSON_OBJECT)
         return;
     memset(u, 0, sizeof *u);
@@ -124,6 +125,12 @@ static void add_usage(struct state *s, const struct json *v)
     u->cached = carry_count(v, "cached_tokens");
     if (u->cached > u->input)
         u->cached = u->input;
+    u->billed = billed.type == JSON_OBJECT;
+    if (u->billed) {
+        u->billed_input = carry_count(&billed, "input_tokens") +
+                          carry_count(&billed, "image_tokens");
+        u->billed_output = carry_count(&billed, "output_tokens");
+    }
 }
 
 static bool add_finish(struct state *s, const struct json *v, struct arena *a)

@@ -50,10 +50,12 @@ static struct span reason_of(enum finish finish, struct span name)
 static void put_usage(struct buf *out, const struct usage *u)
 {
     put_open(out, "usage");
-    put_open(out, "billed_units");
-    put_int(out, "input_tokens", u->input);
-    put_int(out, "output_tokens", u->output);
-    buf_char(out, '}');
+    if (u->billed) {
+        put_open(out, "billed_units");
+        put_int(out, "input_tokens", u->billed_input);
+        put_int(out, "output_tokens", u->billed_output);
+        buf_char(out, '}');
+    }
     put_open(out, "tokens");
     put_int(out, "input_tokens", u->input);
     put_int(out, "output_tokens", u->output);

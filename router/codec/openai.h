@@ -13,5 +13,9 @@ void openai_write_error(const struct problem *p, struct buf *out);
 void openai_write_stream_error(const struct problem *p, struct buf *out);
 /* A chat answer's usage object, with the deviations that are known. */
 void openai_usage(const struct json *v, struct usage *out);
+/* Of a whole answer or an event; false: it says none. */
+bool openai_usage_in(const struct json *top, struct usage *out);
+/* Of a usage object: the bill, where the provider sends it along. */
+void openai_bill(const struct json *usage, struct usage *out);
 
 #endif

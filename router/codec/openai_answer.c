@@ -52,6 +52,34 @@ static const char *const usage_keys[COUNTS] = {
     [COUNT_REASONING] = "reasoning_tokens",
 };
 
+/*
+ * The bill in USD: OpenRouter's `cost`, with what the own key's provider
+ * charges beside it; Perplexity's `cost.total_cost`; xAI's ticks of a ten
+ * thousand millionth USD.  Sources: openrouter.ai/docs, usage accounting;
+ * docs.perplexity.ai, chat completions; docs.x.ai, chat completions.
+ */
+void openai_bill(const struct json *v, struct usage *u)
+{
+    struct json cost = json_get(v, "cost");
+    struct json ticks = json_get(v, "cost_in_usd_ticks");
+    struct json byok = json_get(v, "is_byok");
+    struct json details = json_get(v, "cost_details");
+    struct json upstream = json_get(&details, "upstream_inference_cost");
+    int64_t more = 0, n;
+
+    if (cost.type == JSON_OBJECT)
+        cost = json_get(&cost, "total_cost");
+    if (cost.type == JSON_NUMBER) {
+        u->told = usd_parse(cost.raw, &u->told_pico);
+        if (u->told && json_true(&byok) && upstream.type == JSON_NUMBER &&
+            usd_parse(upstream.raw, &more))
+            u->told_pico += more;
+    } else if (json_i64(&ticks, &n) && n >= 0 && n < INT64_MAX / 100) {
+        u->told = true;
+        u->told_pico = n * 100;
+    }
+}
+
 static void read_counts(const struct json *v, unsigned depth,
                         int64_t counts[COUNTS])
 {
@@ -91,7 +119,20 @@ void openai_usage(const struct json *v, struct usage *out)
     u.cached = at_most(u.cached, u.input);
     u.cache_write = at_most(n[COUNT_WRITTEN], u.input - u.cached);
     u.reasoning = at_most(u.reasoning, u.output);
+    openai_bill(v, &u);
     *out = u;
+}
+
+bool openai_usage_in(const struct json *top, struct usage *out)
+{
+    struct json usage = json_get(top, "usage");
+    struct json tier = json_get(top, "service_tier");
+
+    if (usage.type != JSON_OBJECT)
+        return false;
+    openai_usage(&usage, out);
+    out->service = service_of(json_inner(&tier));
+    return true;
 }
 
 static void read_usage(const struct json *v, struct answer *out)
@@ -222,7 +263,7 @@ static void read_error(const struct json *v, struct answer *out)
 }
 
 struct top {
-    struct json choices, usage, error;
+    struct json choices, usage, error, tier;
 };
 
 static struct top read_top(const struct json *v)
@@ -238,6 +279,8 @@ static struct top read_top(const struct json *v)
             t.usage = value;
         else if (json_is(&key, "error"))
             t.error = value;
+        else if (json_is(&key, "service_tier"))
+            t.tier = value;
     }
     return t;
 }
@@ -251,8 +294,10 @@ static void read_body(const struct top *t, struct answer *out)
 {
     if (is_there(&t->error))
         read_error(&t->error, out);
-    if (t->usage.type == JSON_OBJECT)
+    if (t->usage.type == JSON_OBJECT) {
         read_usage(&t->usage, out);
+        out->usage.service = service_of(json_inner(&t->tier));
+    }
     if (t->choices.type == JSON_ARRAY)
         read_choices(&t->choices, out);
 }

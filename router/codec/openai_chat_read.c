@@ -510,16 +510,13 @@ static bool start(struct reading *rd, const struct json *top)
 static bool read_top(struct reading *rd, int status, const struct json *top)
 {
     struct json choices = json_get(top, "choices");
-    struct json usage = json_get(top, "usage");
     struct json error = json_get(top, "error");
 
     if (error.type != JSON_NONE && error.type != JSON_NULL)
         return feed_error_body(rd->feed, status, top, rd->a);
-    if (usage.type == JSON_OBJECT) {
-        openai_usage(&usage, &rd->feed->usage);
+    if (openai_usage_in(top, &rd->feed->usage))
         rd->feed->has_usage =
             rd->feed->usage.input > 0 || rd->feed->usage.output > 0;
-    }
     if (choices.type != JSON_ARRAY || json_count(&choices) == 0)
         return true; /* usage, or a first event of Azure's */
     return start(rd, top) && read_choices(rd, &choices);

@@ -32,7 +32,7 @@ static const struct quirks rows[] = {
      LIST("top_k", "logprobs", "top_logprobs", "logit_bias", "user",
           "service_tier", "store", "reasoning", "thinking", "enable_thinking"),
      true},
-    {"xai", "x.ai", QUIRK_NO_DEVELOPER, EFFORT_PLAIN,
+    {"xai", "x.ai", QUIRK_NO_DEVELOPER | QUIRK_TELLS_COST, EFFORT_PLAIN,
      LIST("top_k", "logit_bias", "store", "metadata", "reasoning", "thinking",
           "enable_thinking"),
      true},
@@ -48,7 +48,7 @@ static const struct quirks rows[] = {
      true},
     {"perplexity", "perplexity.ai",
      QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_FILE_URL |
-         QUIRK_TOP_K,
+         QUIRK_TOP_K | QUIRK_TELLS_COST,
      EFFORT_PLAIN,
      LIST("seed", "n", "logprobs", "top_logprobs", "logit_bias", "tools",
           "tool_choice", "parallel_tool_calls", "service_tier", "store",
@@ -57,7 +57,7 @@ static const struct quirks rows[] = {
      true},
     {"openrouter", "openrouter.ai",
      QUIRK_MAX_TOKENS | QUIRK_CACHE_CONTROL | QUIRK_FILE_DATA_URL |
-         QUIRK_REPLAY_DETAILS | QUIRK_TOP_K,
+         QUIRK_REPLAY_DETAILS | QUIRK_TOP_K | QUIRK_TELLS_COST,
      EFFORT_OBJECT, LIST("n", "thinking", "enable_thinking"), true},
     {"vllm", NULL,
      QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_TOP_K |

@@ -49,6 +49,8 @@ bool responses_answer_read(struct span body, int status, struct arena *a,
 bool responses_stream_read(void *state, const struct framed *got,
                            struct arena *a, struct chunk_sink *sink,
                            struct err *e);
+/* Of a response object; false: it says nothing. */
+bool responses_usage(const struct json *response, struct usage *out);
 bool responses_stream_end(void *state, struct chunk_sink *sink, struct err *e);
 
 void responses_writer_start(void *state, struct arena *a);

@@ -227,27 +227,12 @@ static bool read_start(struct reading *rd, const struct json *response)
            feed_start(rd->feed, id, model, (int64_t)when);
 }
 
-static int64_t at_most(int64_t n, int64_t max)
-{
-    return n < max ? n : max;
-}
-
 static void read_usage(struct reading *rd, const struct json *response)
 {
-    struct json v = json_get(response, "usage");
-    struct json in = json_get(&v, "input_tokens_details");
-    struct json made = json_get(&v, "output_tokens_details");
-    struct usage u = {0};
+    struct usage u;
 
-    if (v.type != JSON_OBJECT)
+    if (!responses_usage(response, &u))
         return;
-    u.input = get_int(&v, "input_tokens", 0);
-    u.output = get_int(&v, "output_tokens", 0);
-    u.cached = at_most(get_int(&in, "cached_tokens", 0), u.input);
-    u.cache_write =
-        at_most(get_int(&in, "cache_write_tokens", 0), u.input - u.cached);
-    u.reasoning = get_int(&made, "reasoning_tokens", 0);
-    u.reasoning = at_most(u.reasoning, u.output);
     rd->feed->usage = u;
     rd->feed->has_usage = u.input > 0 || u.output > 0;
 }

@@ -134,6 +134,7 @@ struct provider_settings {
 
 struct price_settings {
     int64_t input, output, cached_input, cache_write, cache_write_1h;
+    int64_t web_search, flex, priority;
 };
 
 struct model_settings {

@@ -299,6 +299,12 @@ static void lay_prices(const struct price_settings *from, struct model *m)
         m->prices.cache_write = from->cache_write;
     if (from->cache_write_1h >= 0)
         m->prices.cache_write_1h = from->cache_write_1h;
+    if (from->web_search >= 0)
+        m->search = from->web_search * 1000;
+    if (from->flex >= 0)
+        m->flex = (unsigned)(from->flex / 1000);
+    if (from->priority >= 0)
+        m->priority = (unsigned)(from->priority / 1000);
     m->priced = m->prices.input >= 0 && m->prices.output >= 0;
 }
 

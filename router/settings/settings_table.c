@@ -127,6 +127,12 @@ static const struct setting price_rows[] = {
           "USD per million input tokens written to the cache."),
     PRICE("cache_write_1h", cache_write_1h,
           "The same for the cache of one hour."),
+    PRICE("web_search", web_search,
+          "USD per thousand searches of the web that the provider makes."),
+    PRICE("flex", flex,
+          "Factor of the prices for what was answered at OpenAI's flex "
+          "service, 0.5 for half of them."),
+    PRICE("priority", priority, "Likewise at the priority service."),
 };
 
 static const struct section price_section = {"models.NAME.price",

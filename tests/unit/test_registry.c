@@ -39,57 +39,69 @@ static const struct model *find(const char *name)
 }
 
 /* Each worked by hand from the provider's price page, USD per million. */
+
+static const struct {
+    const char *model;
+    struct usage usage;
+    int64_t pico;
+} worked[] = {
+    /* platform.openai.com/docs/pricing, GPT-4o: 2.50 in, 1.25 cached, 10
+     * out: 1,000 x 2.5 + 2,000 x 1.25 + 500 x 10 = 10,000 */
+    {"gpt-4o",
+     {.input = 3000, .cached = 2000, .output = 500},
+     INT64_C(10000) * 1000000},
+    /* the same page, GPT-5: 1.25 / 0.125 / 10; reasoning is output:
+     * 1,000 x 1.25 + 1,500 x 10 */
+    {"gpt-5",
+     {.input = 1000, .output = 1500, .reasoning = 1200},
+     INT64_C(16250) * 1000000},
+    /* the same page, GPT-5.4 above 272K input: all at 5 / 0.5 / 22.5:
+     * 200,000 x 5 + 100,000 x 0.5 + 1,000 x 22.5 */
+    {"gpt-5.4",
+     {.input = 300000, .cached = 100000, .output = 1000},
+     INT64_C(1072500) * 1000000},
+    /* and at most 272K: 171,999 x 2.5 + 100,000 x 0.25 + 1,000 x 15 */
+    {"gpt-5.4",
+     {.input = 271999, .cached = 100000, .output = 1000},
+     INT64_C(469997500000)},
+    /* anthropic.com/pricing, Haiku 4.5: 1 in, 1.25 / 2 written for 5 min
+     * / 1 h, 0.10 read, 5 out: 500 x 1 + 10,000 x .1 + 2,000 x 1.25 +
+     * 1,000 x 2 + 100 x 5 = 6,500 */
+    {"claude-haiku-4-5",
+     {.input = 13500,
+      .cached = 10000,
+      .cache_write = 2000,
+      .cache_write_1h = 1000,
+      .output = 100},
+     INT64_C(6500) * 1000000},
+    /* the same page, Sonnet 4.5 above 200K: 6 in, 22.50 out */
+    {"claude-sonnet-4-5",
+     {.input = 200001, .output = 10},
+     INT64_C(1200231) * 1000000},
+    {"claude-sonnet-4-5",
+     {.input = 200000, .output = 10},
+     INT64_C(600150) * 1000000},
+    /* ai.google.dev/gemini-api/docs/pricing, 2.5 Pro: 1.25 / 10, above
+     * 200K 2.50 / 15, cached 0.25 */
+    {"gemini-2.5-pro",
+     {.input = 250000, .cached = 50000, .output = 100},
+     INT64_C(514000) * 1000000},
+    /* api-docs.deepseek.com/quick_start/pricing, V4 Pro: 0.022 read from
+     * the cache, 0.66 in, 1.98 out */
+    {"deepseek-v4-pro",
+     {.input = 1001, .cached = 1000, .output = 1},
+     INT64_C(22000000 + 660000 + 1980000)},
+    /* nothing at all */
+    {"gpt-4o", {.input = 0}, 0},
+};
+
 static void costs_are_exact_to_the_pico_usd(void **state)
 {
     (void)state;
-    static const struct {
-        const char *model;
-        struct usage usage;
-        int64_t pico;
-    } cases[] = {
-        /* platform.openai.com/docs/pricing, GPT-4o: 2.50 in, 1.25 cached, 10
-         * out: 1,000 x 2.5 + 2,000 x 1.25 + 500 x 10 = 10,000 */
-        {"gpt-4o", {3000, 2000, 0, 0, 500, 0}, INT64_C(10000) * 1000000},
-        /* the same page, GPT-5: 1.25 / 0.125 / 10; reasoning is output:
-         * 1,000 x 1.25 + 1,500 x 10 */
-        {"gpt-5", {1000, 0, 0, 0, 1500, 1200}, INT64_C(16250) * 1000000},
-        /* the same page, GPT-5.4 above 272K input: all at 5 / 0.5 / 22.5:
-         * 200,000 x 5 + 100,000 x 0.5 + 1,000 x 22.5 */
-        {"gpt-5.4",
-         {300000, 100000, 0, 0, 1000, 0},
-         INT64_C(1072500) * 1000000},
-        /* and at most 272K: 171,999 x 2.5 + 100,000 x 0.25 + 1,000 x 15 */
-        {"gpt-5.4", {271999, 100000, 0, 0, 1000, 0}, INT64_C(469997500000)},
-        /* anthropic.com/pricing, Haiku 4.5: 1 in, 1.25 / 2 written for 5 min
-         * / 1 h, 0.10 read, 5 out: 500 x 1 + 10,000 x .1 + 2,000 x 1.25 +
-         * 1,000 x 2 + 100 x 5 = 6,500 */
-        {"claude-haiku-4-5",
-         {13500, 10000, 2000, 1000, 100, 0},
-         INT64_C(6500) * 1000000},
-        /* the same page, Sonnet 4.5 above 200K: 6 in, 22.50 out */
-        {"claude-sonnet-4-5",
-         {200001, 0, 0, 0, 10, 0},
-         INT64_C(1200231) * 1000000},
-        {"claude-sonnet-4-5",
-         {200000, 0, 0, 0, 10, 0},
-         INT64_C(600150) * 1000000},
-        /* ai.google.dev/gemini-api/docs/pricing, 2.5 Pro: 1.25 / 10, above
-         * 200K 2.50 / 15, cached 0.25 */
-        {"gemini-2.5-pro",
-         {250000, 50000, 0, 0, 100, 0},
-         INT64_C(514000) * 1000000},
-        /* api-docs.deepseek.com/quick_start/pricing, V4 Pro: 0.022 read from
-         * the cache, 0.66 in, 1.98 out */
-        {"deepseek-v4-pro",
-         {1001, 1000, 0, 0, 1, 0},
-         INT64_C(22000000 + 660000 + 1980000)},
-        /* nothing at all */
-        {"gpt-4o", {0, 0, 0, 0, 0, 0}, 0},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int64_t cost = model_cost(find(cases[i].model), &cases[i].usage);
-        if (cost != cases[i].pico)
-            fail_msg("%zu, %s: %lld", i, cases[i].model, (long long)cost);
+    for (size_t i = 0; i < sizeof worked / sizeof *worked; i++) {
+        int64_t cost = model_cost(find(worked[i].model), &worked[i].usage);
+        if (cost != worked[i].pico)
+            fail_msg("%zu, %s: %lld", i, worked[i].model, (long long)cost);
     }
 }
 
@@ -97,7 +109,8 @@ static void unknown_cache_prices_cost_what_input_does(void **state)
 {
     (void)state;
     struct model m = {.priced = true, .prices = {1000, 2000, -1, -1, -1}};
-    struct usage u = {100, 50, 20, 10, 0, 0};
+    struct usage u = {
+        .input = 100, .cached = 50, .cache_write = 20, .cache_write_1h = 10};
     assert_int_equal(model_cost(&m, &u), 100 * 1000);
     m.prices.cache_write = 1250;
     assert_int_equal(model_cost(&m, &u), 70 * 1000 + 30 * 1250);
@@ -109,12 +122,20 @@ static void absurd_usage_is_never_below_zero_and_never_wraps(void **state)
 {
     (void)state;
     struct model m = {.priced = true, .prices = {1000, 2000, 100, 1250, 2000}};
-    struct usage more_cached = {10, 100, 0, 0, 0, 0};
+    struct usage more_cached = {.input = 10, .cached = 100};
     assert_int_equal(model_cost(&m, &more_cached), 100 * 100);
-    struct usage negative = {-5, -5, -5, -5, -5, -5};
+    struct usage negative = {.input = -5,
+                             .cached = -5,
+                             .cache_write = -5,
+                             .cache_write_1h = -5,
+                             .output = -5,
+                             .reasoning = -5};
     assert_int_equal(model_cost(&m, &negative), 0);
-    struct usage huge = {INT64_MAX, INT64_MAX, INT64_MAX,
-                         INT64_MAX, INT64_MAX, 0};
+    struct usage huge = {.input = INT64_MAX,
+                         .cached = INT64_MAX,
+                         .cache_write = INT64_MAX,
+                         .cache_write_1h = INT64_MAX,
+                         .output = INT64_MAX};
     assert_int_equal(model_cost(&m, &huge), INT64_MAX);
 }
 

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a provider's answer, as its API writes usage, to the cost: each case
+ * worked by hand from the provider's price page (USD per million tokens),
+ * through the codec that would read it and the shipped catalogue.
+ */
+#include "router/codec/codec.h"
+#include "router/codec/tap.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MICRO INT64_C(1000000) /* pico-USD in a millionth USD */
+
+struct row {
+    const char *dialect, *model, *body;
+    int64_t pico;
+};
+
+#define CHAT(more)                                                             \
+    "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},"              \
+    "\"finish_reason\":\"stop\"}]," more "}"
+#define RESPONSE(more)                                                         \
+    "{\"id\":\"r\",\"object\":\"response\",\"status\":\"completed\"," more "}"
+#define MESSAGE(usage)                                                         \
+    "{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":"     \
+    "\"text\",\"text\":\"x\"}],\"stop_reason\":\"end_turn\",\"usage\":" usage  \
+    "}"
+#define GEMINI(usage)                                                          \
+    "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},"            \
+    "\"finishReason\":\"STOP\"}],\"usageMetadata\":" usage "}"
+#define CONVERSE(usage)                                                        \
+    "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[{\"text\":" \
+    "\"x\"}]}},\"stopReason\":\"end_turn\",\"usage\":" usage "}"
+
+static const struct row rows[] = {
+    /* developers.openai.com/api/docs/pricing, GPT-5: 1.25 in, 0.125 cached,
+     * 10 out with reasoning: 1,000 x 1.25 + 2,000 x 0.125 + 500 x 10 */
+    {"openai", "gpt-5",
+     CHAT("\"usage\":{\"prompt_tokens\":3000,\"completion_tokens\":500,"
+          "\"prompt_tokens_details\":{\"cached_tokens\":2000},"
+          "\"completion_tokens_details\":{\"reasoning_tokens\":300}}"),
+     6500 * MICRO},
+    /* openai.com/api-priority-processing, GPT-5: 2.50 / 0.25 / 20 */
+    {"openai", "gpt-5",
+     CHAT("\"service_tier\":\"priority\",\"usage\":{\"prompt_tokens\":3000,"
+          "\"completion_tokens\":500,\"prompt_tokens_details\":"
+          "{\"cached_tokens\":2000}}"),
+     13000 * MICRO},
+    /* the same page, GPT-5 mini: 0.45 / 0.045 / 3.60 */
+    {"responses", "gpt-5-mini",
+     RESPONSE("\"service_tier\":\"priority\",\"output\":[],\"usage\":{"
+              "\"input_tokens\":3000,\"input_tokens_details\":"
+              "{\"cached_tokens\":2000},\"output_tokens\":500}"),
+     (450 + 90 + 1800) * MICRO},
+    /* the flex guide: half of the standard prices */
+    {"openai", "gpt-5",
+     CHAT("\"service_tier\":\"flex\",\"usage\":{\"prompt_tokens\":3000,"
+          "\"completion_tokens\":500,\"prompt_tokens_details\":"
+          "{\"cached_tokens\":2000}}"),
+     3250 * MICRO},
+    /* the pricing page, GPT-5.4 above 272K: 5 in, 22.50 out; web search: 10
+     * a thousand calls, opened pages free */
+    {"responses", "gpt-5.4",
+     RESPONSE("\"output\":[{\"type\":\"web_search_call\",\"id\":\"w\","
+              "\"action\":{\"type\":\"search\",\"query\":\"q\"}},"
+              "{\"type\":\"web_search_call\",\"id\":\"v\",\"action\":"
+              "{\"type\":\"open_page\",\"url\":\"u\"}}],\"usage\":"
+              "{\"input_tokens\":300000,\"output_tokens\":1000}"),
+     (1500000 + 22500 + 10000) * MICRO},
+    /* platform.claude.com/docs/en/about-claude/pricing, Haiku 4.5: 1 in, 1.25
+     * and 2 written, 0.10 read, 5 out; 10 a thousand searches */
+    {"anthropic", "claude-haiku-4-5",
+     MESSAGE("{\"input_tokens\":500,\"cache_read_input_tokens\":10000,"
+             "\"cache_creation_input_tokens\":3000,\"cache_creation\":"
+             "{\"ephemeral_5m_input_tokens\":2000,"
+             "\"ephemeral_1h_input_tokens\":1000},\"output_tokens\":100,"
+             "\"server_tool_use\":{\"web_search_requests\":3}}"),
+     (500 + 1000 + 2500 + 2000 + 500 + 30000) * MICRO},
+    /* the same page, Sonnet 4.5 above 200K, cached ones counted: 6 in, 0.60
+     * read, 22.50 out */
+    {"anthropic", "claude-sonnet-4-5",
+     MESSAGE("{\"input_tokens\":100001,\"cache_read_input_tokens\":100000,"
+             "\"output_tokens\":10}"),
+     (600006 + 60000 + 225) * MICRO},
+    /* ai.google.dev/gemini-api/docs/pricing, 2.5 Pro: 1.25 in, 0.125 cached,
+     * 10 out with thinking */
+    {"gemini", "gemini-2.5-pro",
+     GEMINI("{\"promptTokenCount\":10000,\"cachedContentTokenCount\":8000,"
+            "\"candidatesTokenCount\":100,\"thoughtsTokenCount\":400}"),
+     (2500 + 1000 + 5000) * MICRO},
+    /* above 200K: 2.50 in, 15 out */
+    {"gemini", "gemini-2.5-pro",
+     GEMINI("{\"promptTokenCount\":250000,\"candidatesTokenCount\":100}"),
+     (625000 + 1500) * MICRO},
+    /* aws.amazon.com/bedrock/pricing: Claude Haiku 4.5 as at Anthropic */
+    {"bedrock", "claude-haiku-4-5",
+     CONVERSE("{\"inputTokens\":500,\"cacheReadInputTokens\":10000,"
+              "\"cacheWriteInputTokens\":2000,\"outputTokens\":100,"
+              "\"totalTokens\":12600}"),
+     (500 + 1000 + 2500 + 500) * MICRO},
+    /* api-docs.deepseek.com/quick_start/pricing: hits are the cached ones */
+    {"openai", "deepseek-v4-pro",
+     CHAT("\"usage\":{\"prompt_tokens\":1001,\"completion_tokens\":1,"
+          "\"prompt_cache_hit_tokens\":1000,\"prompt_cache_miss_tokens\":1}"),
+     INT64_C(22000000 + 660000 + 1980000)},
+    /* openrouter.ai/docs, usage accounting: `cost` is the bill, and with the
+     * own key upstream_inference_cost comes to it */
+    {"openai", "gpt-5",
+     CHAT("\"usage\":{\"prompt_tokens\":3000,\"completion_tokens\":500,"
+          "\"cost\":0.00014,\"is_byok\":false}"),
+     140 * MICRO},
+    {"openai", "gpt-5",
+     CHAT("\"usage\":{\"prompt_tokens\":3000,\"completion_tokens\":500,"
+          "\"cost\":0.00014,\"is_byok\":true,\"cost_details\":"
+          "{\"upstream_inference_cost\":0.0028}}"),
+     2940 * MICRO},
+    /* docs.perplexity.ai: usage.cost.total_cost, the request's fee in it */
+    {"openai", "gpt-5",
+     CHAT("\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":500,\"cost\":"
+          "{\"request_cost\":0.006,\"total_cost\":0.013524}}"),
+     13524 * MICRO},
+    /* docs.x.ai: ticks of 1e-10 USD */
+    {"openai", "gpt-5",
+     CHAT("\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":5,"
+          "\"cost_in_usd_ticks\":37756000}"),
+     INT64_C(3775600000)},
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static bool take(void *ctx, const struct chunk *c)
+{
+    tap_chunk(ctx, c);
+    return true;
+}
+
+/* The usage that the dialect's reader of whole answers finds. */
+static struct usage usage_in(const char *dialect, const char *body)
+{
+    const struct codec *c = codec_find(dialect);
+    struct answer a = {.done = false};
+    struct chunk_sink sink = {&a, take};
+    struct err e = {0};
+    struct arena arena;
+
+    arena_init(&arena, 1 << 20);
+    if (!c->answer_read(span_of(body), 200, &arena, &sink, &e))
+        fail_msg("%s: %s", body, e.msg);
+    arena_free(&arena);
+    assert_true(a.has_usage);
+    return a.usage;
+}
+
+static void costs_are_what_the_providers_pages_say(void **state)
+{
+    struct err e = {0};
+    struct catalogue *known = catalogue_shipped(&e);
+
+    (void)state;
+    assert_non_null(known);
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct model *m = catalogue_find(known, span_of(rows[i].model));
+        struct usage u = usage_in(rows[i].dialect, rows[i].body);
+
+        assert_non_null(m);
+        if (model_cost(m, &u) != rows[i].pico)
+            fail_msg("row %zu: %" PRId64 ", wanted %" PRId64, i,
+                     model_cost(m, &u), rows[i].pico);
+    }
+    catalogue_free(known);
+}
+
+/* The verbatim path looks at OpenAI's answers with another reader. */
+static void both_readers_of_chat_answers_agree_on_the_cost(void **state)
+{
+    struct err e = {0};
+    struct catalogue *known = catalogue_shipped(&e);
+
+    (void)state;
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct model *m = catalogue_find(known, span_of(rows[i].model));
+        struct answer a = {.done = false};
+
+        if (strcmp(rows[i].dialect, "openai") != 0)
+            continue;
+        assert_true(dialect_openai.read(span_of(rows[i].body), &a, &e));
+        assert_int_equal(model_cost(m, &a.usage), rows[i].pico);
+    }
+    catalogue_free(known);
+}
+
+/* cohere.com/pricing, Command A: 2.50 in, 10 out, of billed_units: what Cohere
+ * itself puts into the prompt is free.  10 x 2.5 + 104 x 10. */
+static void cohere_charges_its_billed_units(void **state)
+{
+    const struct model m = {.priced = true,
+                            .prices = {2500000, 10000000, 1250000, -1, -1}};
+    struct usage u = usage_in(
+        "cohere", "{\"id\":\"c\",\"message\":{\"role\":\"assistant\","
+                  "\"content\":[{\"type\":\"text\",\"text\":\"x\"}]},"
+                  "\"finish_reason\":\"COMPLETE\",\"usage\":{\"billed_units\":"
+                  "{\"input_tokens\":10,\"output_tokens\":104},\"tokens\":"
+                  "{\"input_tokens\":505,\"output_tokens\":107},"
+                  "\"cached_tokens\":448}}");
+
+    (void)state;
+    assert_int_equal(u.input, 505);
+    assert_int_equal(model_cost(&m, &u), 1065 * MICRO);
+}
+
+static void a_share_of_a_service_is_rounded_once(void **state)
+{
+    const struct model m = {
+        .priced = true, .prices = {1, 1, -1, -1, -1}, .flex = 500};
+    struct usage u = {.input = 3, .service = SERVICE_FLEX};
+
+    (void)state;
+    assert_int_equal(model_cost(&m, &u), 2);
+    u.input = INT64_MAX;
+    assert_int_equal(model_cost(&m, &u), INT64_MAX / 2 + 1);
+    u.service = SERVICE_PRIORITY; /* not known: as the standard */
+    u.input = 3;
+    assert_int_equal(model_cost(&m, &u), 3);
+}
+
+static void a_bill_that_is_no_amount_is_no_bill(void **state)
+{
+    static const char *const bad[] = {"-1", "1e9", "1e400", "x"};
+    int64_t pico = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(usd_parse(span_of(bad[i]), &pico));
+    assert_true(usd_parse(SPAN("0.00014025000000000002"), &pico));
+    assert_int_equal(pico, 140250000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(costs_are_what_the_providers_pages_say),
+        cmocka_unit_test(both_readers_of_chat_answers_agree_on_the_cost),
+        cmocka_unit_test(cohere_charges_its_billed_units),
+        cmocka_unit_test(a_share_of_a_service_is_rounded_once),
+        cmocka_unit_test(a_bill_that_is_no_amount_is_no_bill),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -17,8 +17,9 @@ static const char rows_sql[] =
     "  r.output_tokens, r.latency_us, l.score, l.source"
     " FROM requests r LEFT JOIN labels l ON l.rowid ="
     "  (SELECT rowid FROM labels WHERE request_id = r.id"
+    "   AND source <> 'signal'"
     "   ORDER BY CASE source WHEN 'feedback' THEN 0 WHEN 'benchmark' THEN 1"
-    "    WHEN 'judge' THEN 2 WHEN 'check' THEN 3 WHEN 'signal' THEN 4 ELSE 5"
+    "    WHEN 'judge' THEN 2 WHEN 'check' THEN 3 ELSE 4"
     "    END, time_ms DESC, rowid DESC LIMIT 1)"
     " WHERE r.time_ms >= ?1 AND r.time_ms < ?2 AND (?3 IS NULL OR r.route = ?3)"
     " ORDER BY r.time_ms, r.id";

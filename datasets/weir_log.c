@@ -42,8 +42,9 @@ static const char count_sql[] =
 /* The newest label of the strongest source. */
 static const char label_sql[] =
     "SELECT score, source FROM labels WHERE request_id = ?1"
+    " AND source <> 'signal'"
     " ORDER BY CASE source WHEN 'feedback' THEN 0 WHEN 'benchmark' THEN 1"
-    "  WHEN 'judge' THEN 2 WHEN 'check' THEN 3 WHEN 'signal' THEN 4 ELSE 5 END,"
+    "  WHEN 'judge' THEN 2 WHEN 'check' THEN 3 ELSE 4 END,"
     "  time_ms DESC, rowid DESC LIMIT 1";
 
 enum column {

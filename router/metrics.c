@@ -38,6 +38,13 @@ const struct metric_row METRICS[METRIC_N] = {
                        "Tokens that providers reported or that were "
                        "estimated where they did not.",
                        NULL},
+    [METRIC_SIGNALS] = {"weir_signals_total",
+                        METRIC_COUNTER,
+                        1,
+                        {"kind"},
+                        "Answers that the next request of their conversation "
+                        "speaks against.",
+                        NULL},
     [METRIC_CACHE] = {"weir_cache_total",
                       METRIC_COUNTER,
                       1,

@@ -18,6 +18,7 @@ struct metrics_shard;
 /* docs/metrics.md says what each is; labels in the order given here. */
 enum metric {
     METRIC_REQUESTS,          /* route, arm, status ("2xx") */
+    METRIC_SIGNALS,           /* kind */
     METRIC_CACHE,             /* route, result */
     METRIC_TOKENS,            /* arm, kind */
     METRIC_COST,              /* route, arm; counted in pico-USD */

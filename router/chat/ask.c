@@ -173,6 +173,7 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
                             (double)w->judge->facts.input_tokens))
         warn_drift(a->route, drift);
     a->session = w->judge->session;
+    a->last = w->judge->last;
     a->stay = w->judge->stay;
     a->judged = true;
     return true;

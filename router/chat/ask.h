@@ -16,8 +16,9 @@ struct ask {
     struct wish wish;
     bool judged; /* the worker's judge holds the decision */
     uint64_t decision_ns;
-    uint64_t session;       /* session_key(), 0: none */
-    struct stay stay;       /* of it */
+    uint64_t session;         /* session_key(), 0: none */
+    struct session_note last; /* of it */
+    struct stay stay;
     struct problem problem; /* why it failed */
     const char *error;      /* the problem's word for the log */
     unsigned retry_after;   /* seconds, for the client; 0: not said */

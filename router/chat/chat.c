@@ -63,7 +63,11 @@ static void note_session(const struct chat *c, int status)
         .time_ms = clock_utc_ms(),
         .input = (uint32_t)u->input,
         .read = (uint32_t)u->cached,
-        .written = (uint32_t)(u->cache_write + u->cache_write_1h)};
+        .written = (uint32_t)(u->cache_write + u->cache_write_1h),
+        .messages = (uint32_t)c->ask.request.n_messages,
+        .turns = c->facts.turns,
+        .stem = c->facts.stem_hash};
+    memcpy(n.id, c->id, sizeof n.id);
     session_note(c->worker->router->sessions, c->ask.session, &n);
 }
 
@@ -237,6 +241,7 @@ static void begin(struct chat *c)
         chat_fail(c, PROBLEM_MEMORY, "the request needs too much memory");
         return;
     }
+    chat_label_last(c);
     if (c->decision->answer) {
         chat_static(c);
         return;

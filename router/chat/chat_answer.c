@@ -215,5 +215,6 @@ void chat_answer_whole(struct chat *c)
         chat_retry_or(c, PROBLEM_INVALID, why);
         return;
     }
+    chat_check_body(c);
     reply(c, c->upstream_status);
 }

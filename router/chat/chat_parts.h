@@ -142,6 +142,8 @@ struct chat {
     bool truncated;    /* the client has the beginning of an answer only */
     const char *error; /* word for the row, or NULL */
 
+    uint32_t flaws; /* enum flaw bits, seen in a whole answer */
+
     bool cached;  /* the answer is from the cache */
     bool keeping; /* what the client gets is gathered for it */
     uint8_t cache_key[CACHE_KEY];
@@ -243,6 +245,24 @@ MUST_USE bool chat_from_cache(struct chat *c);
 void chat_keep(struct chat *c, struct span bytes);
 /* The answer was whole (type: its content type), or will not be: NULL. */
 void chat_keep_end(struct chat *c, const char *type);
+
+/* chat_signals.c.  A whole answer is looked into: gathered, or c->body, of
+ * which this is only done where a form was asked for. */
+void chat_check(struct chat *c, const struct gathered *g);
+void chat_check_body(struct chat *c);
+/* Bits of enum flaw; for the row, as words with commas between. */
+uint32_t chat_flaws(const struct chat *c);
+void chat_flaws_text(uint32_t flaws, struct buf *out);
+/* What a request says of its conversation's last answer. */
+enum follow {
+    FOLLOW_NONE,
+    FOLLOW_REGENERATED, /* the same request once more */
+    FOLLOW_ASKED_AGAIN, /* the same question after the answer */
+    FOLLOW_UPGRADED,    /* a dearer arm by name */
+    FOLLOW_TOOL_ERROR,  /* its call failed */
+};
+enum follow chat_follow(const struct chat *c);
+void chat_label_last(struct chat *c);
 
 /* chat_static.c: the decision's own answer. */
 void chat_static(struct chat *c);

@@ -264,6 +264,12 @@ static const char *wrong(struct chat *c, const struct gathered *g, bool read,
     return why;
 }
 
+static void checked(struct chat *c, const struct gathered *g)
+{
+    chat_check(c, g);
+    write_whole(c, g);
+}
+
 void chat_relay_whole(struct chat *c)
 {
     struct arena *a = &c->worker->work;
@@ -280,7 +286,7 @@ void chat_relay_whole(struct chat *c)
     if (c->upstream_status < 200 || c->upstream_status > 299)
         whole_error(c, &g);
     else if (!(why = wrong(c, &g, read, &e)))
-        write_whole(c, &g);
+        checked(c, &g);
     else if (!g.error_status)
         chat_retry_or(c, PROBLEM_INVALID, why);
     else if (!chat_retry(c))

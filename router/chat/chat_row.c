@@ -127,7 +127,7 @@ static struct span body_member(struct span chat, const char *key)
 
 /* Offsets into the worker's scratch, for it may move while it grows. */
 struct pieces {
-    size_t session, arms, losses, tries, params, end;
+    size_t session, arms, losses, signals, tries, params, end;
 };
 
 static struct pieces write_pieces(struct chat *c, struct buf *b,
@@ -148,6 +148,8 @@ static struct pieces write_pieces(struct chat *c, struct buf *b,
     p.losses = b->len;
     if (c->losses && c->losses->n)
         lossy_header(c->losses, b);
+    p.signals = b->len;
+    chat_flaws_text(chat_flaws(c), b);
     p.tries = b->len;
     if (c->attempts)
         chat_tries_json(c, b);
@@ -254,7 +256,8 @@ void chat_write_row(struct chat *c, int status)
     row.status = status;
     row.session = piece(b, 0, at.arms);
     row.arms = piece(b, at.arms, at.losses);
-    row.losses = piece(b, at.losses, at.tries);
+    row.losses = piece(b, at.losses, at.signals);
+    row.signals = piece(b, at.signals, at.tries);
     row.tries = piece(b, at.tries, at.params);
     if (c->decision)
         fill_decision(c, &row);

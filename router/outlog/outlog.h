@@ -45,7 +45,8 @@ struct outlog_row {
     int64_t status;
     struct span finish, error;
     int64_t attempts;
-    struct span tries; /* JSON, one of each attempt */
+    struct span tries;   /* JSON, one of each attempt */
+    struct span signals; /* flaws seen in the answer: "truncated,bad_json" */
     int64_t input_tokens, cached_tokens, cache_write_tokens;
     int64_t output_tokens, reasoning_tokens;
     bool usage_estimated;

@@ -61,6 +61,7 @@ static const struct column REQUESTS[] = {
     ROW_OF(2, queue_us, COLUMN_INT),
     ROW_OF(3, losses, COLUMN_TEXT),
     ROW_OF(4, tries, COLUMN_TEXT),
+    ROW_OF(5, signals, COLUMN_TEXT),
 };
 
 static const struct column LABELS[] = {

@@ -36,10 +36,13 @@ static void find_session(struct judge *j, const struct snapshot *s,
         given = b->header(b->header_ctx, header);
     j->session =
         session_key(given, q->request, q->facts, q->route->set->item.name);
-    j->stay.arm = -1;
+    j->stay = (struct stay){.arm = -1};
+    j->last = (struct session_note){.time_ms = 0};
     if (!b->sessions)
         return;
-    j->stay = session_stay(b->sessions, j->session, q->route, q, b->now_ms);
+    if (session_look(b->sessions, j->session, &j->last))
+        j->stay = session_stay(b->sessions, &j->last, q->route, q->request,
+                               b->now_ms);
     q->stay = &j->stay;
 }
 

@@ -16,7 +16,8 @@ struct judge {
     struct facts facts;
     struct prediction prediction;
     struct decision decision;
-    uint64_t session; /* session_key(), 0: none */
+    uint64_t session;         /* session_key(), 0: none */
+    struct session_note last; /* of it */
     struct stay stay;
 };
 

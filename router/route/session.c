@@ -125,10 +125,14 @@ static pthread_mutex_t *lock_of(struct sessions *s, uint64_t key)
     return &s->locks[key >> 8 & (s->sets - 1) & (LOCKS - 1)];
 }
 
-static bool look(struct sessions *s, uint64_t key, struct session_note *out)
+bool session_look(struct sessions *s, uint64_t key, struct session_note *out)
 {
     struct entry *set = set_of(s, key);
     bool found = false;
+
+    *out = (struct session_note){.time_ms = 0};
+    if (key == 0)
+        return false;
 
     pthread_mutex_lock(lock_of(s, key));
     for (unsigned i = 0; i < WAYS && !found; i++) {
@@ -257,27 +261,24 @@ static bool holds(const struct route *route, const struct request *r)
     }
 }
 
-struct stay session_stay(struct sessions *s, uint64_t key,
-                         const struct route *route, const struct question *q,
+struct stay session_stay(const struct sessions *s, const struct session_note *n,
+                         const struct route *route, const struct request *r,
                          int64_t now_ms)
 {
     const struct route_settings *set = route->set;
     struct stay out = {.arm = -1};
-    struct session_note n;
     uint64_t cache_ms;
 
-    if (key == 0 || !look(s, key, &n))
-        return out;
     for (unsigned i = 0; i < set->n_arms && out.arm < 0; i++)
-        if (session_arm(set->arms[i].name) == n.arm)
+        if (session_arm(set->arms[i].name) == n->arm)
             out.arm = (int)i;
     if (out.arm < 0)
         return out;
-    out.hold = holds(route, q->request);
+    out.hold = holds(route, r);
     cache_ms = set->arms[out.arm].model->at->cache_ms;
-    if (now_ms - n.time_ms > (int64_t)cache_ms)
+    if (now_ms - n->time_ms > (int64_t)cache_ms)
         return out;
-    out.read = kept(s, &n);
-    out.written = n.written > 0 ? out.read : 0;
+    out.read = kept(s, n);
+    out.written = n->written > 0 ? out.read : 0;
     return out;
 }

@@ -8,6 +8,7 @@
 #ifndef WEIR_ROUTER_ROUTE_SESSION_H
 #define WEIR_ROUTER_ROUTE_SESSION_H
 
+#include "router/request_id.h"
 #include "router/route/decide.h"
 
 struct sessions;
@@ -19,9 +20,12 @@ struct session_note {
     uint32_t input;   /* tokens that were sent */
     uint32_t read;    /* of them from the provider's cache */
     uint32_t written; /* of them written to it, where the provider tells */
+    uint32_t messages, turns;    /* of the request */
+    uint64_t stem;               /* facts' stem_hash */
+    char id[REQUEST_ID_LEN + 1]; /* its row; "": nothing is known */
 };
 
-/* most: conversations remembered at once (40 bytes each), at least 8. */
+/* most: conversations remembered at once (100 bytes each), at least 8. */
 MUST_USE struct sessions *sessions_new(uint64_t most, struct err *e);
 void sessions_free(struct sessions *s); /* NULL: no-op */
 
@@ -33,9 +37,12 @@ uint64_t session_key(struct span given, const struct request *r,
                      const struct facts *f, const char *route);
 uint64_t session_arm(const char *name);
 
-/* What is known of the conversation `key`, for a request of this route. */
-struct stay session_stay(struct sessions *s, uint64_t key,
-                         const struct route *route, const struct question *q,
+/* The conversation's last answer; false: nothing is known of it. */
+MUST_USE bool session_look(struct sessions *s, uint64_t key,
+                           struct session_note *out);
+/* What that means for a request of this route. */
+struct stay session_stay(const struct sessions *s, const struct session_note *n,
+                         const struct route *route, const struct request *r,
                          int64_t now_ms);
 /* Its newest answer; also teaches how much of what an arm was sent before its
  * provider really reads from its cache. */

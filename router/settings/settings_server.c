@@ -206,7 +206,7 @@ static const struct setting session_rows[] = {
      .min = 8,
      .max = 1e8,
      .restart = true,
-     .help = "Conversations remembered at once, 40 bytes each; those longest "
+     .help = "Conversations remembered at once, 100 bytes each; those longest "
              "silent go first."},
 };
 

@@ -83,11 +83,12 @@ static void read_request(struct rig *r, const char *body)
 static struct stay stay_at(struct rig *r, const char *route, uint64_t key,
                            int64_t now_ms)
 {
-    struct question q = {
-        .route = &r->route, .request = &r->request, .facts = &r->facts};
+    struct session_note last;
 
     r->route = *snapshot_route(r->snapshot, span_of(route));
-    return session_stay(r->sessions, key, &r->route, &q, now_ms);
+    if (!session_look(r->sessions, key, &last))
+        return (struct stay){.arm = -1};
+    return session_stay(r->sessions, &last, &r->route, &r->request, now_ms);
 }
 
 /* small is adequate in 85 of 100 cases, large in 95; 20,000 tokens. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "router/chat/ask.h"
+#include "router/health/shown.h"
 #include "router/route/explain.h"
 
 enum { ADMIN_BODY_MAX = 8 << 20 };
@@ -76,6 +77,8 @@ void admin_health(struct worker *w, struct http_exchange *x)
     else
         buf_str(&out, "null");
     health_drift(s, &out);
+    buf_char(&out, ',');
+    health_write(r->health, &out);
     buf_printf(&out, ",\"generation\":%u,\"uptime_seconds\":%lld}",
                w->generation,
                (long long)((clock_utc_ms() - r->started_ms) / 1000));
@@ -140,6 +143,7 @@ void admin_metrics(struct worker *w, struct http_exchange *x)
     }
     set_log_metrics(r);
     set_drift_metrics(w);
+    health_measure(r->health, r->metrics);
     metrics_set(r->metrics, METRIC_CONNECTIONS, NULL, open);
     metrics_set(r->metrics, METRIC_IN_FLIGHT, NULL, busy);
     metrics_set(r->metrics, METRIC_WAITING, NULL, waiting);

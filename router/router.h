@@ -58,6 +58,7 @@ struct worker {
     struct gate gate;
     struct id_source ids;
     struct rng rng;               /* for balancing */
+    struct checks *checks;        /* (owned) the first worker's, else NULL */
     struct snapshot *snapshot;    /* (owned reference) */
     unsigned generation;          /* of it */
     struct buf scratch;           /* for rows and headers */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "router/chat/chat.h"
+#include "router/health/check.h"
 #include "router/http/http.h"
 #include "router/paths.h"
 #include "router/reload.h"
@@ -194,6 +195,9 @@ bool worker_init(struct worker *w, struct router *r, unsigned index, int fd,
     w->tokens = w->upstream ? tokens_new(w->upstream, e) : NULL;
     if (!w->tokens)
         return false;
+    w->checks = index == 0 ? checks_new(w, e) : NULL;
+    if (index == 0 && !w->checks)
+        return false;
     if (!r->log)
         return true;
     w->port = outlog_port_new(r->log, w->base, e);
@@ -223,6 +227,7 @@ void worker_free(struct worker *w)
 {
     http_server_free(w->http);
     tokens_free(w->tokens);
+    checks_free(w->checks);
     upstream_free(w->upstream);
     if (w->port)
         outlog_port_free(w->port);

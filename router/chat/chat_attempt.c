@@ -142,8 +142,7 @@ static const struct {
 /* Nobody took the connection: that is told apart from a slow answer. */
 static enum fault fault_of_end(const struct upstream_result *r)
 {
-    if (r->end == UPSTREAM_TIMEOUT && !r->reused && !r->connect_us &&
-        r->status == 0)
+    if (r->end == UPSTREAM_TIMEOUT && !r->connected)
         return FAULT_DEAD;
     return ends[r->end].fault;
 }

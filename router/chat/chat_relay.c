@@ -251,11 +251,13 @@ static const char *wrong(struct chat *c, const struct gathered *g, bool read,
     enum fault f = FAULT_INVALID;
     const char *why = NULL;
 
-    if (g->error_status) {
-        f = fault_of_words(g->error_status, g->error_type, g->error_message);
-        why = "an error with status 200";
-    } else if (!read) {
+    if (!read) {
         why = e->msg;
+    } else if (g->error_status) {
+        f = fault_of_words(g->error_status, g->error_type, g->error_message);
+        if (g->error_status == 502) /* as readers say that it is no answer */
+            f = FAULT_INVALID;
+        why = "an error with status 200";
     } else if (c->ask.request.params.stream) {
         why = "a whole answer to a stream's request";
     }

@@ -179,6 +179,8 @@ void chat_try_spent(struct chat *c)
     if (was_cut_short(c)) {
         c->answer.text_bytes = c->body.len;
         c->charged = true;
+    } else if (!c->answer.has_usage && c->answer.text_bytes == 0) {
+        return; /* nothing shows that it worked on it */
     }
     chat_count_cost(c);
     t->cost_pico = c->cost_pico - before;

@@ -123,7 +123,7 @@ static bool open_from(struct breaker *b, const struct breaker_rules *r,
     return true;
 }
 
-static void close_it(struct breaker *b)
+void breaker_reset(struct breaker *b)
 {
     for (unsigned i = 0; i < BREAKER_BUCKETS; i++)
         atomic_store(&b->buckets[i], 0);
@@ -142,7 +142,7 @@ static bool tell_probe(struct breaker *b, const struct breaker_rules *r,
         return false; /* another probe has decided */
     if (news != BREAKER_GOOD)
         return open_from(b, r, until, now_ms);
-    close_it(b);
+    breaker_reset(b);
     return false;
 }
 

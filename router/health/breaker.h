@@ -61,6 +61,8 @@ enum breaker_state breaker_ask(struct breaker *b, const struct breaker_rules *r,
 /* True when this news opened it. */
 bool breaker_tell(struct breaker *b, const struct breaker_rules *r,
                   uint64_t now_ms, const struct breaker_end *end);
+/* It is known to be well: closed at once. */
+void breaker_reset(struct breaker *b);
 /* Milliseconds until a call may be made again, 0: now. */
 uint64_t breaker_wait(const struct breaker *b, uint64_t now_ms);
 

@@ -345,8 +345,10 @@ static enum upstream_end end_of(CURLcode code)
 static void connect_result(struct curl_call *c, struct upstream_result *r)
 {
     long connects = 0;
-    curl_off_t tcp = 0, tls = 0;
+    curl_off_t tcp = 0, tls = 0, ready = 0;
 
+    curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    r->connected = ready > 0;
     curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
     r->reused = connects == 0 && r->first_byte_us > 0;
     if (connects == 0)

@@ -147,6 +147,7 @@ static void fill_result(const struct plain_call *c, enum upstream_end end,
         .first_byte_us = c->first / 1000,
         .total_us = (clock_ns() - c->began) / 1000,
         .reused = c->reused && c->first > 0,
+        .connected = c->reused || c->connect_us > 0,
     };
     if (end == UPSTREAM_OK)
         return;

@@ -53,6 +53,7 @@ struct upstream_result {
     uint64_t connect_us; /* 0 on a kept connection */
     uint64_t first_byte_us, total_us;
     bool reused;
+    bool connected;   /* there was a connection, new or kept */
     char reason[160]; /* for people; holds no secret */
 };
 

@@ -104,7 +104,7 @@ static bool make(const struct options *o, struct err *e)
 
 int cmd_keygen(int argc, char **argv)
 {
-    struct options o = {NULL};
+    struct options o = {.name = NULL};
     const struct arg list[] = {
         {"name", ARG_TEXT, &o.name, "NAME", "who has it: for logs and limits"},
         {"routes", ARG_TEXT, &o.routes, "A,B",

@@ -2,6 +2,7 @@
 #include "router/cmd_serve.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 struct options {
     const char *config, *port_file;
+    char **argv;
 };
 
 static void write_line(const char *path, const char *text)
@@ -29,12 +31,18 @@ static void write_line(const char *path, const char *text)
 static void ready(const struct router *r, void *ctx)
 {
     const struct options *o = ctx;
-    const char *colon = strrchr(r->address, ':');
+    const char *address = r->listeners.address;
+    const char *colon = strrchr(address, ':');
+    const char *scheme = snapshot_tls(r->first) ? "https" : "http";
     char pid[24];
 
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
     write_line(snapshot_settings(r->first)->pid_file, pid);
-    printf("weir: ready on http://%s, workers %u\n", r->address, r->n_workers);
+    if (!strncmp(address, "unix:", 5))
+        printf("weir: ready on %s, workers %u\n", address, r->n_workers);
+    else
+        printf("weir: ready on %s://%s, workers %u\n", scheme, address,
+               r->n_workers);
     fflush(stdout);
     write_line(o->port_file, colon + 1);
 }
@@ -50,9 +58,23 @@ static void allow_files(void)
     }
 }
 
+/* A program that took our place has written its own. */
+static bool is_ours(const char *pid_file)
+{
+    FILE *f = fopen(pid_file, "r");
+    char text[32] = "";
+
+    if (!f)
+        return false;
+    if (!fgets(text, sizeof text, f))
+        text[0] = '\0';
+    fclose(f);
+    return strtol(text, NULL, 10) == (long)getpid();
+}
+
 static bool serve(struct options *o, struct err *e)
 {
-    struct router *r = router_new(o->config, e);
+    struct router *r = router_new(o->config, o->argv, e);
     const char *pid_file;
     bool ok;
 
@@ -61,7 +83,7 @@ static bool serve(struct options *o, struct err *e)
     allow_files();
     ok = router_run(r, ready, o, e);
     pid_file = snapshot_settings(r->first)->pid_file;
-    if (pid_file)
+    if (pid_file && is_ours(pid_file))
         unlink(pid_file);
     router_free(r);
     return ok;
@@ -69,7 +91,7 @@ static bool serve(struct options *o, struct err *e)
 
 int cmd_serve(int argc, char **argv)
 {
-    struct options o = {.config = "weir.yaml"};
+    struct options o = {.config = "weir.yaml", .argv = argv};
     const struct arg list[] = {
         {"config", ARG_TEXT, &o.config, "F", "configuration [weir.yaml]"},
         {"port-file", ARG_TEXT, &o.port_file, "F",

@@ -168,7 +168,8 @@ static bool from_loopback(const struct http_exchange *x)
     char peer[64];
 
     span_copy(peer, sizeof peer, http_request(x)->peer);
-    return settings_loopback(peer) && http_header(x, "origin").len == 0;
+    return (settings_loopback(peer) || !strcmp(peer, HTTP_PEER_LOCAL)) &&
+           http_header(x, "origin").len == 0;
 }
 
 static bool may(const struct worker *w, const struct path *p,

@@ -4,7 +4,6 @@
 #include "router/cache/cache.h"
 #include "router/route/makers.h"
 
-#include <arpa/inet.h>
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include "base/resident.h"
 #include "router/gate/rate.h"
 #include "router/http/http.h"
+#include "router/notify.h"
 #include "router/reload.h"
 #include "router/worker.h"
 
@@ -65,89 +65,34 @@ static bool open_log(struct router *r, struct err *e)
     return r->log != NULL;
 }
 
-/* SO_REUSEPORT would share the port with another server without a word: a
- * plain socket must be able to take it. */
-static bool is_alone(const struct sockaddr_storage *a, socklen_t n,
-                     const char *address, struct err *e)
+static unsigned count_workers(const struct settings *set)
 {
-    int fd = socket(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int yes = 1;
-    bool ok;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (fd < 0)
-        return err_sys(e, "socket");
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    ok = bind(fd, (const struct sockaddr *)a, n) == 0 ||
-         err_sys(e, "cannot listen on %s", address);
-    close(fd);
-    return ok;
+    return set->workers ? (unsigned)set->workers
+                        : (unsigned)(cores > 0 ? cores : 1);
 }
 
-/* The first worker's socket; where a port was named, nobody else has it. */
-static int listen_first(const char *address, struct err *e)
+/* The sockets first: what comes behind may be done by another user. */
+static bool open_sockets(struct router *r, struct err *e)
 {
-    struct sockaddr_storage a;
-    socklen_t n = sizeof a;
-    const char *colon = strrchr(address, ':');
-    int fd = http_listen(address, e);
+    const struct settings *set = snapshot_settings(r->first);
 
-    if (fd < 0 || (colon && !strcmp(colon, ":0")))
-        return fd;
-    if (getsockname(fd, (struct sockaddr *)&a, &n) < 0) {
-        err_sys(e, "getsockname");
-        close(fd);
-        return -1;
-    }
-    close(fd);
-    return is_alone(&a, n, address, e) ? http_listen(address, e) : -1;
-}
-
-/* "host:port" of a listening socket. */
-static bool bound_address(int fd, char *dst, size_t size, struct err *e)
-{
-    struct sockaddr_storage a;
-    socklen_t n = sizeof a;
-    char host[INET6_ADDRSTRLEN];
-
-    if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
-        return err_sys(e, "getsockname");
-    if (a.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a;
-
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-        snprintf(dst, size, "[%s]:%u", host, ntohs(v6->sin6_port));
-    } else {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a;
-
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-        snprintf(dst, size, "%s:%u", host, ntohs(v4->sin_port));
-    }
-    return true;
+    return listeners_open(&r->listeners, set, count_workers(set), e) &&
+           listen_as(set->user, e);
 }
 
 static bool open_workers(struct router *r, struct err *e)
 {
-    const struct settings *set = snapshot_settings(r->first);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned n = set->workers ? (unsigned)set->workers
-                              : (unsigned)(cores > 0 ? cores : 1);
+    unsigned n = r->listeners.workers;
 
     r->metrics = metrics_new(n);
     r->workers = calloc(n, sizeof *r->workers);
     if (!r->metrics || !r->workers)
         return err_set(e, ERR_MEMORY, "router: out of memory");
     for (unsigned i = 0; i < n; i++) {
-        int fd =
-            i == 0 ? listen_first(set->listen, e) : http_listen(r->address, e);
-
-        if (fd < 0)
-            return false;
-        if (i == 0 && !bound_address(fd, r->address, sizeof r->address, e)) {
-            close(fd);
-            return false;
-        }
         r->n_workers = i + 1;
-        if (!worker_init(&r->workers[i], r, i, fd, e))
+        if (!worker_init(&r->workers[i], r, i, e))
             return false;
     }
     return true;
@@ -214,10 +159,10 @@ static bool open_all(struct router *r, struct err *e)
         return false;
     if (set->cache_bytes > 0 && !(r->cache = cache_new(set->cache_bytes, e)))
         return false;
-    return open_log(r, e) && open_workers(r, e);
+    return open_sockets(r, e) && open_log(r, e) && open_workers(r, e);
 }
 
-struct router *router_new(const char *config, struct err *e)
+struct router *router_new(const char *config, char **argv, struct err *e)
 {
     struct router *r = calloc(1, sizeof *r);
 
@@ -226,6 +171,7 @@ struct router *router_new(const char *config, struct err *e)
         return NULL;
     }
     r->config = config;
+    upgrade_init(&r->upgrade, argv);
     r->started_ms = clock_utc_ms();
     pthread_mutex_init(&r->lock, NULL);
     if (open_all(r, e)) {
@@ -259,7 +205,7 @@ static void swap(struct router *r, struct snapshot *next)
         event_active(r->workers[i].wake, EV_READ, 0);
 }
 
-bool router_reload(struct router *r, struct err *e)
+static bool reload(struct router *r, struct err *e)
 {
     struct snapshot *next = load(r, e);
     const struct settings *set;
@@ -274,8 +220,20 @@ bool router_reload(struct router *r, struct err *e)
     log_setup((enum log_level)set->log.level, (enum log_form)set->log.form);
     swap(r, next);
     resident_trim();
+    watch_loaded(&r->watch, r->config, set);
     log_event(LOG_INFO, "reloaded", "config=%s", r->config);
     return true;
+}
+
+bool router_reload(struct router *r, struct err *e)
+{
+    bool ok;
+
+    notify_say("RELOADING=1\nMONOTONIC_USEC=%llu",
+               (unsigned long long)(clock_ns() / 1000));
+    ok = reload(r, e);
+    notify_say("READY=1");
+    return ok;
 }
 
 /* ---- running ---- */
@@ -288,6 +246,29 @@ static void on_hangup(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     if (!router_reload(ctx, &e))
         return; /* said in the log; the old one stays */
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *ctx)
+{
+    struct router *r = ctx;
+    struct err e;
+
+    (void)fd;
+    (void)what;
+    if (watch_look(&r->watch, r->config, snapshot_settings(r->latest)) &&
+        !router_reload(r, &e))
+        return; /* said in the log */
+}
+
+static void on_upgrade(evutil_socket_t fd, short what, void *ctx)
+{
+    struct router *r = ctx;
+    struct err e;
+
+    (void)fd;
+    (void)what;
+    if (!upgrade_start(&r->upgrade, r->base, &r->listeners, &e))
+        log_event(LOG_ERROR, "upgrade", "reason=\"%s\"", e.msg);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *ctx)
@@ -310,6 +291,8 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 
     (void)fd;
     (void)what;
+    notify_say("STOPPING=1");
+    listeners_close(&r->listeners);
     for (unsigned i = 0; i < r->n_workers; i++)
         worker_stop(&r->workers[i]);
     event_base_once(r->base, -1, EV_TIMEOUT, on_deadline, r, &wait);
@@ -341,7 +324,26 @@ static void join_workers(struct router *r)
     }
 }
 
-enum { SIGNALS = 3 };
+/* The new program is up. */
+static void on_up(void *ctx)
+{
+    on_stop(-1, 0, ctx);
+}
+
+static bool start_watch(struct router *r)
+{
+    uint64_t ms = snapshot_settings(r->first)->watch_ms;
+    struct timeval every = {(time_t)(ms / 1000),
+                            (suseconds_t)(ms % 1000 * 1000)};
+
+    watch_loaded(&r->watch, r->config, snapshot_settings(r->first));
+    if (!ms)
+        return true;
+    r->look = event_new(r->base, -1, EV_PERSIST, on_watch, r);
+    return r->look && event_add(r->look, &every) == 0;
+}
+
+enum { SIGNALS = 4 };
 
 bool router_run(struct router *r,
                 void (*ready)(const struct router *r, void *ctx), void *ctx,
@@ -351,8 +353,12 @@ bool router_run(struct router *r,
         evsignal_new(r->base, SIGTERM, on_stop, r),
         evsignal_new(r->base, SIGINT, on_stop, r),
         evsignal_new(r->base, SIGHUP, on_hangup, r),
+        evsignal_new(r->base, SIGUSR2, on_upgrade, r),
     };
-    bool ok = true;
+    bool ok = start_watch(r);
+
+    r->upgrade.up = on_up;
+    r->upgrade.ctx = r;
 
     for (int i = 0; i < SIGNALS; i++)
         ok = ok && signals[i] && event_add(signals[i], NULL) == 0;
@@ -361,6 +367,8 @@ bool router_run(struct router *r,
     ok = ok && start_workers(r, e);
     if (ok) {
         ready(r, ctx);
+        upgrade_ready();
+        notify_say("READY=1\nMAINPID=%ld", (long)getpid());
         event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY);
     }
     join_workers(r);
@@ -393,6 +401,10 @@ void router_free(struct router *r)
     sessions_free(r->sessions);
     makers_free(r->makers);
     cache_free(r->cache);
+    listeners_close(&r->listeners);
+    upgrade_free(&r->upgrade);
+    if (r->look)
+        event_free(r->look);
     if (r->wake)
         event_free(r->wake);
     if (r->base)

@@ -23,10 +23,13 @@
 #include "base/rng.h"
 #include "router/gate/gate.h"
 #include "router/health/health.h"
+#include "router/listen.h"
 #include "router/metrics.h"
 #include "router/outlog/outlog.h"
 #include "router/request_id.h"
 #include "router/route/judge.h"
+#include "router/upgrade.h"
+#include "router/watch.h"
 
 struct event;
 struct event_base;
@@ -85,7 +88,10 @@ struct router {
     struct cache *cache;        /* (owned) or NULL: none */
     struct worker *workers;     /* (owned) [n_workers] */
     unsigned n_workers;
-    char address[64]; /* "127.0.0.1:8080", as bound */
+    struct listeners listeners;
+    struct upgrade upgrade;
+    struct watch watch;
+    struct event *look; /* (owned) or NULL: watches the files */
     int64_t started_ms;
 
     struct event_base *base; /* (owned) the main thread's */
@@ -97,8 +103,10 @@ struct router {
     _Atomic unsigned running; /* workers that have not drained */
 };
 
-/* NULL with e. */
-MUST_USE struct router *router_new(const char *config, struct err *e);
+/* NULL with e.  argv: (borrowed) of `weir serve`, for an upgrade; NULL: there
+ * is none. */
+MUST_USE struct router *router_new(const char *config, char **argv,
+                                   struct err *e);
 /* Starts the workers; serves until SIGTERM or SIGINT.  ready is called once
  * when connections are taken. */
 MUST_USE bool router_run(struct router *r,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "router/health/health.h"
+#include "router/http/tls.h"
 #include "router/route/levels.h"
 
 /* A name that a client may write and the route it means. */
@@ -21,6 +22,7 @@ struct snapshot {
     _Atomic unsigned refs;
     struct settings *settings;     /* (owned) */
     struct classifier *classifier; /* (owned) or NULL */
+    struct tls *tls;               /* (owned) or NULL */
     char unclassified[300];
     struct route *routes;    /* (owned) [n_routes] */
     struct budget **budgets; /* (owned array; borrowed: book) [n_routes] */
@@ -146,6 +148,19 @@ static bool load_classifier(struct snapshot *s, struct err *e)
     return s->classifier || err_wrap(e, "classifier");
 }
 
+static bool load_tls(struct snapshot *s, struct err *e)
+{
+    const struct tls_settings *t = &s->settings->tls;
+
+    if (!t->cert && !t->key)
+        return true;
+    if (!t->cert || !t->key)
+        return err_set(e, ERR_INPUT, "%s: tls: wanted cert and key, found %s",
+                       s->settings->file, t->cert ? "cert" : "key");
+    s->tls = tls_load(t->cert, t->key, e);
+    return s->tls || err_wrap(e, "tls");
+}
+
 /* ---- building ---- */
 
 /* What the route keeps across snapshots. */
@@ -203,7 +218,7 @@ static struct snapshot *snapshot_build(struct settings *settings,
     }
     atomic_init(&s->refs, 1);
     s->settings = settings;
-    if (load_classifier(s, e)) {
+    if (load_classifier(s, e) && load_tls(s, e)) {
         if (bind_routes(s, books))
             return s;
         err_set(e, ERR_MEMORY, "snapshot: out of memory");
@@ -244,6 +259,7 @@ void snapshot_unref(struct snapshot *s)
     free(s->drifts);
     free(s->routes);
     classifier_close(s->classifier);
+    tls_free(s->tls);
     settings_free(s->settings);
     free(s);
 }
@@ -251,6 +267,11 @@ void snapshot_unref(struct snapshot *s)
 const struct settings *snapshot_settings(const struct snapshot *s)
 {
     return s->settings;
+}
+
+const struct tls *snapshot_tls(const struct snapshot *s)
+{
+    return s->tls;
 }
 
 const struct classifier *snapshot_classifier(const struct snapshot *s)

@@ -36,6 +36,8 @@ void snapshot_unref(struct snapshot *s);           /* NULL: no-op */
 
 const struct settings *snapshot_settings(const struct snapshot *s);
 /* NULL: none is used. */
+/* NULL: plain HTTP. */
+const struct tls *snapshot_tls(const struct snapshot *s);
 const struct classifier *snapshot_classifier(const struct snapshot *s);
 /* Why no classifier is used, "" when one is. */
 const char *snapshot_unclassified(const struct snapshot *s);

@@ -145,19 +145,49 @@ static struct http_limits limits_of(const struct limit_settings *l)
     };
 }
 
-static bool open_http(struct worker *w, int fd, struct err *e)
+static const struct tls *tls_of(void *ctx)
+{
+    struct worker *w = ctx;
+    struct snapshot *s = worker_snapshot(w);
+
+    snapshot_unref(s); /* the worker holds it too */
+    return snapshot_tls(s);
+}
+
+/* All sockets go to the server; what is left on failure is closed. */
+static bool give_sockets(struct worker *w, const struct http_limits *limits,
+                         const struct http_handler *h, struct err *e)
+{
+    int fds[LISTEN_MAX];
+    unsigned n, i;
+
+    if (!listeners_of(&w->router->listeners, w->index, fds, &n, e))
+        return false;
+    w->http = n ? http_server_new(w->base, fds[0], limits, h, e) : NULL;
+    for (i = w->http ? 1 : 0; w->http && i < n; i++) {
+        if (!http_server_listen(w->http, fds[i], e))
+            break;
+    }
+    if (w->http && i == n)
+        return true;
+    for (; i < n; i++)
+        close(fds[i]);
+    return n ||
+           err_set(e, ERR_STATE, "worker %u: no listening socket", w->index);
+}
+
+static bool open_http(struct worker *w, struct err *e)
 {
     const struct limit_settings *l = &snapshot_settings(w->snapshot)->limits;
     struct http_limits limits = limits_of(l);
     struct http_handler handler = {.ctx = w,
                                    .request = on_request,
                                    .refused = on_refused,
-                                   .error_body = on_error_body};
+                                   .error_body = on_error_body,
+                                   .tls = tls_of};
 
-    w->http = http_server_new(w->base, fd, &limits, &handler, e);
-    if (!w->http)
-        close(fd);
-    return w->http != NULL;
+    limits.proxy = snapshot_settings(w->snapshot)->proxy_protocol;
+    return give_sockets(w, &limits, &handler, e);
 }
 
 static bool open_events(struct worker *w, struct err *e)
@@ -172,7 +202,7 @@ static bool open_events(struct worker *w, struct err *e)
     return true;
 }
 
-bool worker_init(struct worker *w, struct router *r, unsigned index, int fd,
+bool worker_init(struct worker *w, struct router *r, unsigned index,
                  struct err *e)
 {
     const struct limit_settings *l = &snapshot_settings(r->first)->limits;
@@ -185,11 +215,8 @@ bool worker_init(struct worker *w, struct router *r, unsigned index, int fd,
     rng_seed(&w->rng, w->ids.state[0]);
     buf_init(&w->scratch, l->body_bytes + (1 << 20));
     arena_init(&w->work, 4 * l->answer_bytes + (1 << 20));
-    if (!open_events(w, e)) {
-        close(fd);
-        return false;
-    }
-    if (!open_http(w, fd, e) || !gate_init(&w->gate, w, w->base, e))
+    if (!open_events(w, e) || !open_http(w, e) ||
+        !gate_init(&w->gate, w, w->base, e))
         return false;
     w->upstream = upstream_new(w->base, (unsigned)l->upstream_connections, e);
     w->tokens = w->upstream ? tokens_new(w->upstream, e) : NULL;

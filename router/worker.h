@@ -5,10 +5,10 @@
 
 #include "router/router.h"
 
-/* fd: a listening socket, the worker's from now on.  Fills what worker_free
+/* Takes its listening sockets from the router.  Fills what worker_free
  * releases, also on failure. */
 MUST_USE bool worker_init(struct worker *w, struct router *r, unsigned index,
-                          int fd, struct err *e);
+                          struct err *e);
 MUST_USE bool worker_start(struct worker *w, struct err *e);
 /* From any thread: drain, then end. */
 void worker_stop(struct worker *w);

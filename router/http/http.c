@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/http/http_conn.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 
 #include "base/clock.h"
 
 enum {
-    ACCEPT_BURST = 64,     /* connections taken in a turn */
-    ACCEPT_PAUSE_MS = 100, /* when descriptors have run out */
     TICK_MS = 50,
-    LISTEN_BACKLOG = 4096,
     POOL_MAX = 256,        /* exchanges kept for use again */
     POOL_BYTES = 64 << 10, /* a larger one's memory is given back */
 };
@@ -153,99 +144,14 @@ static void tick(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void format_peer(const struct sockaddr_storage *a, socklen_t len,
-                        char *dst)
-{
-    char host[40], port[8];
-    bool six = a->ss_family == AF_INET6;
-
-    if (getnameinfo((const struct sockaddr *)a, len, host, sizeof host, port,
-                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        snprintf(dst, HTTP_PEER_MAX, "unknown");
-    else
-        snprintf(dst, HTTP_PEER_MAX, "%s%s%s:%s", six ? "[" : "", host,
-                 six ? "]" : "", port);
-}
-
-static void turn_away(int fd)
-{
-    static const char text[] =
-        "HTTP/1.1 503 Service Unavailable\r\n"
-        "content-type: application/json\r\nretry-after: 1\r\n"
-        "connection: close\r\ncontent-length: 101\r\n\r\n"
-        "{\"error\":{\"message\":\"too many connections\","
-        "\"type\":\"server_error\",\"param\":null,\"code\":\"overloaded\"}}\n";
-    ssize_t n = send(fd, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-    (void)n; /* best effort: the connection closes either way */
-    close(fd);
-}
-
-static bool out_of_something(int err)
-{
-    return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
-}
-
-/* One connection; false when there is none, or none can be taken. */
-static bool take_one(struct http_server *s)
-{
-    static const struct timeval pause = {0, ACCEPT_PAUSE_MS * 1000};
-    struct sockaddr_storage a;
-    socklen_t len = sizeof a;
-    char peer[HTTP_PEER_MAX];
-    int on = 1;
-    int fd = accept4(s->fd, (struct sockaddr *)&a, &len,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    if (fd < 0) {
-        if (out_of_something(errno)) {
-            event_del(s->accept);
-            event_add(s->resume, &pause);
-            return false;
-        }
-        return errno == EINTR || errno == ECONNABORTED;
-    }
-    if (s->open >= s->limits.connections) {
-        turn_away(fd);
-        return true;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    format_peer(&a, len, peer);
-    if (!conn_open(s, fd, peer))
-        close(fd);
-    return true;
-}
-
-static void on_accept(evutil_socket_t fd, short what, void *arg)
-{
-    struct http_server *s = arg;
-
-    (void)fd;
-    (void)what;
-    for (int i = 0; i < ACCEPT_BURST && take_one(s); i++)
-        continue;
-}
-
-static void on_resume(evutil_socket_t fd, short what, void *arg)
-{
-    struct http_server *s = arg;
-
-    (void)fd;
-    (void)what;
-    if (!s->draining)
-        event_add(s->accept, NULL);
-}
-
 static bool make_events(struct http_server *s)
 {
     static const struct timeval every = {0, TICK_MS * 1000};
 
-    s->accept = event_new(s->base, s->fd, EV_READ | EV_PERSIST, on_accept, s);
-    s->resume = event_new(s->base, -1, 0, on_resume, s);
+    s->resume = event_new(s->base, -1, 0, http_resume, s);
     s->tick = event_new(s->base, -1, EV_PERSIST, tick, s);
     s->turn = event_new(s->base, -1, 0, end_turn, s);
-    return s->accept && s->resume && s->tick && s->turn &&
-           event_add(s->accept, NULL) == 0 && event_add(s->tick, &every) == 0;
+    return s->resume && s->tick && s->turn && event_add(s->tick, &every) == 0;
 }
 
 struct http_server *http_server_new(struct event_base *base, int fd,
@@ -261,7 +167,6 @@ struct http_server *http_server_new(struct event_base *base, int fd,
     s->base = base;
     s->limits = *limits;
     s->handler = *h;
-    s->fd = fd;
     s->lists[WAIT_IDLE].ms = limits->idle_ms;
     s->lists[WAIT_HEAD].ms = limits->header_ms;
     s->lists[WAIT_BODY].ms = limits->body_ms;
@@ -269,93 +174,22 @@ struct http_server *http_server_new(struct event_base *base, int fd,
     s->lists[WAIT_LINGER].ms = HTTP_LINGER_MS;
     buf_init(&s->head, 4096);
     signal(SIGPIPE, SIG_IGN); /* bufferevents write() to closed sockets */
-    if (!make_events(s)) {
-        err_set(e, ERR_MEMORY, "no memory for an HTTP server's events");
-        s->fd = -1; /* the caller keeps it on failure */
-        http_server_free(s);
-        return NULL;
-    }
-    return s;
-}
-
-/* "host:port", "[::1]:port", ":port" into two C strings. */
-static bool split_address(const char *address, char host[256], char port[8],
-                          struct err *e)
-{
-    const char *colon = strrchr(address, ':');
-    struct span h = {address, colon ? (size_t)(colon - address) : 0};
-    uint64_t n;
-
-    if (!colon || !span_u64(span_of(colon + 1), &n) || n > 65535)
-        return err_set(e, ERR_INPUT, "%s: wanted host:port", address);
-    if (h.len >= 2 && h.ptr[0] == '[' && h.ptr[h.len - 1] == ']') {
-        h.ptr++;
-        h.len -= 2;
-    }
-    if (!span_copy(host, 256, h) || !span_copy(port, 8, span_of(colon + 1)))
-        return err_set(e, ERR_INPUT, "%s: wanted host:port", address);
-    return true;
-}
-
-static int listen_on(const struct addrinfo *a, const char *address,
-                     struct err *e)
-{
-    int on = 1;
-    int fd =
-        socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0) {
-        err_sys(e, "%s: socket", address);
-        return -1;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 &&
-        listen(fd, LISTEN_BACKLOG) == 0)
-        return fd;
-    err_sys(e, "cannot listen on %s", address);
-    close(fd);
-    return -1;
-}
-
-int http_listen(const char *address, struct err *e)
-{
-    static const struct addrinfo hints = {
-        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-        .ai_socktype = SOCK_STREAM,
-    };
-    struct addrinfo *found = NULL;
-    char host[256], port[8];
-    int rc, fd;
-
-    if (!split_address(address, host, port, e))
-        return -1;
-    rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
-    if (rc != 0) {
-        err_set(e, ERR_INPUT, "cannot listen on %s: %s", address,
-                gai_strerror(rc));
-        return -1;
-    }
-    fd = listen_on(found, address, e);
-    freeaddrinfo(found);
-    return fd;
-}
-
-static void stop_accepting(struct http_server *s)
-{
-    if (s->accept)
-        event_del(s->accept);
-    if (s->fd >= 0)
-        close(s->fd);
-    s->fd = -1;
+    if (make_events(s) && http_server_listen(s, fd, e))
+        return s;
+    err_set(e, ERR_MEMORY, "no memory for an HTTP server's events");
+    http_server_free(s);
+    return NULL;
 }
 
 void http_server_drain(struct http_server *s)
 {
     s->draining = true;
-    stop_accepting(s);
-    while (s->lists[WAIT_IDLE].first)
-        conn_gone(s->lists[WAIT_IDLE].first);
+    http_stop_accepting(s);
+    for (struct conn *c = s->lists[WAIT_IDLE].first, *next; c; c = next) {
+        next = c->next;
+        if (c->served)
+            conn_gone(c);
+    }
 }
 
 size_t http_server_open(const struct http_server *s)
@@ -383,7 +217,7 @@ void http_server_free(struct http_server *s)
     if (!s)
         return;
     s->draining = true;
-    stop_accepting(s);
+    http_stop_accepting(s);
     for (int w = 0; w < WAIT_DEAD; w++)
         while (s->lists[w].first)
             conn_gone(s->lists[w].first);
@@ -392,8 +226,8 @@ void http_server_free(struct http_server *s)
     free_exchanges(s->pool);
     free_exchanges(s->ended);
     free_exchanges(s->ended_before);
-    for (size_t i = 0; i < 4; i++) {
-        struct event *ev[] = {s->accept, s->resume, s->tick, s->turn};
+    for (size_t i = 0; i < 3; i++) {
+        struct event *ev[] = {s->resume, s->tick, s->turn};
 
         if (ev[i])
             event_free(ev[i]);

@@ -24,6 +24,10 @@
 struct event_base;
 struct http_server;
 struct http_exchange;
+struct tls;
+
+/* The peer on a Unix socket. */
+#define HTTP_PEER_LOCAL "local"
 
 struct http_limits {
     size_t header_bytes;  /* all headers together; beyond: 431 */
@@ -34,6 +38,7 @@ struct http_limits {
     unsigned write_ms;    /* client takes nothing: closed */
     unsigned connections; /* beyond: refused */
     size_t write_mark;    /* bytes unsent above which on_full is called */
+    bool proxy;           /* TCP: a PROXY header comes first (proxy.h) */
 };
 
 struct http_header {
@@ -45,7 +50,7 @@ struct http_request {
     const struct http_header *headers;
     size_t n_headers;
     struct span body;
-    struct span peer; /* "127.0.0.1:40312" */
+    struct span peer; /* "127.0.0.1:40312", HTTP_PEER_LOCAL */
 };
 
 struct http_handler {
@@ -57,6 +62,9 @@ struct http_handler {
     /* Writes such an error's body; NULL: OpenAI's shape. */
     void (*error_body)(void *ctx, struct span path, int status, const char *why,
                        struct buf *out);
+    /* What new TCP connections are to speak; NULL, or returning NULL: plain
+     * HTTP. */
+    const struct tls *(*tls)(void *ctx);
 };
 
 /* What an exchange's owner wants to hear; any may be NULL. */
@@ -73,8 +81,11 @@ MUST_USE struct http_server *http_server_new(struct event_base *base, int fd,
                                              const struct http_limits *limits,
                                              const struct http_handler *h,
                                              struct err *e);
+/* Another listening socket, TCP or Unix; on success it is the server's. */
+MUST_USE bool http_server_listen(struct http_server *s, int fd, struct err *e);
 /* Stops accepting; idle connections close, running exchanges go on and
- * their connections close behind them. */
+ * their connections close behind them.  A connection that has sent nothing yet
+ * may still send its request: the client could not know. */
 void http_server_drain(struct http_server *s);
 size_t http_server_open(const struct http_server *s); /* connections */
 size_t http_server_busy(const struct http_server *s); /* exchanges */
@@ -83,6 +94,9 @@ void http_server_free(struct http_server *s);         /* cuts off the rest */
 /* A non-blocking listening TCP socket with SO_REUSEPORT; "host:port",
  * "[::1]:port", port 0 picks one.  -1 with e. */
 MUST_USE int http_listen(const char *address, struct err *e);
+/* Likewise a Unix socket at the path, with these permissions; a file that a
+ * dead server left is replaced. */
+MUST_USE int http_listen_unix(const char *path, unsigned mode, struct err *e);
 
 const struct http_request *http_request(const struct http_exchange *x);
 /* A header's value by lower-case name; empty when it is not there. */

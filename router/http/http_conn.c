@@ -12,6 +12,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "router/http/tls.h"
+
 enum {
     READ_MAX = 65536,  /* bytes taken from a socket at once */
     BODY_SMALL = 4096, /* copied rather than taken over */
@@ -24,19 +26,22 @@ static void on_read(struct bufferevent *bev, void *arg);
 static void on_write(struct bufferevent *bev, void *arg);
 static void on_event(struct bufferevent *bev, short what, void *arg);
 
-bool conn_open(struct http_server *s, int fd, const char *peer)
+bool conn_open(struct http_server *s, int fd, const char *peer,
+               const struct tls *tls)
 {
     struct conn *c = calloc(1, sizeof *c);
 
     if (!c)
         return false;
-    c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    c->bev = tls ? tls_accept(tls, s->base, fd)
+                 : bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!c->bev) {
         free(c);
         return false;
     }
     c->server = s;
     c->keep = true;
+    c->tls = tls != NULL;
     span_copy(c->peer, sizeof c->peer, span_of(peer));
     c->wait = WAIT_NONE;
     c->prev = s->lists[WAIT_NONE].last;
@@ -48,6 +53,8 @@ bool conn_open(struct http_server *s, int fd, const char *peer)
     bufferevent_setwatermark(c->bev, EV_WRITE, s->limits.write_mark / 4, 0);
     bufferevent_enable(c->bev, EV_READ);
     conn_set(c, CONN_IDLE);
+    if (tls) /* to shake hands may not take for ever */
+        http_wait(c, WAIT_HEAD);
     return true;
 }
 
@@ -321,6 +328,7 @@ static bool step_idle(struct conn *c)
     if (skip_blank(in))
         return false;
     conn_set(c, CONN_HEAD);
+    c->served = true;
     return true;
 }
 
@@ -482,7 +490,6 @@ static void on_write(struct bufferevent *bev, void *arg)
     struct conn *c = arg;
     size_t left = conn_unsent(c);
 
-    (void)bev;
     if (c->state == CONN_STREAM) {
         if (left == 0)
             http_wait(c, WAIT_NONE);
@@ -490,6 +497,8 @@ static void on_write(struct bufferevent *bev, void *arg)
     }
     if (left > 0)
         return;
+    if (c->tls && !c->keep)
+        tls_bye(bev);
     if (c->state == CONN_LINGER)
         shutdown(bufferevent_getfd(c->bev), SHUT_WR);
     if (c->state != CONN_FLUSH)
@@ -506,9 +515,13 @@ static void on_write(struct bufferevent *bev, void *arg)
  * (as in nginx): a client that waits for an answer keeps its side open. */
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
+    struct conn *c = arg;
+
     (void)bev;
-    (void)what;
-    conn_gone(arg);
+    if (!(what & BEV_EVENT_CONNECTED))
+        conn_gone(c);
+    else if (c->state == CONN_IDLE) /* hands are shaken */
+        http_wait(c, WAIT_IDLE);
 }
 
 static void send_rest(struct conn *c, const struct iovec *iov, int n,
@@ -536,7 +549,7 @@ void conn_send(struct conn *c, struct iovec *iov, int n)
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)n};
     ssize_t done = 0;
 
-    if (conn_unsent(c) == 0)
+    if (!c->tls && conn_unsent(c) == 0)
         done = sendmsg(bufferevent_getfd(c->bev), &m, MSG_NOSIGNAL);
     if (done < 0)
         done = 0;

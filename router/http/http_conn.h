@@ -28,7 +28,10 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
+#include <event2/util.h>
+
 struct bufferevent;
+struct prelude;
 struct evbuffer;
 struct event;
 
@@ -74,7 +77,9 @@ struct conn {
     size_t scanned;             /* bytes of the head looked at; LINGER: lost */
     enum conn_state state;
     enum conn_wait wait;
+    bool served;    /* a request has begun on it */
     bool keep;      /* may serve another request */
+    bool tls;       /* bytes go through the bufferevent */
     bool paused;    /* reading is off: enough is pipelined */
     bool in_turn;   /* stands in the list of the turn */
     bool advancing; /* conn_advance is on the stack */
@@ -102,12 +107,21 @@ struct conn_list {
     unsigned ms; /* 0: for ever */
 };
 
+struct http_listen {
+    struct http_listen *next; /* (owned) */
+    struct http_server *server;
+    struct event *accept; /* (owned) */
+    int fd;               /* (owned) */
+    bool local;           /* a Unix socket */
+};
+
 struct http_server {
     struct event_base *base; /* (borrowed) */
     struct http_limits limits;
     struct http_handler handler;
-    int fd;
-    struct event *accept, *resume, *tick, *turn; /* (owned) */
+    struct http_listen *listens;        /* (owned) */
+    struct prelude *preludes;           /* (owned) */
+    struct event *resume, *tick, *turn; /* (owned) */
     struct conn_list lists[WAIT_N];
     struct conn *turn_list;
     struct http_exchange *pool, *ended, *ended_before;
@@ -127,8 +141,13 @@ void http_wait(struct conn *c, enum conn_wait wait); /* moves or refreshes */
 void http_turn(struct conn *c); /* looks at it again when the turn ends */
 const char *http_date(struct http_server *s);
 
+/* http_accept.c */
+void http_resume(evutil_socket_t fd, short what, void *server);
+void http_stop_accepting(struct http_server *s);
+
 /* http_conn.c */
-MUST_USE bool conn_open(struct http_server *s, int fd, const char *peer);
+MUST_USE bool conn_open(struct http_server *s, int fd, const char *peer,
+                        const struct tls *tls);
 void conn_set(struct conn *c, enum conn_state state);
 void conn_advance(struct conn *c);
 void conn_gone(struct conn *c); /* tells the owner, closes */

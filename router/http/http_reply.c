@@ -279,7 +279,7 @@ void http_flush(struct http_exchange *x)
     bool was_empty = evbuffer_get_length(out) == 0;
     size_t left;
 
-    if (was_empty && evbuffer_get_length(x->out))
+    if (!c->tls && was_empty && evbuffer_get_length(x->out))
         evbuffer_write(x->out, bufferevent_getfd(c->bev));
     if (evbuffer_get_length(x->out) == 0)
         return;

@@ -35,7 +35,8 @@ static bool check_listen(const struct settings *s, const struct conf *top,
     if (words && strcmp(words, "yes-without-keys") != 0)
         return conf_fail(top_member(top, "listen_public"), e,
                          "yes-without-keys or nothing");
-    if (!settings_loopback(s->listen) && !words && !settings_have_keys(s))
+    if (*s->listen && !settings_loopback(s->listen) && !words &&
+        !settings_have_keys(s))
         return conf_failf(
             top_member(top, "listen"), e,
             "wanted a loopback address such as 127.0.0.1:8080, found %s: "
@@ -58,6 +59,18 @@ static bool check_sessions(const struct settings *s, const struct conf *top,
                      "header: the name of a header in lower case");
 }
 
+static bool check_mode(struct settings *s, const struct conf *top,
+                       struct err *e)
+{
+    const char *text = s->unix_mode_text;
+    char *end;
+
+    s->unix_mode = strtoul(text, &end, 8);
+    return (*text && !*end && s->unix_mode <= 0777) ||
+           conf_fail(top_member(top, "listen_unix_mode"), e,
+                     "permissions in octal such as 0660");
+}
+
 static bool load_catalogue(struct settings *s, struct err *e)
 {
     s->prices =
@@ -71,7 +84,7 @@ static bool resolve(struct settings *s, const struct conf *top, struct err *e)
            check_sessions(s, top, e) && load_catalogue(s, e) &&
            settings_providers(s, e) && settings_models(s, e) &&
            settings_routes(s, e) && settings_keys(s, e) &&
-           check_listen(s, top, e);
+           check_listen(s, top, e) && check_mode(s, top, e);
 }
 
 static struct settings *settings_new(struct err *e)

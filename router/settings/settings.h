@@ -54,6 +54,10 @@ struct session_settings {
     uint64_t most;
 };
 
+struct tls_settings {
+    const char *cert, *key; /* both or none */
+};
+
 struct admin_settings {
     unsigned metrics, explain, reload; /* enum whence */
 };
@@ -229,6 +233,11 @@ struct settings {
     struct arena arena; /* holds all */
     const char *file;
     const char *listen, *listen_public, *pid_file;
+    const char *listen_unix, *unix_mode_text, *user; /* or NULL */
+    unsigned long unix_mode;                         /* resolved */
+    bool proxy_protocol;
+    uint64_t watch_ms; /* 0: never */
+    struct tls_settings tls;
     bool core_files;
     const char *classifier, *catalogue;
     uint64_t workers; /* 0: one a core */

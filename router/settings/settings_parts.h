@@ -10,6 +10,7 @@ extern const struct section settings_log_section;
 extern const struct section settings_limit_section;
 extern const struct section settings_admin_section;
 extern const struct section settings_key_section;
+extern const struct section settings_tls_section;
 extern const struct section settings_session_section;
 extern const struct section settings_cache_section;
 extern const struct section settings_route_section; /* settings_table.c */

@@ -234,3 +234,18 @@ static const struct setting cache_rows[] = {
 const struct section settings_cache_section = {"routes.NAME.cache",
                                                sizeof(struct cache_settings),
                                                cache_rows, LEN(cache_rows)};
+
+static const struct setting tls_rows[] = {
+    {.key = "cert",
+     .kind = SETTING_TEXT,
+     .offset = AT(tls_settings, cert),
+     .help = "PEM file of the certificate and those between it and the "
+             "root; read anew at each reload."},
+    {.key = "key",
+     .kind = SETTING_TEXT,
+     .offset = AT(tls_settings, key),
+     .help = "PEM file of its private key."},
+};
+
+const struct section settings_tls_section = {"tls", sizeof(struct tls_settings),
+                                             tls_rows, LEN(tls_rows)};

@@ -3,173 +3,21 @@
 answers, is slow, or hands its key back in an error."""
 import glob
 import http.client
-import http.server
 import json
 import os
-import re
 import resource
 import signal
-import socketserver
-import sqlite3
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 
-WEIR = os.path.abspath(sys.argv[1])
-SECRET = "sk-provider-secret-0123456789abcdef"
-DIR = tempfile.mkdtemp(prefix="weir-gate-")
-failures = []
-outputs = []  # all that clients ever got
-
-
-class Provider(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    release = threading.Event()
-
-    def log_message(self, *a):
-        pass
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
-        text = json.loads(body)["messages"][-1]["content"]
-        status, out = 200, {
-            "id": "x", "object": "chat.completion", "model": "m",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": {
-                "role": "assistant", "content": "yes"}}],
-            "usage": {"prompt_tokens": 60, "completion_tokens": 40,
-                      "total_tokens": 100}}
-        if text == "wait":
-            Provider.release.wait(10)
-        if text == "leak":
-            status = 401
-            out = {"error": {"message": "Incorrect API key: " +
-                             self.headers["authorization"], "type": "auth",
-                             "code": SECRET}}
-        if text == "garbage":
-            out = "not json " + SECRET
-        data = (out if isinstance(out, str) else json.dumps(out)).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        if text == "leak":
-            self.send_header("x-request-id", "req-" + SECRET)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-
-provider = Server(("127.0.0.1", 0), Provider)
-threading.Thread(target=provider.serve_forever, daemon=True).start()
-
-
-def keygen(name, *options):
-    r = subprocess.run([WEIR, "keygen", "--name", name, *options],
-                       capture_output=True, text=True, check=True)
-    entry = re.search(r'hash: "(sha256:[^"]+)"', r.stderr)
-    return r.stdout.strip(), entry[1] if entry else None
-
-
-class Weir:
-    n = 0
-
-    def __init__(self, extra="", listen="127.0.0.1:0", **popen):
-        Weir.n += 1
-        self.base = f"{DIR}/w{Weir.n}"
-        self.config = self.base + ".yaml"
-        self.db = self.base + ".db"
-        self.extra = extra
-        self.write(extra, listen)
-        port = self.base + ".port"
-        self.err = open(self.base + ".err", "wb")
-        self.p = subprocess.Popen(
-            [WEIR, "serve", "--config", self.config, "--port-file", port],
-            stderr=self.err, stdout=self.err,
-            env=dict(os.environ, PROVIDER_KEY=SECRET), **popen)
-        for _ in range(1000):
-            if os.path.exists(port) and open(port).read().strip():
-                break
-            if self.p.poll() is not None:
-                break
-            time.sleep(0.01)
-        self.port = int(open(port).read()) if os.path.exists(port) else None
-
-    def write(self, extra, listen="127.0.0.1:0"):
-        with open(self.config, "w") as f:
-            f.write(f"""
-listen: "{listen}"
-workers: 1
-classifier: none
-log: {{path: {self.db}, level: debug, prompts: full}}
-{extra}
-providers:
-  p: {{dialect: openai, base_url: "http://127.0.0.1:{provider.server_port}/v1",
-      api_key: "${{PROVIDER_KEY}}"}}
-models:
-  nano: {{provider: p, name: nano-up, tier: economy, context: 100000,
-         price: {{input: 1, output: 1}}}}
-routes:
-  auto: {{arms: [nano]}}
-  other: {{arms: [nano]}}
-""")
-
-    def reload(self, extra):
-        self.write(extra)
-        return self.ask("POST", "/v1/weir/reload", {})
-
-    def ask(self, method, path, body=None, **headers):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        h = {k.replace("_", "-"): v for k, v in headers.items()}
-        c.request(method, path, json.dumps(body) if body is not None else None,
-                  h)
-        r = c.getresponse()
-        data = r.read()
-        outputs.append(str(r.getheaders()).encode() + data)
-        c.close()
-        return r.status, data, {k.lower(): v for k, v in r.getheaders()}
-
-    def chat(self, text="hi", model="auto", key=None, **headers):
-        if key:
-            headers["authorization"] = "Bearer " + key
-        return self.ask("POST", "/v1/chat/completions", {
-            "model": model, "messages": [{"role": "user", "content": text}]},
-            **headers)
-
-    def rows(self, what="*"):
-        time.sleep(0.5)
-        db = sqlite3.connect(self.db)
-        out = db.execute(f"SELECT {what} FROM requests ORDER BY id").fetchall()
-        db.close()
-        return out
-
-    def metric(self, line):
-        text = self.ask("GET", "/metrics")[1].decode()
-        for one in text.splitlines():
-            if one.startswith(line + " "):
-                return float(one.split()[-1])
-        return 0.0
-
-    def stop(self):
-        if self.p.poll() is None:
-            self.p.send_signal(signal.SIGTERM)
-        self.p.wait(20)
-        self.err.close()
-        return self.p.returncode
+from rig import (DIR, SECRET, WEIR, Provider, Weir, keygen, outputs, run,
+                 want)
 
 
 def keys(*entries):
     return "keys:\n" + "".join(f"  {n}: {{hash: \"{h}\"{more}}}\n"
                                for n, h, more in entries)
-
-
-def want(what, got, wanted):
-    if got != wanted:
-        raise AssertionError(f"{what}: wanted {wanted!r}, got {got!r}")
 
 
 def a_request_without_a_key_gets_401_in_its_dialect():
@@ -377,7 +225,7 @@ def a_providers_key_comes_out_nowhere():
             raise AssertionError("in " + f)
 
 
-def core_files_on():
+def core_on():
     resource.setrlimit(resource.RLIMIT_CORE, (1 << 30, 1 << 30))
 
 
@@ -385,7 +233,7 @@ def a_crash_leaves_no_core_file():
     if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
         return
     for setting, dumped in (("core_files: true", True), ("", False)):
-        w = Weir(setting, preexec_fn=core_files_on, cwd=DIR)
+        w = Weir(setting, preexec_fn=core_on, cwd=DIR)
         w.p.send_signal(signal.SIGSEGV)
         os_pid, status = os.waitpid(w.p.pid, 0)
         w.p.returncode = 1
@@ -396,22 +244,4 @@ def a_crash_leaves_no_core_file():
         os.unlink(f)
 
 
-tests = [v for k, v in list(globals().items())
-         if callable(v) and getattr(v, "__module__", "") == "__main__" and
-         "_" in k and k.count("_") >= 4]
-only = sys.argv[2:]
-for t in tests:
-    if only and t.__name__ not in only:
-        continue
-    try:
-        t()
-        print("ok   ", t.__name__.replace("_", " "))
-    except Exception as e:  # all of them are told
-        failures.append(t.__name__)
-        print("FAIL ", t.__name__.replace("_", " ") + ":", repr(e))
-if not failures:
-    subprocess.run(["rm", "-rf", DIR], check=True)
-else:
-    print("left:", DIR)
-print(f"{len(tests) - len(failures)} of {len(tests)} passed")
-sys.exit(1 if failures else 0)
+run(dict(globals()))

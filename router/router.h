@@ -72,6 +72,7 @@ struct worker {
     unsigned n_spare;
     _Atomic bool draining;
     bool drained;
+    uint64_t drained_ns;        /* when it began */
     struct reload_job *answers; /* under router->lock: to be replied */
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "router/chat/chat.h"
 #include "router/health/check.h"
 #include "router/http/http.h"
@@ -13,7 +14,7 @@
 #include "router/upstream/tokens.h"
 #include "router/upstream/upstream.h"
 
-enum { SPARE_BYTES_MAX = 256 << 10, DRAIN_LOOK_MS = 20 };
+enum { SPARE_BYTES_MAX = 256 << 10, DRAIN_LOOK_MS = 20, DRAIN_GRACE_MS = 500 };
 
 static void on_request(void *ctx, struct http_exchange *x)
 {
@@ -83,15 +84,25 @@ void worker_give_back(struct worker *w, struct buf *b)
 
 /* ---- the end ---- */
 
+/* Who has connected or begun to send when the end came is given a moment. */
+static bool is_drained(const struct worker *w)
+{
+    uint64_t ms = (clock_ns() - w->drained_ns) / 1000000;
+
+    return http_server_busy(w->http) == 0 &&
+           (http_server_open(w->http) == 0 || ms >= DRAIN_GRACE_MS);
+}
+
 static void watch_drain(struct worker *w)
 {
     struct timeval soon = {0, DRAIN_LOOK_MS * 1000};
 
     if (!w->drained) {
         w->drained = true;
+        w->drained_ns = clock_ns();
         http_server_drain(w->http);
     }
-    if (http_server_busy(w->http) == 0)
+    if (is_drained(w))
         event_base_loopbreak(w->base);
     else
         event_add(w->timer, &soon);

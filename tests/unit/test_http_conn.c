@@ -229,13 +229,19 @@ static void running_out_of_descriptors_is_survived(void **state)
 static void a_draining_server_finishes_what_runs(void **state)
 {
     struct rig *r = *state;
-    int idle = client(r), busy = client(r);
+    int idle = client(r), busy = client(r), fresh = client(r);
 
+    say(r, idle, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    hear(r, idle);
+    has(r, "HTTP/1.1 200 OK");
     say(r, busy, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
     http_server_drain(r->server);
     spin(r);
     assert_true(hear(r, idle));
-    assert_int_equal(http_server_open(r->server), 1);
+    assert_int_equal(http_server_open(r->server), 2);
+    say(r, fresh, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    assert_true(hear(r, fresh));
+    has(r, "HTTP/1.1 200 OK");
     http_reply(r->x, 200, "text/plain", SPAN("done"));
     assert_true(hear(r, busy));
     has(r, "connection: close\r\n");
@@ -243,6 +249,7 @@ static void a_draining_server_finishes_what_runs(void **state)
     assert_int_equal(http_server_open(r->server), 0);
     close(idle);
     close(busy);
+    close(fresh);
 }
 
 static void an_aborted_stream_does_not_look_whole(void **state)

@@ -166,6 +166,11 @@ lint:
 demo:
 	@bench/demo.sh
 
+# The demo with the questions dealt anew SEEDS times: is the promise kept?
+.PHONY: demo-seeds
+demo-seeds:
+	@bench/seeds.sh
+
 build/count_malloc.so: tests/preload/count_malloc.c
 	@mkdir -p $(@D)
 	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $<

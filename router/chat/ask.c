@@ -137,12 +137,22 @@ static void warn_drift(const struct route *r, const struct drift *d)
               r->set->item.name, drift_distance(d), MIX_MOST);
 }
 
+/* What the route's budget allows now; b NULL: it has none. */
+static void ask_budget(struct brief *brief, const struct budget *b,
+                       const struct route *r)
+{
+    if (!b)
+        return;
+    brief->price = budget_price(b);
+    brief->bounded = true;
+    brief->room = budget_room(b, r->set->budget);
+}
+
 bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
               struct http_exchange *x, uint64_t seed)
 {
     struct brief brief = {
         .seed = seed, .header = exchange_header, .header_ctx = x};
-    struct budget *budget;
     struct drift *drift;
     uint64_t from;
 
@@ -164,8 +174,7 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     pick_masks(a->route->set, health_now(), &brief.down, &brief.resting);
     drift = snapshot_drift(s, a->route);
     brief.drifted = drift_alarm(drift);
-    budget = snapshot_budget(s, a->route);
-    brief.price = budget ? budget_price(budget) : 0;
+    ask_budget(&brief, snapshot_budget(s, a->route), a->route);
     from = clock_ns();
     judge_decide(w->judge, s, a->route, &a->request, &brief);
     a->decision_ns = clock_ns() - from;

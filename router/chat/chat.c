@@ -2,6 +2,7 @@
 #include "router/chat/chat.h"
 
 #include <event2/event.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -229,6 +230,16 @@ static bool keep_judgement(struct chat *c)
     return true;
 }
 
+static void reserve(struct chat *c)
+{
+    struct budget *budget = snapshot_budget(c->snapshot, c->ask.route);
+
+    if (!budget)
+        return;
+    c->reserved = c->decision->arms[c->decision->chosen].cost;
+    budget_reserve(budget, c->reserved, c->ask.route->set->budget);
+}
+
 static void begin(struct chat *c)
 {
     uint64_t seed = span_hash((struct span){c->id, REQUEST_ID_LEN}, 0);
@@ -255,6 +266,7 @@ static void begin(struct chat *c)
     c->strip_usage =
         c->ask.request.params.stream && !c->ask.request.params.stream_usage;
     c->arm = c->decision->chosen;
+    reserve(c);
     c->sent_ns = c->start_ns;
     if (c->ask.request.params.stream)
         chat_wait(c);
@@ -278,6 +290,7 @@ void chat_start(struct worker *w, struct http_exchange *x,
     c->x = x;
     c->arena = http_arena(x);
     c->arm = -1;
+    c->reserved = NAN;
     c->start_ns = clock_ns() - at->waited_ns;
     c->time_ms = clock_utc_ms();
     request_id_make(&w->ids, c->time_ms, c->id);

@@ -86,6 +86,7 @@ struct chat {
     struct ask ask;
     struct facts facts;
     struct decision *decision; /* (arena) NULL until judged */
+    double reserved;           /* USD of the route's budget; NAN: nothing */
     struct span features;      /* (arena) packed, or empty */
 
     struct token_waiter token; /* for the account of c->arm's provider */

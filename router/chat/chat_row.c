@@ -305,6 +305,20 @@ static void count_tokens(struct metrics_shard *s, struct span arm,
         metrics_count(s, METRIC_TOKENS, labels, (uint64_t)n);
 }
 
+static void settle(struct chat *c)
+{
+    struct budget *budget;
+    struct budget_item item;
+
+    if (isnan(c->reserved))
+        return;
+    budget = snapshot_budget(c->snapshot, c->ask.route);
+    item = (struct budget_item){c->reserved, c->decision->wanted,
+                                (double)c->cost_pico / PICO_PER_USD};
+    budget_settle(budget, &item, c->ask.route->set->budget);
+    c->reserved = NAN;
+}
+
 void chat_count_metrics(struct chat *c, int status)
 {
     struct metrics_shard *s = c->worker->shard;
@@ -312,7 +326,6 @@ void chat_count_metrics(struct chat *c, int status)
     const struct usage *u = &c->answer.usage;
     uint64_t now = clock_ns();
     struct span labels[3];
-    struct budget *budget;
 
     labels[0] = set ? span_of(set->item.name) : SPAN("none");
     labels[1] = c->arm >= 0 ? span_of(set->arms[c->arm].name) : SPAN("none");
@@ -325,6 +338,7 @@ void chat_count_metrics(struct chat *c, int status)
                         (c->first_ns - c->start_ns) / 1000);
     if (c->ask.judged)
         metrics_observe(s, METRIC_DECISION_SECONDS, NULL, c->ask.decision_ns);
+    settle(c);
     if (c->arm < 0 || (!was_answered(c) && c->cost_pico == 0))
         return;
     metrics_count(s, METRIC_COST, labels, (uint64_t)c->cost_pico);
@@ -332,7 +346,4 @@ void chat_count_metrics(struct chat *c, int status)
     count_tokens(s, labels[1], "cached", u->cached);
     count_tokens(s, labels[1], "output", u->output);
     count_tokens(s, labels[1], "reasoning", u->reasoning);
-    budget = snapshot_budget(c->snapshot, c->ask.route);
-    if (budget)
-        budget_spent(budget, (double)c->cost_pico / PICO_PER_USD, set->budget);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "models/choose.h"
+#include "router/route/explore.h"
 
 /* Output tokens expected where nothing is predicted. */
 #define TOKENS_GUESS 300.0f
@@ -287,6 +288,23 @@ static void by_quality(const struct question *q, struct decision *d)
     }
 }
 
+/* The route has not saved enough for the arm that is worth most: the one of
+ * those that it can pay, else the cheapest. */
+static void within_room(const struct question *q, struct decision *d,
+                        struct candidate *c)
+{
+    int cheapest = -1;
+
+    for (unsigned i = 0; i < d->n; i++) {
+        if (c[i].allowed && (cheapest < 0 || c[i].cost < c[cheapest].cost))
+            cheapest = (int)i;
+    }
+    for (unsigned i = 0; i < d->n; i++)
+        c[i].allowed =
+            c[i].allowed && ((int)i == cheapest || c[i].cost <= q->room);
+    by_price(q, d, c, REASON_BUDGET);
+}
+
 static void by_budget(const struct question *q, struct decision *d)
 {
     struct candidate c[ARMS_MAX];
@@ -294,6 +312,11 @@ static void by_budget(const struct question *q, struct decision *d)
     fill_candidates(d, c);
     d->price = q->price;
     by_price(q, d, c, REASON_BUDGET);
+    if (d->chosen < 0)
+        return;
+    d->wanted = d->arms[d->chosen].cost;
+    if (q->bounded && d->wanted > q->room)
+        within_room(q, d, c);
 }
 
 /* ---- rules ---- */
@@ -425,56 +448,6 @@ static void by_vectors(const struct question *q, struct decision *d)
         if (allowed(d, i) && strcmp(model_of(r, i)->origin, chosen) != 0)
             d->arms[i].drop.kind = DROP_VECTORS;
     }
-}
-
-/* ---- exploration ---- */
-
-/* The allowed arm just below (dir -1) or above (+1) the chosen in cost;
- * equal costs are ordered by position. */
-static int neighbour(const struct decision *d, int dir)
-{
-    const struct verdict *c = &d->arms[d->chosen];
-    int best = -1;
-
-    for (int i = 0; i < (int)d->n; i++) {
-        const struct verdict *v = &d->arms[i];
-        double step = dir * (v->cost - c->cost);
-        bool beyond = step > 0 || (step == 0 && dir * (i - d->chosen) > 0);
-
-        if (i == d->chosen || !allowed(d, (unsigned)i) || !beyond)
-            continue;
-        if (best < 0 || dir * (v->cost - d->arms[best].cost) < 0 ||
-            (v->cost == d->arms[best].cost && dir * (i - best) < 0))
-            best = i;
-    }
-    return best;
-}
-
-/* Uniform in [0,1) from the request's seed. */
-static double draw(uint64_t seed)
-{
-    uint64_t h = span_hash((struct span){(const char *)&seed, sizeof seed}, 1);
-
-    return (double)(h >> 11) * 0x1p-53;
-}
-
-static void explore(const struct question *q, struct decision *d)
-{
-    double e = q->route->set->explore, u = draw(q->seed);
-    int below = neighbour(d, -1), above = neighbour(d, 1);
-    int first = below >= 0 ? below : above;
-    double share = below >= 0 && above >= 0 ? e / 2 : e;
-
-    d->arms[d->chosen].propensity = 1;
-    if (e <= 0 || first < 0)
-        return;
-    d->arms[d->chosen].propensity = (float)(1 - e);
-    d->arms[first].propensity = (float)share;
-    if (first == below && above >= 0)
-        d->arms[above].propensity = (float)share;
-    if (u >= e)
-        return;
-    take(d, u < share ? first : above, REASON_EXPLORED);
 }
 
 /* ---- all together ---- */

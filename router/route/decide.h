@@ -60,6 +60,9 @@ struct question {
     const struct prediction *prediction; /* NULL: no classifier */
     struct wish wish;
     double price;            /* budget policy: quality per USD */
+    bool bounded;            /* likewise: an arm dearer than `room` may not be
+                                taken unless it is the cheapest */
+    double room;             /* USD */
     bool drifted;            /* the traffic left the levels' mix: none holds */
     uint64_t seed;           /* hash of the request's id */
     const struct stay *stay; /* or NULL */
@@ -106,6 +109,8 @@ struct decision {
     enum reason reason;
     double quality_target;        /* share of the reference's; NAN: none */
     double floor, price;          /* the policy's knob as used; NAN: not used */
+    double wanted;                /* budget policy: expected USD of the arm
+                                     that would be taken without a bound */
     int rule;                     /* that held, -1: none */
     const char *answer;           /* of that rule: no arm is needed; or NULL */
     struct span task;             /* given or likeliest; empty: unknown */

@@ -25,6 +25,8 @@ struct judge {
 struct brief {
     struct wish wish;
     double price; /* budget policy's; 0 elsewhere */
+    bool bounded; /* likewise: `room` holds */
+    double room;
     bool drifted; /* route/drift.h's alarm stands */
     uint64_t seed;
     struct sessions *sessions; /* (borrowed) or NULL */

@@ -343,7 +343,9 @@ static const struct setting route_rows[] = {
      .kind = SETTING_REAL,
      .offset = AT(route_settings, budget),
      .max = 1e6,
-     .help = "budget: USD a request may cost in the mean."},
+     .help = "budget: USD a request may cost in the mean. What is saved on "
+             "cheap requests pays for dear ones; no more than that is "
+             "spent."},
     {.key = "max_cost",
      .kind = SETTING_REAL,
      .offset = AT(route_settings, max_cost),

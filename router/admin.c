@@ -127,6 +127,7 @@ static void set_drift_metrics(struct worker *w)
                     (uint64_t)(drift_distance(d) * 1e6));
         metrics_set(w->router->metrics, METRIC_DRIFTED, &label, drift_alarm(d));
     }
+    snapshot_unref(s);
 }
 
 void admin_metrics(struct worker *w, struct http_exchange *x)

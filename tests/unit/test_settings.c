@@ -55,6 +55,20 @@ static const struct wrong wrongs[] = {
     {HEAD "routes:\n  a: {arms: [nano], policy: rules, rules: [{arm: nano, "
           "when: {taks: x}}]}\n",
      "taks"},
+    {HEAD "routes: {auto: {arms: [nano], retry: {server: maybe}}}\n",
+     "retry.server"},
+    {HEAD "routes: {auto: {arms: [nano], retry: {refused: next}}}\n",
+     "refused"},
+    {HEAD "health: {probes: 0}\n", "health.probes"},
+    {"providers: {p: {dialect: openai, base_url: http://a/v1, api_key: x,\n"
+     "  keys: {a: {api_key: y}}}}\nmodels: {m: {provider: p}}\n",
+     "either api_key or keys"},
+    {"providers: {p: {dialect: openai, base_url: http://a/v1,\n"
+     "  keys: {a: {weight: 2}}}}\nmodels: {m: {provider: p}}\n",
+     "api_key is missing"},
+    {"providers: {p: {dialect: openai, base_url: http://a/v1}}\n"
+     "models: {m: {provider: p, deployments: {x: {provider: q}}}}\n",
+     "found q"},
     {HEAD "plans: {p: {kind: verify, draft: nano}}\n", "else"},
     {HEAD "plans: {p: {kind: verify, draft: nano, check: big, else: big}}\n"
           "routes: {auto: {arms: [p]}}\n",

@@ -228,25 +228,53 @@ static void forbid(struct http_exchange *x, const struct path *row)
     problem_reply(x, &dialect_openai, &p);
 }
 
+/* The first path that fits stands for all that do: a verb behind a model's name
+ * is no model, whatever the method. */
+static size_t look(struct span method, struct span path, struct span *name,
+                   bool *known)
+{
+    const char *fits = NULL;
+
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!path_is(&rows[i], path, name) ||
+            (fits && strcmp(fits, rows[i].path) != 0))
+            continue;
+        fits = rows[i].path;
+        if (method_is(&rows[i], method))
+            return i;
+    }
+    *known = fits;
+    return ROWS;
+}
+
+struct path_look paths_look(struct span method, struct span path)
+{
+    struct path_look l = {.found = PATH_NONE};
+    bool known = false;
+    size_t i = look(method, path, &l.name, &known);
+
+    if (i == ROWS)
+        return (struct path_look){.found = known ? PATH_METHOD : PATH_NONE};
+    l.found = PATH_FOUND;
+    l.path = rows[i].path;
+    l.dialect = rows[i].dialect ? rows[i].dialect : &dialect_openai;
+    l.stream = rows[i].stream;
+    return l;
+}
+
 void paths_serve(struct worker *w, struct http_exchange *x)
 {
     const struct http_request *r = http_request(x);
     bool known = false;
     struct span name;
+    size_t i = look(r->method, r->path, &name, &known);
 
-    for (size_t i = 0; i < ROWS; i++) {
-        if (!path_is(&rows[i], r->path, &name))
-            continue;
-        known = true;
-        if (!method_is(&rows[i], r->method))
-            continue;
-        if (may(w, &rows[i], x))
-            serve(w, x, &rows[i], name);
-        else
-            forbid(x, &rows[i]);
-        return;
-    }
-    refuse(x, known);
+    if (i == ROWS)
+        refuse(x, known);
+    else if (may(w, &rows[i], x))
+        serve(w, x, &rows[i], name);
+    else
+        forbid(x, &rows[i]);
 }
 
 void paths_refused(struct worker *w, struct span path, int status,

@@ -21,6 +21,20 @@ struct place {
 /* Finds the row of the exchange's path and method and calls its handler;
  * else 404, 405 or 403 in the shape of the path's dialect. */
 void paths_serve(struct worker *w, struct http_exchange *x);
+
+enum path_found { PATH_NONE, PATH_METHOD, PATH_FOUND }; /* 404, 405, served */
+
+struct path_look {
+    enum path_found found;
+    const char *path; /* its row: "/v1beta/models/<star>:generateContent" */
+    struct span name; /* what stands for the star, as written */
+    const struct dialect_ops *dialect;
+    bool stream;
+};
+
+/* What stands at a path, for tests. */
+struct path_look paths_look(struct span method, struct span path);
+
 /* A request for `path` was refused before it was whole. */
 void paths_refused(struct worker *w, struct span path, int status,
                    const char *why);

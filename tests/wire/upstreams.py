@@ -112,6 +112,7 @@ routes:
   denied-first: {{arms: [m-denied, m-openai], policy: fixed, reference: m-denied}}
   mixed: {{arms: [m-openai, embed, embed-azure, embed-large], policy: cheapest_adequate}}
   stateful: {{arms: [m-cohere, m-responses], policy: fixed, reference: m-cohere}}
+  strict-bedrock: {{arms: [m-bedrock], policy: fixed, unsupported: reject}}
   stateless: {{arms: [m-cohere], policy: fixed}}
 """
 
@@ -288,6 +289,25 @@ def what_a_compatible_provider_refuses_is_left_out_and_told():
     same((got["max_completion_tokens"], "max_tokens" in got), (50, False))
 
 
+def images_by_address_are_left_out_or_refused_where_only_data_is_taken():
+    """Nothing is fetched from addresses that clients write."""
+    image = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{up['openai'].port}/x"}}
+    b = {"messages": [{"role": "user", "content": [{"type": "text", "text": "play answer"}, image]}]}
+    n = len(up["openai"].seen)
+    for name, model in (("bedrock", "m-bedrock"), ("gemini", "m-gemini")):
+        r = post("/v1/chat/completions", dict(b, model=model))
+        r.read()
+        same((name, r.status), (name, 200))
+        if name == "bedrock":
+            assert "image=" in r.getheader("x-weir-warnings"), r.getheaders()
+            assert b"127.0.0.1" not in last(name)[2], last(name)[2]
+    r = post("/v1/chat/completions", dict(b, model="strict-bedrock"))
+    e = json.loads(r.read())["error"]
+    same((r.status, e["code"]), (400, "unsupported_parameter"))
+    assert "image" in e["message"], e
+    same(len(up["openai"].seen), n)
+
+
 EMBEDDINGS = {"object": "list", "model": "e", "data": [
     {"object": "embedding", "index": 0, "embedding": [0.5, -1e-3]}],
     "usage": {"prompt_tokens": 1000, "total_tokens": 1000}}
@@ -399,6 +419,7 @@ TESTS = [
     bedrock_takes_a_bearer_key_too,
     tokens_are_counted_by_the_provider_that_can_and_estimated_elsewhere, an_earlier_response_is_only_asked_of_who_holds_it,
     what_a_compatible_provider_refuses_is_left_out_and_told,
+    images_by_address_are_left_out_or_refused_where_only_data_is_taken,
     embeddings_go_through_and_are_priced,
     embeddings_are_only_made_by_models_that_make_them_and_by_one,
     a_failing_embedder_is_replaced_by_the_same_model_only,

@@ -228,7 +228,7 @@ install: weir
 
 # Every benchmark, one after the other.
 .PHONY: bench
-bench: bench-decision bench-load bench-codec bench-memory bench-train bench-routing
+bench: bench-decision bench-load bench-codec bench-streams bench-memory bench-train bench-routing
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -71,7 +71,7 @@ def says(data):
 
 
 def silent(s, stream):
-    time.sleep(1)
+    time.sleep(4)
     return "close"
 
 
@@ -101,7 +101,7 @@ def no_finish(s, stream):
 
 def stalled(s, stream):
     s.sendall(SSE + chunk(ROLE + FIRST))
-    time.sleep(2)
+    time.sleep(4)
     return "close"
 
 
@@ -379,7 +379,7 @@ ONCE = ("dead", "silent", "auth", "quota", "policy", "context", "request", "html
 
 
 def matrix(up):
-    text = """limits: {connect_time: 300ms, first_byte_time: 400ms, stall_time: 400ms, drain_time: 1s}
+    text = """limits: {connect_time: 500ms, first_byte_time: 1500ms, stall_time: 1500ms, drain_time: 1s}
 health: {failures: 60000, min_calls: 60000, pause: 1ms, pause_max: 1ms, probes: 60000, rest: 0, rest_max: 0}
 providers:
 """
@@ -408,7 +408,7 @@ providers:
             return job, "FAIL"
 
     jobs = [(f, c) for f in FAULTS for c in columns if c[1] or not FAULTS[f][4]]
-    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
         marks = dict(pool.map(run, jobs))
     print("each cell: with another arm, without  (W whole, S streamed)")
     print(f"{'':12}" + "".join(f"{d + (' S' if st else ' W'):>13}" for d in ASK for st in (False, True)))

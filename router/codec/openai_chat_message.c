@@ -78,7 +78,9 @@ static bool is_address(struct span url)
 
 static void put_image(struct writing *w, const struct part *p)
 {
-    if (!p->data.len && !is_address(p->url)) {
+    if (!p->data.len &&
+        (!is_address(p->url) ||
+         (w->bits & QUIRK_IMAGE_DATA && !span_starts(p->url, "data:")))) {
         lossy_add(w->l, LOSSY_IMAGE, "messages[%zu]", w->i);
         return;
     }

@@ -54,6 +54,11 @@ static bool must_change(const struct writing *w, const struct message *m)
         if (foreign_id(&m->parts[i]) && m->parts[i].id.len != 9)
             return true;
     }
+    for (size_t i = 0; w->bits & QUIRK_IMAGE_DATA && i < m->n_parts; i++) {
+        if (m->parts[i].kind == PART_IMAGE && m->parts[i].data.len == 0 &&
+            !span_starts(m->parts[i].url, "data:"))
+            return true;
+    }
     if (!(w->bits & QUIRK_NO_DEVELOPER) || m->role != ROLE_SYSTEM)
         return false;
     role = json_get(&v, "role");

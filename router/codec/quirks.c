@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * OpenAI, Azure, DeepSeek, Mistral, xAI's Responses, Perplexity, OpenRouter,
- * Ollama and GPUStack are held against recorded traffic.  The rows of Groq,
- * Together, vLLM and xAI's chat are not: no recording backs them, and their
- * API references still have to be gone through.
+ * Ollama and GPUStack are held against recorded traffic.  Groq's row holds
+ * what console.groq.com/docs/openai lists as refused, Ollama's images what
+ * docs.ollama.com/api/openai-compatibility lists.  The rows of Together, vLLM
+ * and xAI's chat are backed by no recording, and their API references still
+ * have to be gone through.
  */
 #include "router/codec/quirks.h"
 
@@ -65,7 +67,8 @@ static const struct quirks rows[] = {
      EFFORT_PLAIN,
      LIST("service_tier", "store", "metadata", "reasoning", "thinking"), true},
     {"ollama", "ollama.com",
-     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_NO_STRICT,
+     QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_NO_STRICT |
+         QUIRK_IMAGE_DATA,
      EFFORT_PLAIN,
      LIST("top_k", "n", "logit_bias", "user", "tool_choice",
           "parallel_tool_calls", "service_tier", "store", "metadata"),

@@ -87,6 +87,7 @@ providers:
   anthropic: {{base_url: {url("anthropic")}, api_key: {KEY}}}
   gemini: {{base_url: {url("gemini", "/v1beta")}, api_key: {KEY}}}
   groq: {{base_url: {url("groq", "/v1")}, api_key: {KEY}}}
+  ollama: {{base_url: {url("groq", "/v1")}}}
   unknown: {{dialect: openai, base_url: {url("unknown", "/v1")}, api_key: {KEY}}}
   responses: {{dialect: responses, base_url: {url("responses", "/v1")}, api_key: {KEY}}}
 models:
@@ -100,6 +101,7 @@ models:
   m-anthropic: {{provider: anthropic, name: claude-haiku-4-5}}
   m-gemini: {{provider: gemini, name: gemini-2.5-flash}}
   m-groq: {{provider: groq, name: llama-3.3-70b}}
+  m-ollama: {{provider: ollama, name: qwen3-vl}}
   m-unknown: {{provider: unknown, name: some-model}}
   m-gpt5: {{provider: openai, name: gpt-5-mini}}
   m-denied: {{provider: denied, name: gemini-2.5-flash}}
@@ -294,11 +296,11 @@ def images_by_address_are_left_out_or_refused_where_only_data_is_taken():
     image = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{up['openai'].port}/x"}}
     b = {"messages": [{"role": "user", "content": [{"type": "text", "text": "play answer"}, image]}]}
     n = len(up["openai"].seen)
-    for name, model in (("bedrock", "m-bedrock"), ("gemini", "m-gemini")):
+    for name, model in (("bedrock", "m-bedrock"), ("groq", "m-ollama"), ("gemini", "m-gemini")):
         r = post("/v1/chat/completions", dict(b, model=model))
         r.read()
         same((name, r.status), (name, 200))
-        if name == "bedrock":
+        if name != "gemini":
             assert "image=" in r.getheader("x-weir-warnings"), r.getheaders()
             assert b"127.0.0.1" not in last(name)[2], last(name)[2]
     r = post("/v1/chat/completions", dict(b, model="strict-bedrock"))

@@ -8,6 +8,8 @@
 #   make default-classifier  models/default.weir from the labelled sets
 #   make unit T=name   one unit test program, e.g. T=json
 #   make install       PREFIX=/usr/local, DESTDIR
+#   make chaos         a storm of faults; make soak: for half an hour
+#   make tsan          the threaded parts under ThreadSanitizer
 #   make bench         every benchmark (bench-*), some minutes
 
 VARIANT ?= release
@@ -170,6 +172,33 @@ demo:
 .PHONY: demo-seeds
 demo-seeds:
 	@bench/seeds.sh
+
+# A seeded storm over providers, disk, reloads and clients, then what must hold
+# whatever happened: make chaos STORM=60 SEED=7.  soak: the same for long, with
+# memory that may not grow.
+STORM ?= 60
+SEED ?= 1
+SOAK ?= 1800
+.PHONY: chaos soak tsan
+chaos: weir build/disk_fault.so
+	@python3 tests/chaos/chaos.py ./weir $(CURDIR)/build/disk_fault.so \
+	  $(STORM) $(SEED)
+soak: weir build/disk_fault.so
+	@python3 tests/chaos/chaos.py ./weir $(CURDIR)/build/disk_fault.so \
+	  $(SOAK) $(SEED) soak
+
+# The threaded parts under ThreadSanitizer: the log's queue, and a short storm.
+tsan:
+	@$(MAKE) --no-print-directory VARIANT=tsan build/tsan/weir \
+	  build/tsan/test_outlog build/tsan/test_metrics
+	build/tsan/test_outlog
+	build/tsan/test_metrics
+	TSAN_OPTIONS=exitcode=66 python3 tests/chaos/chaos.py build/tsan/weir - \
+	  10 $(SEED)
+
+build/disk_fault.so: tests/preload/disk_fault.c
+	@mkdir -p $(@D)
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $< -ldl
 
 build/count_malloc.so: tests/preload/count_malloc.c
 	@mkdir -p $(@D)

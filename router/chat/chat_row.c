@@ -342,8 +342,10 @@ void chat_count_metrics(struct chat *c, int status)
     if (c->arm < 0 || (!was_answered(c) && c->cost_pico == 0))
         return;
     metrics_count(s, METRIC_COST, labels, (uint64_t)c->cost_pico);
-    count_tokens(s, labels[1], "input", u->input);
-    count_tokens(s, labels[1], "cached", u->cached);
-    count_tokens(s, labels[1], "output", u->output);
-    count_tokens(s, labels[1], "reasoning", u->reasoning);
+    if (was_answered(c) || c->charged) { /* as in the row */
+        count_tokens(s, labels[1], "input", u->input);
+        count_tokens(s, labels[1], "cached", u->cached);
+        count_tokens(s, labels[1], "output", u->output);
+        count_tokens(s, labels[1], "reasoning", u->reasoning);
+    }
 }

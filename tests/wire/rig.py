@@ -59,6 +59,9 @@ class Provider(http.server.BaseHTTPRequestHandler):
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    def handle_error(self, request, client_address):
+        pass  # a weir that was killed resets its connections
+
     daemon_threads = True
     request_queue_size = 64
 

@@ -20,7 +20,7 @@ def config():
                  "price: {input: 1, output: 2, cached_input: 0.1}}\n")
     text += "routes:\n"
     for d in PROVIDERS:
-        text += f"  to-{d}: {{arms: [m-{d}], policy: fixed}}\n"
+        text += f"  to-{d}: {{arms: [m-{d}], policy: fixed, retry: {{wait: 1ms, wait_max: 1ms}}}}\n"
         text += f"  strict-{d}: {{arms: [m-{d}], policy: fixed, unsupported: reject}}\n"
         text += f"  quiet-{d}: {{arms: [m-{d}], policy: fixed, unsupported: drop}}\n"
     return text

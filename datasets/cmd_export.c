@@ -2,9 +2,8 @@
 #include "datasets/cmd_export.h"
 
 #include "base/args.h"
-#include "base/clock.h"
-#include "base/units.h"
 #include "datasets/convert.h"
+#include "datasets/when.h"
 
 #include <string.h>
 
@@ -12,30 +11,6 @@ struct options {
     const char *out, *since, *until, *route;
     bool skip_bad, json;
 };
-
-/* "2026-05-01", "2026-05-01T12:00:00Z", or "7d": so long ago. */
-static bool time_of(const char *name, const char *text, int64_t *ms,
-                    struct err *e)
-{
-    char day[32];
-    uint64_t ago;
-    struct span s = span_of(text);
-
-    *ms = 0;
-    if (!text || clock_parse(s, ms))
-        return true;
-    snprintf(day, sizeof day, "%.10sT00:00:00Z", text);
-    if (s.len == 10 && clock_parse(span_of(day), ms))
-        return true;
-    if (units_parse(s, UNIT_MS, &ago) && ago < (uint64_t)clock_utc_ms()) {
-        *ms = clock_utc_ms() - (int64_t)ago;
-        return true;
-    }
-    return err_set(e, ERR_USAGE,
-                   "--%s: wanted a time such as 2026-05-01, "
-                   "2026-05-01T12:00:00Z or 7d (ago), found '%s'",
-                   name, text);
-}
 
 static enum args_end parse(int argc, char **argv, struct options *o, int *first,
                            struct err *e)
@@ -71,8 +46,8 @@ static bool check(const struct options *o, int words, struct import *im,
                        "--out: wanted the dataset's name, found none");
     im->opt.skip_bad = o->skip_bad;
     im->opt.log.route = o->route;
-    return time_of("since", o->since, &im->opt.log.since_ms, e) &&
-           time_of("until", o->until, &im->opt.log.until_ms, e);
+    return when_parse("since", o->since, &im->opt.log.since_ms, e) &&
+           when_parse("until", o->until, &im->opt.log.until_ms, e);
 }
 
 int cmd_export(int argc, char **argv)

@@ -32,6 +32,8 @@ struct dataset_row {
     int64_t time_ms;                     /* UTC; -1: not known */
     struct span messages, tools, params; /* JSON, or empty */
     struct span features;                /* packed struct vec, or empty */
+    struct span choices; /* logs: the arms there were, as JSON (log-format.md),
+                            or empty; not written by dataset_write */
     struct outcome outcomes[DATASET_OUTCOMES_MAX];
     uint32_t n_outcomes;
 };

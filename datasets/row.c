@@ -35,7 +35,7 @@ void row_clear(struct dataset_row *row)
     row->id = row->task = row->session = (struct span){NULL, 0};
     row->time_ms = -1;
     row->messages = row->tools = row->params = (struct span){NULL, 0};
-    row->features = (struct span){NULL, 0};
+    row->features = row->choices = (struct span){NULL, 0};
     row->n_outcomes = 0;
 }
 

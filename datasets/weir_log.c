@@ -29,7 +29,8 @@ static const char rows_sql[] =
     "SELECT id, time_ms, session, CASE task_given WHEN 1 THEN task END,"
     "  arm, propensity, input_tokens,"
     "  CASE WHEN status < 400 THEN output_tokens END,"
-    "  cost_pico, latency_us, features, messages, tools, params, answer"
+    "  cost_pico, latency_us, features, messages, tools, params, answer,"
+    "  arms"
     " FROM requests"
     " WHERE arm IS NOT NULL"
     "  AND (features IS NOT NULL OR messages IS NOT NULL)"
@@ -63,6 +64,7 @@ enum column {
     C_TOOLS,
     C_PARAMS,
     C_ANSWER,
+    C_CHOICES,
 };
 
 static bool db_error(const struct weir_log *l, const char *doing, struct err *e)
@@ -277,6 +279,7 @@ static void fill_row(sqlite3_stmt *st, struct dataset_row *row)
     row->messages = text_of(st, C_MESSAGES);
     row->tools = text_of(st, C_TOOLS);
     row->params = text_of(st, C_PARAMS);
+    row->choices = text_of(st, C_CHOICES);
     *o = outcome_unknown();
     o->arm = text_of(st, C_ARM);
     o->propensity = number_of(st, C_PROPENSITY, 1);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trainer/cmd_eval.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/args.h"
 #include "base/progress.h"
+#include "datasets/when.h"
 #include "models/registry.h"
 #include "trainer/contest.h"
 #include "trainer/eval_report.h"
 #include "trainer/evaluate.h"
+#include "trainer/offeval.h"
 #include "trainer/pricebook.h"
 #include "trainer/split.h"
 #include "trainer/tiers.h"
@@ -19,10 +22,13 @@ enum { REPORT_MAX = 1 << 20 };
 struct options {
     struct arg_list data, train, prices;
     const char *arms, *group, *reference, *tiers;
+    const char *log, *policy, *since, *until, *route; /* of a log's policy */
+    double quality, price;
     uint64_t folds, labels, seed, resamples, threads;
     bool skip_bad, task_hint, keep_duplicates, json;
 };
 
+/* long: a row for each option */
 static enum args_end parse(int argc, char **argv, struct options *o, int *first,
                            struct err *e)
 {
@@ -48,13 +54,26 @@ static enum args_end parse(int argc, char **argv, struct options *o, int *first,
         {"resamples", ARG_U64, &o->resamples, "N",
          "of the bootstrap (default 1000)"},
         {"threads", ARG_U64, &o->threads, "N", "default 2"},
+        {"log", ARG_TEXT, &o->log, "F.db",
+         "judge --policy by what a server logged, instead of --data"},
+        {"policy", ARG_TEXT, &o->policy, "NEW",
+         "a classifier F.weir, or one arm of the log for everything"},
+        {"quality", ARG_REAL, &o->quality, "Q",
+         "with --policy F.weir: the level of its card"},
+        {"price", ARG_REAL, &o->price, "P",
+         "or its price: quality that a USD has to buy"},
+        {"since", ARG_TEXT, &o->since, "TIME",
+         "with --log: requests from then on (2026-05-01, or 7d: ago)"},
+        {"until", ARG_TEXT, &o->until, "TIME", "requests before then"},
+        {"route", ARG_TEXT, &o->route, "NAME", "requests of this route"},
         {"skip-bad", ARG_FLAG, &o->skip_bad, NULL,
          "leave out malformed rows instead of stopping at the first"},
         {"json", ARG_FLAG, &o->json, NULL, "print JSON"},
     };
     const struct args a = {
         .command = "eval",
-        .usage = "--data F... [--arms A,B,...] [options]",
+        .usage = "--data F... [--arms A,B,...] [options]\n"
+                 "       weir eval --log weir.db --policy NEW [options]",
         .about =
             "Judges the learned router, simple rules and every fixed arm on\n"
             "labelled outcomes that they were not learned from.\n"
@@ -164,6 +183,36 @@ static bool run(const struct options *o, struct buf *out, struct err *e)
     return ok;
 }
 
+/* What a policy that never ran would have been worth. */
+static bool run_log(const struct options *o, struct buf *out, struct err *e)
+{
+    struct progress bar;
+    struct offeval_options how = {
+        .log = o->log,
+        .policy = o->policy,
+        .quality = o->quality,
+        .price = o->price,
+        .rows = {.skip_bad = o->skip_bad, .route = o->route},
+        .seed = (uint32_t)o->seed,
+        .threads = (unsigned)o->threads,
+        .json = o->json,
+        .progress = show,
+        .ctx = &bar};
+    if (!o->policy || o->data.n || o->train.n)
+        return err_set(e, ERR_USAGE,
+                       "--log: wanted --policy with it, and neither --data "
+                       "nor --train");
+    if (!when_parse("since", o->since, &how.rows.since_ms, e) ||
+        !when_parse("until", o->until, &how.rows.until_ms, e))
+        return false;
+    progress_start(&bar, "evaluating");
+    bool ok = offeval_run(&how, out, e);
+    progress_end(&bar);
+    if (ok && out->failed)
+        ok = err_set(e, ERR_MEMORY, "no memory for the report");
+    return ok;
+}
+
 static int fail(const struct err *e)
 {
     fprintf(stderr, "weir eval: %s\n", e->msg);
@@ -172,7 +221,12 @@ static int fail(const struct err *e)
 
 int cmd_eval(int argc, char **argv)
 {
-    struct options o = {.folds = 5, .seed = 1, .resamples = 1000, .threads = 2};
+    struct options o = {.folds = 5,
+                        .seed = 1,
+                        .resamples = 1000,
+                        .threads = 2,
+                        .quality = NAN,
+                        .price = NAN};
     struct buf out;
     struct err e;
     int first = argc;
@@ -184,10 +238,10 @@ int cmd_eval(int argc, char **argv)
     case ARGS_OK:
         break;
     }
-    if (!take_words(&o, argc, argv, first, &e))
+    if (!o.log && !take_words(&o, argc, argv, first, &e))
         return fail(&e);
     buf_init(&out, REPORT_MAX);
-    bool ok = run(&o, &out, &e);
+    bool ok = o.log ? run_log(&o, &out, &e) : run(&o, &out, &e);
     if (ok)
         fputs(buf_cstr(&out), stdout);
     buf_free(&out);

@@ -22,9 +22,8 @@
 
 enum {
     MANY_ROWS = 40000,
-    FOLDS_MANY = 2,        /* of half the rows each: together one whole fit */
-    FOLD_TASK_ROWS = 8000, /* task heads of inner folds: close enough */
-    OUTSIDE_LABELS = 100,  /* of an arm, fewer: its mean outside */
+    FOLDS_MANY = 2,       /* of half the rows each: together one whole fit */
+    OUTSIDE_LABELS = 100, /* of an arm, fewer: its mean outside */
 };
 
 struct fitted {
@@ -101,7 +100,6 @@ static bool fold_job(struct fitted *f, unsigned k, struct workers_board *b,
             rows[n++] = f->rows[i];
     d.rows = rows;
     d.n_rows = n;
-    d.task_rows = FOLD_TASK_ROWS;
     d.seed = (uint32_t)rng_mix(f->o.seed, 1 + k);
     ok = ok && heads_prepare(&h, &d, e) && heads_train(&h, &d, b, e) &&
          fold_predict(f, &h, k, e);

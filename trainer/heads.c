@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "trainer/rivals.h"
 
 #define NO_TASK_SCORE (-3.f)
 #define MEAN_WEIGHT 4. /* labels that the mean of all arms counts as */
@@ -14,14 +15,15 @@ enum { PANEL = 16 }; /* heads: their weights fill a cache line */
 
 /* How each kind of head is trained. */
 static const struct recipe {
-    enum solve_kind kind;
+    enum solve_kind kind;    /* not of task heads: see rivals.h */
     double C, eps, eps_many; /* the last: with HEADS_MANY rows */
+    unsigned copies;         /* of a row with a soft score, at most */
     size_t max_rows;
 } recipes[] = {
-    {SOLVE_LOGISTIC, 1, .01, .1, 0},
-    {SOLVE_SVR, 1, .1, .1, HEADS_TOKENS_ROWS},
-    {SOLVE_SVC, 1, .1, .1, 0}, /* rows: as the caller says */
-    {SOLVE_LOGISTIC, 1, .01, .1, HEADS_EASE_ROWS},
+    {SOLVE_LOGISTIC, 1, .01, .1, 4, 0},
+    {SOLVE_SVR, 1, .1, .1, 0, HEADS_TOKENS_ROWS},
+    {0, 1, .1, .1, 0, 0}, /* rows: as the caller says */
+    {SOLVE_LOGISTIC, 1, .01, .1, 12, HEADS_EASE_ROWS},
 };
 
 enum group { QUALITY, TOKENS, TASK, DIFFICULTY };
@@ -292,57 +294,123 @@ static void panel_add(struct panel *p, struct heads *h, const double *w)
         panel_write(p, h);
 }
 
-static bool train_one(struct heads *h, const struct heads_data *d,
-                      const struct solve_data *x, struct panel *p,
-                      struct err *e)
-{
-    uint32_t k = p->first + p->n;
-    struct head at = head_at(h, k);
-    const struct recipe *r = &recipes[at.group];
-    float *y = malloc((d->n_rows + 1) * sizeof *y);
-    double *w = malloc((vocabulary_columns(&h->v) + 1) * sizeof *w);
-    struct solve_task task = {.kind = r->kind,
-                              .y = y,
-                              .C = r->C,
-                              .eps =
-                                  d->n_rows < HEADS_MANY ? r->eps : r->eps_many,
-                              .max_rows = r->max_rows};
-    bool ok = y && w, poor = true;
+/* Heads at work, in their order. */
+struct work {
+    struct heads *h;
+    const struct heads_data *d;
+    struct solve_data *x; /* (owned) */
+    struct panel p;       /* (owned) */
+    float *y;             /* (owned) [n_rows] one head's targets */
+    double *w;            /* (owned) [columns + 1] and weights */
+    struct workers_board *board;
+};
 
-    if (!ok)
-        err_set(e, ERR_MEMORY, "no memory for a head's weights");
-    task.seed = (uint32_t)rng_mix(d->seed, k);
-    if (at.group == TASK)
-        task.max_rows = d->task_rows;
-    if (ok) {
-        targets(d, at, y);
-        if (!scarce(d, at, y))
-            ok = solve_run(x, &task, w, &poor, e);
+static uint32_t next(const struct work *k)
+{
+    return k->p.first + k->p.n;
+}
+
+/* A trained head into its place, or what stands for one that learnt nothing. */
+static void place(struct work *k, bool poor)
+{
+    struct head at = head_at(k->h, next(k));
+
+    k->h->bias[1 + next(k)] =
+        poor ? constant(k->d, at, k->y) : (float)k->w[k->p.columns];
+    panel_add(&k->p, k->h, poor ? NULL : k->w);
+    workers_step(k->board);
+}
+
+static bool train_one(struct work *k, struct err *e)
+{
+    struct head at = head_at(k->h, next(k));
+    const struct recipe *r = &recipes[at.group];
+    bool many = k->d->n_rows >= HEADS_MANY, poor = true;
+    struct solve_task task = {.kind = r->kind,
+                              .y = k->y,
+                              .C = r->C,
+                              .eps = many ? r->eps_many : r->eps,
+                              .copies = r->copies,
+                              .seed = (uint32_t)rng_mix(k->d->seed, next(k)),
+                              .max_rows = r->max_rows};
+
+    targets(k->d, at, k->y);
+    if (!scarce(k->d, at, k->y) && !solve_run(k->x, &task, k->w, &poor, e))
+        return false;
+    place(k, poor);
+    return true;
+}
+
+/* The next n tasks' heads, which learn side by side. */
+static bool train_tasks(struct work *k, struct rivals *r, uint32_t n,
+                        struct err *e)
+{
+    if (!rivals_run(r, head_at(k->h, next(k)).i, n, e))
+        return false;
+    for (uint32_t lane = 0; lane < n; lane++) {
+        struct head at = head_at(k->h, next(k));
+        targets(k->d, at, k->y);
+        rivals_weights(r, lane, k->w);
+        place(k, scarce(k->d, at, k->y));
     }
+    return true;
+}
+
+static bool train_all_tasks(struct work *k, struct err *e)
+{
+    const struct heads_data *d = k->d;
+    uint32_t *slot = malloc((d->n_rows + 1) * sizeof *slot);
+    struct rivals_task task = {.class = slot,
+                               .C = recipes[TASK].C,
+                               .eps = recipes[TASK].eps,
+                               .seed = (uint32_t)rng_mix(d->seed, k->h->n),
+                               .max_rows = d->task_rows};
+    struct rivals *r = NULL;
+    bool ok = slot != NULL;
+
+    for (size_t i = 0; ok && i < d->n_rows; i++)
+        slot[i] = heads_task(d, d->rows[i]);
     if (ok)
-        h->bias[1 + k] = poor ? constant(d, at, y) : (float)w[p->columns];
-    if (ok)
-        panel_add(p, h, poor ? NULL : w);
-    free(y);
-    free(w);
+        r = rivals_new(k->x, &task, e);
+    else
+        err_set(e, ERR_MEMORY, "no memory for %zu rows' tasks", d->n_rows);
+    ok = r != NULL;
+    for (uint32_t i = 0; ok && i < k->h->n_tasks; i += RIVALS_LANES) {
+        uint32_t left = k->h->n_tasks - i;
+        ok = train_tasks(k, r, left < RIVALS_LANES ? left : RIVALS_LANES, e);
+    }
+    rivals_free(r);
+    free(slot);
     return ok;
+}
+
+static bool work_init(struct work *k, struct err *e)
+{
+    const struct heads_data *d = k->d;
+
+    k->x = vocabulary_design(&k->h->v, d->t, d->rows, d->n_rows, e);
+    if (!k->x || !panel_init(&k->p, k->h, e))
+        return false;
+    k->y = malloc((d->n_rows + 1) * sizeof *k->y);
+    k->w = malloc((k->p.columns + 1) * sizeof *k->w);
+    return (k->y && k->w) ||
+           err_set(e, ERR_MEMORY, "no memory for a head's weights");
 }
 
 bool heads_train(struct heads *h, const struct heads_data *d,
                  struct workers_board *board, struct err *e)
 {
-    struct solve_data *x =
-        vocabulary_design(&h->v, d->t, d->rows, d->n_rows, e);
-    struct panel p = {0};
-    bool ok = x && panel_init(&p, h, e);
+    struct work k = {.h = h, .d = d, .board = board};
+    bool ok = work_init(&k, e);
 
-    for (uint32_t k = 0; ok && k < h->n; k++) {
-        ok = train_one(h, d, x, &p, e);
-        workers_step(board);
-    }
+    while (ok && next(&k) < h->n)
+        ok = head_at(h, next(&k)).group == TASK ? train_all_tasks(&k, e)
+                                                : train_one(&k, e);
     if (ok)
-        panel_write(&p, h);
-    panel_free(&p);
-    solve_data_free(x);
+        panel_write(&k.p, h);
+    free(k.y);
+    free(k.w);
+    panel_free(&k.p);
+    solve_data_free(k.x);
     return ok;
 }

@@ -10,7 +10,6 @@
 
 static const int solver[] = {
     [SOLVE_LOGISTIC] = L2R_LR_DUAL,
-    [SOLVE_SVC] = L2R_L2LOSS_SVC_DUAL,
     [SOLVE_SVR] = L2R_L2LOSS_SVR_DUAL,
 };
 
@@ -125,6 +124,29 @@ size_t solve_data_rows(const struct solve_data *d)
     return d->n;
 }
 
+uint32_t solve_data_columns(const struct solve_data *d)
+{
+    return d->columns;
+}
+
+size_t solve_data_row(const struct solve_data *d, size_t row,
+                      struct solve_value *to)
+{
+    const struct feature_node *x = d->row[row];
+    size_t n = 0;
+
+    for (; x[n].index > 0; n++)
+        if (to)
+            to[n] = (struct solve_value){(uint32_t)x[n].index - 1,
+                                         (float)x[n].value};
+    return n;
+}
+
+uint32_t solve_data_place(const struct solve_data *d, uint32_t column)
+{
+    return d->place ? d->place[column] - 1 : column;
+}
+
 static void silent(const char *text)
 {
     (void)text;
@@ -140,23 +162,23 @@ static bool wanted(const struct solve_task *t, size_t row, size_t n_rows)
 }
 
 /* The least number of copies that can say the score: 1 for 0 and 1, 2 where
- * halves occur, ... SOLVE_COPIES for whatever needs more. */
-static unsigned copies_for(double y)
+ * halves occur, ... most for whatever needs more. */
+static unsigned copies_for(double y, unsigned most)
 {
     unsigned n = 1;
 
-    while (n < SOLVE_COPIES && fabs(y * n - round(y * n)) > 1e-4)
+    while (n < most && fabs(y * n - round(y * n)) > 1e-4)
         n++;
     return n;
 }
 
-static unsigned common(unsigned a, unsigned b)
+static unsigned common(unsigned a, unsigned b, unsigned most)
 {
     unsigned n = a;
 
     while (n % b)
         n += a;
-    return n < SOLVE_COPIES ? n : SOLVE_COPIES;
+    return n < most ? n : most;
 }
 
 /* y of one copy of a soft row: y * copies of them are 1, the fraction left
@@ -195,8 +217,10 @@ static bool sample_take(struct sample *s, const struct solve_data *d,
         if (!wanted(t, i, d->n))
             continue;
         n++;
-        if (t->kind == SOLVE_LOGISTIC && t->y[i] > 0 && t->y[i] < 1)
-            s->copies = common(s->copies, copies_for((double)t->y[i]));
+        if (t->kind == SOLVE_LOGISTIC && t->copies > 1 && t->y[i] > 0 &&
+            t->y[i] < 1)
+            s->copies = common(
+                s->copies, copies_for((double)t->y[i], t->copies), t->copies);
     }
     n = s->copies * n + 1;
     s->x = malloc(n * sizeof(*s->x));
@@ -248,7 +272,7 @@ static bool call(const struct solve_data *d, const struct solve_task *t,
     /* Positive means the class of the first row. */
     sign = t->kind != SOLVE_SVR && m->label[0] < 0 ? -1 : 1;
     for (uint32_t i = 0; i <= d->columns; i++)
-        w[i] = sign * m->w[d->place ? d->place[i] - 1 : i];
+        w[i] = sign * m->w[solve_data_place(d, i)];
     free_and_destroy_model(&m);
     return true;
 }

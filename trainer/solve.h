@@ -6,7 +6,7 @@
  *
  * liblinear 2.3 knows no weights of single rows.  A target between 0 and 1
  * of a logistic model is meant as a weighted pair (adequate with weight y,
- * not adequate with 1 - y); the pair becomes up to SOLVE_COPIES unweighted
+ * not adequate with 1 - y); the pair becomes up to `copies` unweighted
  * rows that share one vector, as many as all targets together need; where
  * that is not enough, y is rounded up or down at random so that its mean is
  * kept.
@@ -19,11 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SOLVE_COPIES = 4 };
-
 enum solve_kind {
     SOLVE_LOGISTIC, /* L2-regularised logistic regression, dual */
-    SOLVE_SVC,      /* squared hinge, dual: y is 0 or 1 */
     SOLVE_SVR,      /* squared epsilon-insensitive (.1), dual: any y */
 };
 
@@ -45,12 +42,20 @@ void solve_data_add(struct solve_data *d, const struct solve_value *v,
  * what a solver touches stays in the cache.  Callers see no difference. */
 MUST_USE bool solve_data_pack(struct solve_data *d, struct err *e);
 size_t solve_data_rows(const struct solve_data *d);
+uint32_t solve_data_columns(const struct solve_data *d);
+/* A row's values, the intercept's among them, columns as they were packed;
+ * returns how many.  to: that many, or NULL to count. */
+size_t solve_data_row(const struct solve_data *d, size_t row,
+                      struct solve_value *to);
+/* Where packing put a column; the intercept's is solve_data_columns(). */
+uint32_t solve_data_place(const struct solve_data *d, uint32_t column);
 
 struct solve_task {
     enum solve_kind kind;
-    const float *y; /* [rows] NAN: left out */
-    double C;       /* weight of one row's loss */
-    double eps;     /* liblinear's stopping criterion */
+    const float *y;  /* [rows] NAN: left out */
+    double C;        /* weight of one row's loss */
+    double eps;      /* liblinear's stopping criterion */
+    unsigned copies; /* of a row with a soft target, at most; 0: 1 */
     uint32_t seed;
     size_t max_rows; /* a random choice of about this many; 0: all */
 };

@@ -56,6 +56,22 @@ start weir "$weir" serve --config "$scratch/weir.yaml"
 grep -q '"answered":2500,"labelled":2500' "$scratch/traffic.json" || { echo "not all was answered and labelled:"; cat "$scratch/traffic.json"; exit 1; }
 # The log is complete once the server has ended.
 kill -TERM "$pid"; wait "$pid" || exit 1
+# What the dear model alone would have been worth is estimated from the log,
+# and known here: every outcome was made up beforehand.
+"$weir" eval --log "$scratch/weir.db" --policy dear --json >"$scratch/dear.json" || exit 1
+truth=$(grep -c '"dear":{"score":1' "$scratch/traffic.jsonl")
+near() { # near NTH WHAT TRUTH SLACK: the doubly robust estimates
+    grep -o '"dr":{[^}]*}' "$scratch/dear.json" | sed -n "$1p" | awk -F'[:,}]' -v what="$2" -v truth="$3" -v slack="$4" '
+        { printf "%s of dear alone: %s [%s, %s], truth %s\n", what, $3, $5, $7, truth
+          ok = $3 - truth <= slack && truth - $3 <= slack && $5 < $7 }
+        END { exit !ok }'
+}
+near 1 quality "$(awk -v t="$truth" 'BEGIN { print t / 2500 }')" 0.08 && near 2 USD 0.0006 0.00003 ||
+    { echo "the estimate is far from the truth:"; cat "$scratch/dear.json"; exit 1; }
+# A policy that the log says nothing of is refused.
+if "$weir" eval --log "$scratch/weir.db" --policy dear --since 2099-01-01 2>"$scratch/refused"; then
+    echo "wanted a refusal of an empty log"; exit 1
+fi
 learn "$scratch/after.weir" --data "$scratch/pilot.jsonl" --data "$scratch/weir.db"
 start unseen "$weir" mock --port 0 --answers "$scratch/unseen.jsonl"
 mock=$port

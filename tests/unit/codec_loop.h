@@ -13,6 +13,16 @@
 
 enum { LOOP_MEMORY = 256 << 20 };
 
+/* What was charged beside tokens, and the bill itself, are for weir's own
+ * accounts: no dialect's answers carry them on. */
+CHECK_HELPER void loop_forget_charges(struct usage *u)
+{
+    u->searches = 0;
+    u->service = (enum service)0;
+    u->billed = u->told = false;
+    u->billed_input = u->billed_output = u->told_pico = 0;
+}
+
 CHECK_HELPER bool loop_skips(const struct recording *rec)
 {
     return span_has(rec->path, SPAN("embeddings"));

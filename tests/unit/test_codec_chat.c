@@ -78,6 +78,7 @@ static void forget(struct gathered *g)
 {
     g->usage.cache_write += g->usage.cache_write_1h;
     g->usage.cache_write_1h = 0;
+    loop_forget_charges(&g->usage);
     g->error_type = (struct span){NULL, 0};
     for (unsigned i = 0; i < g->n_choices; i++) {
         g->choices[i].finish =

@@ -74,7 +74,7 @@ static const struct {
      "a_client_that_leaves_stops_its_provider"},
     {22, "spend lost with the database", UNIT("outlog"),
      "a_locked_database_does_not_stop_the_rows"},
-    {23, "budgets overrun", UNIT("decide"), "a_budget_is_held_in_the_mean"},
+    {23, "budgets overrun", UNIT("decide"), "a_budget_is_held_from_the_first_request_on"},
     {23, "tokens of a key overrun", UNIT("gate"),
      "tokens_are_charged_behind_and_waited_for"},
     {24, "memory that grows", UNIT("pitfalls"), "memory_stays_as_it_was"},

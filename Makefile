@@ -196,7 +196,7 @@ tsan:
 	TSAN_OPTIONS=exitcode=66 python3 tests/chaos/chaos.py build/tsan/weir - \
 	  10 $(SEED)
 
-build/disk_fault.so: tests/preload/disk_fault.c
+build/disk_fault.so build/fail_malloc.so: build/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
 	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $< -ldl
 

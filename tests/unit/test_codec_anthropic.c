@@ -294,8 +294,14 @@ static void streams_are_read_as_what_they_mean(void **state)
 
 /* ---- what clients get ---- */
 
-static const struct chunk USE = {
-    .kind = CHUNK_USAGE, .has_usage = true, .usage = {30, 10, 4, 6, 9, 2}};
+static const struct chunk USE = {.kind = CHUNK_USAGE,
+                                 .has_usage = true,
+                                 .usage = {.input = 30,
+                                           .cached = 10,
+                                           .cache_write = 4,
+                                           .cache_write_1h = 6,
+                                           .output = 9,
+                                           .reasoning = 2}};
 
 static struct chunk of(enum chunk_kind kind, enum part_kind part, unsigned n)
 {

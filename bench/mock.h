@@ -203,6 +203,7 @@ struct mock_checked {
     const struct request *request;
     struct span body;
     uint64_t seed;
+    struct json root;        /* of mock_root() */
     struct mock_error error; /* filled on refusal */
     char message[512], param[96];
 };

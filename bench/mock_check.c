@@ -19,14 +19,13 @@ bool mock_refuse(struct mock_checked *c, const char *param, const char *fmt,
     return false;
 }
 
-struct json mock_root(const struct mock_checked *c)
+struct json mock_root(struct mock_checked *c)
 {
-    struct json root;
     struct err e;
 
-    if (!json_parse(c->body, &root, &e))
-        root = (struct json){.type = JSON_NONE};
-    return root;
+    if (c->root.type == JSON_NONE && !json_parse(c->body, &c->root, &e))
+        c->root = (struct json){.type = JSON_NULL};
+    return c->root;
 }
 
 bool mock_members(struct mock_checked *c, const char *const *names,

@@ -34,6 +34,7 @@ bool mock_no_blank_text(struct mock_checked *c);
 /* Whether there are calls or results. */
 bool mock_has_tools_used(const struct request *r);
 
-struct json mock_root(const struct mock_checked *c);
+/* The body, parsed once. */
+struct json mock_root(struct mock_checked *c);
 
 #endif

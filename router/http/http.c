@@ -122,6 +122,8 @@ static void end_turn(evutil_socket_t fd, short what, void *arg)
             conn_free(c);
         else if (c->state == CONN_STREAM)
             http_flush(c->x);
+        else if (c->gathered)
+            conn_answered(c);
         else
             conn_advance(c);
         c = next;
@@ -173,6 +175,7 @@ struct http_server *http_server_new(struct event_base *base, int fd,
     s->lists[WAIT_WRITE].ms = limits->write_ms;
     s->lists[WAIT_LINGER].ms = HTTP_LINGER_MS;
     buf_init(&s->head, 4096);
+    buf_init(&s->gathered, HTTP_GATHER_MAX);
     signal(SIGPIPE, SIG_IGN); /* bufferevents write() to closed sockets */
     if (make_events(s) && http_server_listen(s, fd, e))
         return s;
@@ -233,5 +236,6 @@ void http_server_free(struct http_server *s)
             event_free(ev[i]);
     }
     buf_free(&s->head);
+    buf_free(&s->gathered);
     free(s);
 }

@@ -142,6 +142,8 @@ void conn_gone(struct conn *c)
         return;
     if (x && state_runs(c->state))
         w = x->watch;
+    if (c->gathered) /* answered before it left */
+        conn_deliver(c);
     conn_set(c, CONN_DEAD);
     if (x) {
         c->x = NULL;
@@ -501,14 +503,8 @@ static void on_write(struct bufferevent *bev, void *arg)
         tls_bye(bev);
     if (c->state == CONN_LINGER)
         shutdown(bufferevent_getfd(c->bev), SHUT_WR);
-    if (c->state != CONN_FLUSH)
-        return;
-    if (!c->keep || c->server->draining) {
-        conn_gone(c);
-        return;
-    }
-    conn_set(c, CONN_IDLE);
-    conn_advance(c);
+    if (c->state == CONN_FLUSH)
+        conn_answered(c);
 }
 
 /* The other side closed, or the socket failed.  Half-closed counts as gone
@@ -522,36 +518,4 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         conn_gone(c);
     else if (c->state == CONN_IDLE) /* hands are shaken */
         http_wait(c, WAIT_IDLE);
-}
-
-static void send_rest(struct conn *c, const struct iovec *iov, int n,
-                      size_t done)
-{
-    struct evbuffer *out = bufferevent_get_output(c->bev);
-
-    for (int i = 0; i < n; i++) {
-        size_t skip = done < iov[i].iov_len ? done : iov[i].iov_len;
-
-        done -= skip;
-        if (skip == iov[i].iov_len)
-            continue;
-        evbuffer_add(out, (char *)iov[i].iov_base + skip,
-                     iov[i].iov_len - skip);
-        c->queued += iov[i].iov_len - skip;
-    }
-}
-
-/* Straight to the socket where nothing waits before it: no round through
- * the poller for an answer that fits.  A failed socket is reported by the
- * bufferevent, which is handed the rest. */
-void conn_send(struct conn *c, struct iovec *iov, int n)
-{
-    struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-    ssize_t done = 0;
-
-    if (!c->tls && conn_unsent(c) == 0)
-        done = sendmsg(bufferevent_getfd(c->bev), &m, MSG_NOSIGNAL);
-    if (done < 0)
-        done = 0;
-    send_rest(c, iov, n, (size_t)done);
 }

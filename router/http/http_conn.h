@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What http.c (server, accepting, waiting), http_conn.c (a connection's
- * states, input) and http_reply.c (answers) share.  For nobody else.
+ * states, input), http_reply.c (answers) and http_send.c (their bytes) share.
+ * For nobody else.
  *
  *            bytes        whole head       whole body
  *   IDLE ---------> HEAD ----------> BODY ----------> BUSY --begin--> STREAM
@@ -61,7 +62,9 @@ enum {
     HTTP_PIPELINE_MAX = 65536, /* bytes read ahead of a running exchange */
     HTTP_LINGER_MS = 2000,
     HTTP_LINGER_MAX = 8 << 20, /* bytes dropped before we cut */
-    HTTP_FLUSH_AT = 32768,     /* bytes of a stream gathered in a turn */
+    HTTP_FLUSH_AT = 32768,     /* bytes of an answer gathered in a turn */
+    HTTP_GATHER_MAX = 1 << 20, /* ... of all whole ones together */
+    HTTP_GATHER_KEEP = 128 << 10,
     HTTP_PEER_MAX = 56,
 };
 
@@ -75,6 +78,7 @@ struct conn {
     uint64_t queued;            /* bytes ever given to the bufferevent */
     uint64_t taken_seen;        /* conn_taken() when the wait began */
     size_t scanned;             /* bytes of the head looked at; LINGER: lost */
+    uint32_t gathered_at, gathered; /* its part of the server's; 0: none */
     enum conn_state state;
     enum conn_wait wait;
     bool served;    /* a request has begun on it */
@@ -126,7 +130,9 @@ struct http_server {
     struct conn *turn_list;
     struct http_exchange *pool, *ended, *ended_before;
     size_t n_pool;
-    struct buf head; /* scratch for the head of an answer */
+    struct buf head;     /* scratch for the head of an answer */
+    struct buf gathered; /* whole answers that leave when the turn ends */
+    size_t n_gathered;   /* connections that have a part of it */
     struct http_header headers[HTTP_HEADERS_MAX]; /* ... of a request */
     _Atomic size_t open, busy;
     uint64_t now; /* ms, of the last tick or event */
@@ -153,10 +159,18 @@ void conn_advance(struct conn *c);
 void conn_gone(struct conn *c); /* tells the owner, closes */
 void conn_late(struct conn *c); /* its wait ran out */
 void conn_free(struct conn *c);
-void conn_send(struct conn *c, struct iovec *iov, int n);
 size_t conn_unsent(const struct conn *c);
 uint64_t conn_taken(const struct conn *c); /* bytes the client has taken */
 void exchange_free(struct http_exchange *x);
+
+/* http_send.c */
+void conn_send(struct conn *c, struct iovec *iov, int n);
+/* conn_send when the turn ends: what is answered in one turn leaves together,
+ * and a client's process is woken once for it.  What is long goes at once. */
+void conn_gather(struct conn *c, struct iovec *iov, int n);
+void conn_deliver(struct conn *c); /* what was gathered */
+/* Answered: sends, waits for what is unsent, or goes on. */
+void conn_answered(struct conn *c);
 
 /* http_reply.c */
 /* An error in OpenAI's shape, then the connection ends. */

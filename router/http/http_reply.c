@@ -215,11 +215,9 @@ void http_finish(struct http_exchange *x)
     struct conn *c = x->conn;
 
     leave(x);
-    if (conn_unsent(c) > 0) {
+    if (c->gathered || conn_unsent(c) > 0)
         conn_set(c, CONN_FLUSH);
-        return;
-    }
-    if (c->keep && !c->server->draining)
+    else if (c->keep && !c->server->draining)
         conn_set(c, CONN_IDLE);
     else
         conn_gone(c);
@@ -246,7 +244,7 @@ void http_reply(struct http_exchange *x, int status, const char *type,
     iov[1] = iov_of(buf_view(&x->extra));
     iov[2] = iov_of(SPAN("\r\n"));
     iov[3] = iov_of(body);
-    conn_send(c, iov, body.len ? 4 : 3);
+    conn_gather(c, iov, body.len ? 4 : 3);
     http_finish(x);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "models/mix.h"
 
+#include "base/span.h"
 #include "models/numeric.h"
 
 static const char *const names[MIX_KINDS] = {
@@ -27,6 +28,21 @@ static uint32_t bin_of(double share)
     return bin < MIX_BINS ? (uint32_t)bin : MIX_BINS - 1;
 }
 
+/* Requests from one template are all about as long, and a bin's bound may
+ * run right through them: each is put up to one and a half bins beside its
+ * own, most near it, drawn from what else is known of it.  So lengths that
+ * differ by a twentieth are one mix, twice as long ones are another. */
+static double beside(const struct prediction *p, double sum)
+{
+    const double seed[2] = {sum, (double)p->unseen};
+    uint64_t h =
+        span_hash((struct span){(const char *)seed, sizeof seed}, 0x6c656e);
+    double first = (double)(h >> 32) * 0x1p-32;
+    double second = (double)(h & 0xffffffff) * 0x1p-32;
+
+    return 1.5 * (first + second) - 1.5;
+}
+
 void mix_bins(const struct prediction *p, double input_tokens,
               uint32_t bin[MIX_KINDS])
 {
@@ -40,7 +56,8 @@ void mix_bins(const struct prediction *p, double input_tokens,
     for (uint32_t a = 0; a < p->n_arms; a++)
         sum += (double)p->quality[a];
     if (input_tokens > 1)
-        lengths = num_log(input_tokens) / num_log(2) / MIX_BINS;
+        lengths =
+            (num_log(input_tokens) / num_log(2) + beside(p, sum)) / MIX_BINS;
     bin[MIX_QUALITY] = bin_of(p->n_arms ? sum / p->n_arms : 0);
     bin[MIX_UNSEEN] = bin_of((double)p->unseen);
     bin[MIX_LENGTH] = bin_of(lengths);

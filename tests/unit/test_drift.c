@@ -81,6 +81,36 @@ static unsigned until_alarm(struct drift *d, struct rng *rng, double share,
     return 0;
 }
 
+/* One template: requests of nearly one length. */
+static void fill_template(struct mix *m, struct rng *rng, double tokens)
+{
+    struct prediction p;
+    double ignored;
+
+    memset(m, 0, sizeof *m);
+    for (uint32_t i = 0; i < 2000; i++) {
+        draw(rng, 0, &p, &ignored);
+        mix_add(m, &p, tokens + (double)rng_below(rng, 3));
+    }
+}
+
+static void a_template_that_grows_by_a_word_is_the_same_traffic(void **state)
+{
+    struct mix a, b;
+    struct rng rng;
+    enum mix_kind kind;
+
+    (void)state;
+    rng_seed(&rng, 2);
+    /* Both sides of a bin's bound. */
+    fill_template(&a, &rng, 61);
+    fill_template(&b, &rng, 64);
+    assert_true(mix_distance(&a, &b, &kind) <= MIX_MOST);
+    fill_template(&b, &rng, 150);
+    assert_true(mix_distance(&a, &b, &kind) > MIX_MOST);
+    assert_int_equal(kind, MIX_LENGTH);
+}
+
 static void a_traffic_that_changes_raises_one_alarm(void **state)
 {
     struct drift_book *book = drift_book_new();
@@ -115,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_of_one_traffic_are_near_and_of_another_far),
+        cmocka_unit_test(a_template_that_grows_by_a_word_is_the_same_traffic),
         cmocka_unit_test(a_traffic_that_changes_raises_one_alarm),
     };
 

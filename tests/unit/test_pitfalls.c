@@ -74,7 +74,8 @@ static const struct {
      "a_client_that_leaves_stops_its_provider"},
     {22, "spend lost with the database", UNIT("outlog"),
      "a_locked_database_does_not_stop_the_rows"},
-    {23, "budgets overrun", UNIT("decide"), "a_budget_is_held_from_the_first_request_on"},
+    {23, "budgets overrun", UNIT("decide"),
+     "a_budget_is_held_from_the_first_request_on"},
     {23, "tokens of a key overrun", UNIT("gate"),
      "tokens_are_charged_behind_and_waited_for"},
     {24, "memory that grows", UNIT("pitfalls"), "memory_stays_as_it_was"},
@@ -175,8 +176,8 @@ static const char CALLED[] =
     "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{"
     "\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":\"function\","
     "\"function\":{\"name\":\"now\",\"arguments\":\"\"}}]}}]}\n\n"
-    "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},"
-    "\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+    "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0,"
+    "\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
 
 static void usage_of_start_and_end_is_not_added(void **state)
 {

@@ -70,10 +70,11 @@ static void arms_json(const struct chat *c, struct buf *b)
         buf_str(b, ",\"propensity\":");
         buf_digits(b, (double)v->propensity, 6);
         buf_str(b, ",\"dropped\":");
-        if (v->drop.kind)
-            buf_printf(b, "\"%s\"}", drop_name(v->drop.kind));
-        else
-            buf_str(b, "null}");
+        buf_str(b, v->drop.kind ? "\"" : "null}");
+        if (v->drop.kind) {
+            buf_str(b, drop_name(v->drop.kind));
+            buf_str(b, "\"}");
+        }
     }
     buf_char(b, ']');
 }

@@ -208,12 +208,15 @@ static void one_json(const struct chat *c, const struct chat_try *t,
     buf_json_str(b, span_of(t->at.place->upstream));
     buf_str(b, ",\"key\":");
     buf_json_str(b, span_of(t->at.key->item.name));
-    buf_printf(b, ",\"status\":%d,\"error\":", t->status);
+    buf_str(b, ",\"status\":");
+    buf_digits(b, t->status, 0);
+    buf_str(b, ",\"error\":");
     if (t->fault)
         buf_json_str(b, span_of(fault_name(t->fault)));
     else
         buf_str(b, "null");
-    buf_printf(b, ",\"ms\":%lld", (long long)ms_of(t));
+    buf_str(b, ",\"ms\":");
+    buf_digits(b, (double)ms_of(t), 0);
     if (t->hedge)
         buf_str(b, ",\"hedge\":true");
     if (t->cost_pico) {
@@ -236,11 +239,13 @@ void chat_tries_json(const struct chat *c, struct buf *b)
 
 void chat_tries_headers(struct chat *c)
 {
+    char text[DIGITS_MAX];
     struct buf b;
 
     if (c->attempts == 0)
         return;
-    http_setf(c->x, "x-weir-attempts", "%u", c->attempts);
+    http_set(c->x, "x-weir-attempts",
+             (struct span){text, digits_put(text, c->attempts, 0)});
     http_set(c->x, "x-weir-provider", span_of(chat_model(c)->provider));
     http_set(c->x, "x-weir-key", span_of(c->now->at.key->item.name));
     buf_init(&b, 4096);

@@ -125,14 +125,20 @@ void http_watch(struct http_exchange *x, struct http_watch w)
 
 void http_set(struct http_exchange *x, const char *name, struct span value)
 {
+    size_t from = 0;
+
     buf_str(&x->extra, name);
     buf_put(&x->extra, ": ", 2);
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
 
         if ((c >= ' ' && c != 0x7f) || c == '\t')
-            buf_char(&x->extra, (char)c);
+            continue;
+        buf_put(&x->extra, value.ptr + from, i - from);
+        from = i + 1;
     }
+    if (from < value.len)
+        buf_put(&x->extra, value.ptr + from, value.len - from);
     buf_put(&x->extra, "\r\n", 2);
 }
 

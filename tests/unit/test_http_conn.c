@@ -298,6 +298,41 @@ static void queries_are_decoded(void **state)
     close(fd);
 }
 
+static void answers_leave_when_the_turn_ends_long_ones_at_once(void **state)
+{
+    static char text[40000];
+    struct rig *r = *state;
+    int fd = client(r);
+    char c[16];
+
+    memset(text, 'x', sizeof text);
+    say(r, fd, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    http_reply(r->x, 200, "text/plain", SPAN("short"));
+    assert_int_equal(recv(fd, c, sizeof c, MSG_DONTWAIT), -1);
+    hear(r, fd);
+    has(r, "short");
+    say(r, fd, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    http_reply(r->x, 200, "text/plain", (struct span){text, sizeof text});
+    assert_int_equal(recv(fd, c, sizeof c, MSG_DONTWAIT), sizeof c);
+    close(fd);
+}
+
+static void what_was_answered_is_sent_before_the_end(void **state)
+{
+    struct rig *r = *state;
+    char c[4096] = {0};
+    int fd = client(r);
+
+    say(r, fd, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    http_reply(r->x, 200, "text/plain", SPAN("the last words"));
+    http_server_free(r->server);
+    r->server = NULL;
+    assert_int_equal(r->gone, 0);
+    assert_true(recv(fd, c, sizeof c - 1, 0) > 0);
+    assert_non_null(strstr(c, "the last words"));
+    close(fd);
+}
+
 static void the_end_of_the_server_tells_the_owners(void **state)
 {
     struct rig *r = *state;
@@ -339,6 +374,8 @@ int main(void)
         TEST(a_draining_server_finishes_what_runs),
         TEST(an_aborted_stream_does_not_look_whole),
         TEST(queries_are_decoded),
+        TEST(answers_leave_when_the_turn_ends_long_ones_at_once),
+        TEST(what_was_answered_is_sent_before_the_end),
         TEST(the_end_of_the_server_tells_the_owners),
         TEST(addresses_that_are_none_are_refused),
     };

@@ -349,6 +349,19 @@ CHECK_HELPER bool blocks_same(const struct gathered_block *a,
     return !a && !b;
 }
 
+/* By member: what lies between them is anything. */
+CHECK_HELPER bool usage_same(const struct usage *a, const struct usage *b)
+{
+    return a->input == b->input && a->cached == b->cached &&
+           a->cache_write == b->cache_write &&
+           a->cache_write_1h == b->cache_write_1h && a->output == b->output &&
+           a->reasoning == b->reasoning && a->searches == b->searches &&
+           a->service == b->service && a->billed == b->billed &&
+           a->billed_input == b->billed_input &&
+           a->billed_output == b->billed_output && a->told == b->told &&
+           a->told_pico == b->told_pico;
+}
+
 /* Whole equality, but for spare room: for one answer read at two chunkings. */
 CHECK_HELPER bool gathered_same(const struct gathered *a,
                                 const struct gathered *b)
@@ -359,7 +372,7 @@ CHECK_HELPER bool gathered_same(const struct gathered *a,
         a->n_choices != b->n_choices || a->error_status != b->error_status ||
         span_differ("error", a->error_message, b->error_message) ||
         span_differ("error type", a->error_type, b->error_type) ||
-        memcmp(&a->usage, &b->usage, sizeof a->usage) != 0)
+        !usage_same(&a->usage, &b->usage))
         return false;
     for (unsigned i = 0; i < a->n_choices; i++) {
         const struct gathered_choice *x = &a->choices[i], *y = &b->choices[i];

@@ -135,7 +135,11 @@ static void usage_is_read_as_each_provider_means_it(void **state)
         snprintf(body, sizeof body, "{" CHOICE ",\"usage\":%s}", rows[i].usage);
         if (!d->read(span_of(body), &a, &e))
             fail_msg("%s", e.msg);
-        if (memcmp(&a.usage, &rows[i].want, sizeof a.usage) != 0)
+        if (a.usage.input != rows[i].want.input ||
+            a.usage.cached != rows[i].want.cached ||
+            a.usage.cache_write != rows[i].want.cache_write ||
+            a.usage.output != rows[i].want.output ||
+            a.usage.reasoning != rows[i].want.reasoning)
             fail_msg("%s: in %lld cached %lld out %lld reasoning %lld",
                      rows[i].usage, (long long)a.usage.input,
                      (long long)a.usage.cached, (long long)a.usage.output,

@@ -73,8 +73,7 @@ static void make_calls(struct made *m)
 {
     static const char *const arguments[] = {
         "{}", "{\\\"place\\\":\\\"Bern\\\"}",
-        "{\\\"deep\\\":{\\\"list\\\":[1,2.50,\\\"\\u00e9\\\"]},"
-        "\\\"no\\\":null}"};
+        "{\\\"deep\\\":{\\\"l\\\":[1,2.50,\\\"\\u00e9\\\"]},\\\"no\\\":null}"};
     unsigned n = 1 + (unsigned)rng_below(&m->rng, CALLS);
 
     buf_str(m->out, ",{\"role\":\"assistant\",\"content\":");

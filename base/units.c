@@ -42,10 +42,13 @@ bool units_parse(struct span s, enum unit_kind kind, uint64_t *out)
 {
     struct span text = span_trim(s);
     size_t n = number_length(text);
-    struct span name = span_trim((struct span){text.ptr + n, text.len - n});
+    struct span name;
     double value;
 
-    if (n == 0 || !span_double((struct span){text.ptr, n}, &value))
+    if (n == 0)
+        return false;
+    name = span_trim((struct span){text.ptr + n, text.len - n});
+    if (!span_double((struct span){text.ptr, n}, &value))
         return false;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (table[i].kind != kind || !span_is(name, table[i].name))

@@ -132,10 +132,10 @@ const MODELS = [
   ]],
 ];
 
-// What models that inherit do not have from their elders.  Anthropic's: the
-// models' pages and migration guides at platform.claude.com/docs/en/models
-// (outputs of 128K since 4.6, 64K before; no sampling since Opus 4.7 and in
-// all of 5), read on 2026-11-20.
+// What models that inherit do not have from their elders.  Anthropic's: as
+// excerpts of platform.claude.com/docs/en/models and other projects' lists
+// have it on 2026-11-20 (outputs of 128K since 4.6, 64K before; no sampling
+// since Opus 4.7 and in all of 5).
 const CLAUDE = { max_output: 128000 };
 const UNSAMPLED = { ...CLAUDE, without: ["sampling"] };
 const FACTS = {

@@ -2,10 +2,10 @@
 /*
  * OpenAI, Azure, DeepSeek, Mistral, xAI's Responses, Perplexity, OpenRouter,
  * Ollama and GPUStack are held against recorded traffic.  Groq's row holds
- * what console.groq.com/docs/openai lists as refused, Ollama's images what
- * docs.ollama.com/api/openai-compatibility lists.  The rows of Together, vLLM
- * and xAI's chat are backed by no recording, and their API references still
- * have to be gone through.
+ * what console.groq.com/docs/openai lists as refused.  That Ollama takes
+ * images only as data is not confirmed by its page.  The rows of Together,
+ * vLLM and xAI's chat are backed by no recording, and their API references
+ * still have to be gone through.
  */
 #include "router/codec/quirks.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From a provider's answer, as its API writes usage, to the cost: each case
- * worked by hand from the provider's price page (USD per million tokens),
- * through the codec that would read it and the shipped catalogue.
+ * worked by hand from list prices (USD per million tokens), through the codec
+ * that would read it and the shipped catalogue.  The page named is where the
+ * provider publishes them; the figures came by way of published price lists.
  */
 #include "router/codec/codec.h"
 #include "router/codec/tap.h"

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <http_parser.h>
 
@@ -19,12 +20,30 @@ static int at_headers(http_parser *p)
     return 2; /* no body: only the head is compared */
 }
 
+/* http_parser takes a header whose name only begins with Transfer-Encoding
+ * for another one of it, and forgets that the body is chunked. */
+static bool misleads(const struct http_head *h)
+{
+    static const char name[] = "transfer-encoding";
+    const size_t n = sizeof name - 1;
+
+    for (size_t i = 0; i < h->n_headers; i++) {
+        struct span s = h->headers[i].name;
+
+        if (s.len > n && strncasecmp(s.ptr, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void compare(const char *text, size_t n, const struct http_head *h)
 {
     http_parser_settings settings;
     http_parser p;
     bool seen = false;
 
+    if (misleads(h))
+        return;
     http_parser_settings_init(&settings);
     settings.on_headers_complete = at_headers;
     http_parser_init(&p, HTTP_REQUEST);

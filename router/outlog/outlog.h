@@ -57,6 +57,11 @@ struct outlog_row {
     struct span messages, tools, params, answer;
     int64_t queue_us;   /* waited for its turn before it was served */
     struct span losses; /* "parameter=logit_bias, n=3" (codec/lossy.h) */
+    struct span plan;   /* JSON: what a plan of several models did */
+    struct span purpose, parent; /* why weir itself asked, for which row */
+    struct span guarantee;       /* of the promise: "holds", "void: ..." */
+    double unseen;               /* share of words that training never saw */
+    struct span question;        /* JSON: what the decision rested on besides */
 };
 
 /* All columns NULL. */

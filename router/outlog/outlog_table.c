@@ -62,6 +62,12 @@ static const struct column REQUESTS[] = {
     ROW_OF(3, losses, COLUMN_TEXT),
     ROW_OF(4, tries, COLUMN_TEXT),
     ROW_OF(5, signals, COLUMN_TEXT),
+    ROW_OF(6, plan, COLUMN_TEXT),
+    ROW_OF(6, purpose, COLUMN_TEXT),
+    ROW_OF(6, parent, COLUMN_TEXT),
+    ROW_OF(6, guarantee, COLUMN_TEXT),
+    ROW_OF(6, unseen, COLUMN_REAL),
+    ROW_OF(6, question, COLUMN_TEXT),
 };
 
 static const struct column LABELS[] = {

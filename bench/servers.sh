@@ -58,5 +58,5 @@ YAML
         echo "  arm$i: {provider: up, name: m$i, price: {input: 0.$((i + 1)), output: $((i + 1))}, context: 200000}"
     done
     echo "routes:"
-    echo "  auto: {arms: [arm0, arm1, arm2, arm3, arm4, arm5, arm6, arm7], policy: cheapest_adequate, quality: 0.9, reference: arm7}"
+    echo "  auto: {arms: [arm0, arm1, arm2, arm3, arm4, arm5, arm6, arm7], policy: cheapest_adequate, quality: 0.9, reference: arm7, unproven: floor}"
 } >"$scratch/weir.yaml"

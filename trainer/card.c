@@ -160,7 +160,6 @@ static void advice_json(const struct training *r, cJSON *card)
 {
     cJSON *notes;
 
-    cJSON_AddStringToObject(card, "fallback", "reference");
     cJSON_AddStringToObject(card, "reference", r->t->arms[r->reference].name);
     if (r->use_fixed >= 0)
         cJSON_AddStringToObject(card, "use_fixed",

@@ -155,13 +155,11 @@ static void read_mix(struct route *r, const struct classifier *c,
 
 static void read_card(struct route *r, const struct classifier *c)
 {
-    struct json card, levels, level, fallback, basis;
+    struct json card, levels, level, basis;
     struct json_iter it;
 
     if (route_mask(r) == 0 || !json_parse(classifier_card(c), &card, NULL))
         return;
-    fallback = json_get(&card, "fallback");
-    r->fall_to_reference = json_is(&fallback, "reference");
     basis = json_get(&card, "basis");
     if (basis.type == JSON_OBJECT) {
         read_prices(r, c, &basis);
@@ -181,6 +179,5 @@ void levels_bind(struct route *r, const struct classifier *c, bool foreign)
         r->scale[i] = 1;
     if (named && c && !foreign)
         read_card(r, c);
-    if (r->set->unproven != UNPROVEN_CARD)
-        r->fall_to_reference = r->set->unproven == UNPROVEN_REFERENCE;
+    r->fall_to_reference = r->set->unproven == UNPROVEN_REFERENCE;
 }

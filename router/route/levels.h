@@ -13,8 +13,7 @@
  *
  * A promise is about the models and the traffic it was measured on: where an
  * arm is known by its tier only, or `foreign` (the classifier that comes with
- * weir), no level holds and the floor below the reference's prediction is
- * what the route goes by.
+ * weir), no level holds, and the route's `unproven` decides.
  */
 void levels_bind(struct route *r, const struct classifier *c, bool foreign);
 

@@ -16,8 +16,7 @@
 static const char *const policy_words[] = {"cheapest_adequate", "budget",
                                            "fixed", "rules", NULL};
 static const char *const unsupported_words[] = {"warn", "drop", "reject", NULL};
-static const char *const unproven_words[] = {"card", "reference", "floor",
-                                             NULL};
+static const char *const unproven_words[] = {"reference", "floor", NULL};
 static const char *const stay_words[] = {"loops", "always", "never", NULL};
 static const char *const plan_words[] = {"single", "cascade", "verify", NULL};
 static const char *const tier_words[] = {"unknown", "economy", "workhorse",
@@ -324,14 +323,13 @@ static const struct setting route_rows[] = {
     {.key = "unproven",
      .kind = SETTING_WORD,
      .offset = AT(route_settings, unproven),
-     .initial = "card",
+     .initial = "reference",
      .words = unproven_words,
      .help = "cheapest_adequate while no promise holds (none could be made, "
-             "or the traffic is no longer of the mix that it was made on): "
-             "reference takes the reference; floor goes by predictions "
-             "alone, at your risk; card does what the classifier's card "
-             "says, which is reference for those of weir train and floor "
-             "for the one that comes with weir."},
+             "the classifier is the one that comes with weir, or the traffic "
+             "is no longer of the mix that it was made on): reference takes "
+             "the reference; floor goes by predictions alone, at your "
+             "risk."},
     {.key = "explore",
      .kind = SETTING_REAL,
      .offset = AT(route_settings, explore),

@@ -24,9 +24,12 @@ static const char config[] =
     "    cached_input: 0.3, cache_write: 3.75},\n"
     "    capabilities: [stream, tools, reasoning]}\n"
     "routes:\n"
-    "  auto: {arms: [small, large], quality: 0.9, explore: 0.5}\n"
-    "  fast: {arms: [small, large], quality: 0.9, stay: never}\n"
-    "  sure: {arms: [small, large], quality: 0.9, stay: always}\n";
+    "  auto: {arms: [small, large], unproven: floor,\n"
+    "    quality: 0.9, explore: 0.5}\n"
+    "  fast: {arms: [small, large], unproven: floor,\n"
+    "    quality: 0.9, stay: never}\n"
+    "  sure: {arms: [small, large], unproven: floor,\n"
+    "    quality: 0.9, stay: always}\n";
 
 #define ASK                                                                    \
     "{\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}"

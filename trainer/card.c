@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "base/version.h"
+#include "trainer/plan.h"
 
 /* NAN becomes null. */
 static void number(cJSON *to, const char *key, double value)
@@ -39,9 +40,24 @@ static void names_json(const struct training *r, cJSON *card)
     cJSON *tasks = cJSON_AddArrayToObject(card, "tasks");
 
     for (uint32_t a = 0; a < r->t->n_arms; a++)
-        cJSON_AddItemToArray(arms, cJSON_CreateString(r->t->arms[a].name));
+        if (r->t->arms[a].role != TABLE_ESCALATES)
+            cJSON_AddItemToArray(arms, cJSON_CreateString(r->t->arms[a].name));
     for (uint32_t i = 0; i < r->t->n_tasks; i++)
         cJSON_AddItemToArray(tasks, cJSON_CreateString(r->t->tasks[i]));
+}
+
+static void plans_json(const struct training *r, cJSON *card)
+{
+    cJSON *all;
+
+    if (!r->t->n_plans)
+        return;
+    all = cJSON_AddObjectToObject(card, "plans");
+    for (uint32_t k = 0; k < r->t->n_plans; k++) {
+        char text[PLAN_TEXT_MAX];
+        plan_text(r->t, &r->t->plans[k], text, sizeof text);
+        cJSON_AddStringToObject(all, r->t->arms[r->t->plans[k].arm].name, text);
+    }
 }
 
 static void calibration_json(const struct training *r, cJSON *card)
@@ -62,7 +78,8 @@ static void calibration_json(const struct training *r, cJSON *card)
 }
 
 static void figures_json(const struct training *r,
-                         const struct guarantee_level *v, cJSON *to)
+                         const struct guarantee_level *v, uint64_t among,
+                         cJSON *to)
 {
     cJSON *share = cJSON_AddObjectToObject(to, "share");
 
@@ -76,7 +93,8 @@ static void figures_json(const struct training *r,
     number(to, "lo", v->lo);
     number(to, "hi", v->hi);
     for (uint32_t a = 0; a < r->t->n_arms; a++)
-        number(share, r->t->arms[a].name, v->share[a]);
+        if (among >> a & 1)
+            number(share, r->t->arms[a].name, v->share[a]);
 }
 
 static void levels_json(const struct training *r, double confidence,
@@ -88,14 +106,16 @@ static void levels_json(const struct training *r, double confidence,
         cJSON *level = cJSON_CreateObject();
         cJSON *arms = cJSON_AddArrayToObject(level, "arms");
         for (uint32_t a = 0; a < r->t->n_arms; a++)
-            cJSON_AddItemToArray(arms, cJSON_CreateString(r->t->arms[a].name));
+            if (r->among[k] >> a & 1)
+                cJSON_AddItemToArray(arms,
+                                     cJSON_CreateString(r->t->arms[a].name));
         cJSON_AddStringToObject(level, "reference",
                                 r->t->arms[r->reference].name);
         number(level, "quality", r->qualities[k]);
         number(level, "confidence", confidence);
         cJSON_AddBoolToObject(level, "valid", r->levels[k].valid);
         cJSON_AddBoolToObject(level, "void", r->voided);
-        figures_json(r, &r->levels[k], level);
+        figures_json(r, &r->levels[k], r->among[k], level);
         cJSON_AddItemToArray(list, level);
     }
 }
@@ -110,10 +130,16 @@ static void basis_json(const struct training *r, cJSON *card)
     number(basis, "requests", r->mix.n);
     number(basis, "input_tokens", r->input_tokens);
     for (uint32_t a = 0; a < r->t->n_arms; a++) {
-        cJSON *arm = cJSON_AddObjectToObject(arms, r->t->arms[a].name);
+        cJSON *arm;
 
-        number(arm, "output_tokens", r->output_tokens[a]);
+        if (r->t->arms[a].role == TABLE_ESCALATES)
+            continue;
+        arm = cJSON_AddObjectToObject(arms, r->t->arms[a].name);
         number(arm, "usd", r->usd[a]);
+        if (table_plan_of(r->t, a))
+            number(arm, "escalates", r->escalates[a]);
+        else
+            number(arm, "output_tokens", r->output_tokens[a]);
     }
     for (unsigned k = 0; k < MIX_KINDS; k++) {
         enum mix_kind kind = (enum mix_kind)k;
@@ -152,7 +178,7 @@ static void metrics_json(const struct training *r, const struct card_about *c,
     if (r->on_held.valid) {
         cJSON *router = cJSON_AddObjectToObject(all, "router");
         number(router, "quality", c->options->quality);
-        figures_json(r, &r->on_held, router);
+        figures_json(r, &r->on_held, r->choices, router);
     }
 }
 
@@ -182,6 +208,7 @@ bool card_json(const struct training *r, const struct card_about *c,
     number(card, "seed", c->options->seed);
     data_json(r->t, card);
     names_json(r, card);
+    plans_json(r, card);
     calibration_json(r, card);
     levels_json(r, c->options->confidence, card);
     if (r->mix.n)
@@ -250,6 +277,8 @@ static void levels_text(const struct training *r, const struct card_about *c,
                r->n_judged);
     for (uint32_t k = 0; k < r->n_levels; k++) {
         const struct guarantee_level *v = &r->levels[k];
+        if (k && r->among[k] != r->among[k - 1])
+            buf_str(out, "Without plans, over the models alone:\n");
         if (v->valid)
             buf_printf(
                 out, "  quality >= %.2f  saving %5.1f %% [%5.1f, %5.1f]\n",
@@ -260,11 +289,26 @@ static void levels_text(const struct training *r, const struct card_about *c,
     }
 }
 
+static void plans_text(const struct training *r, struct buf *out)
+{
+    for (uint32_t k = 0; k < r->t->n_plans; k++) {
+        const struct table_plan *p = &r->t->plans[k];
+        char text[PLAN_TEXT_MAX];
+        plan_text(r->t, p, text, sizeof text);
+        buf_printf(out, "Plan %s: %s", r->t->arms[p->arm].name, text);
+        if (r->n_judged)
+            buf_printf(out, ", expected to escalate %.1f %% of requests",
+                       100 * r->escalates[p->arm]);
+        buf_str(out, "\n");
+    }
+}
+
 void card_text(const struct training *r, const struct card_about *c,
                struct buf *out)
 {
     buf_printf(out, "Learnt from %zu rows, %u arms, %u tasks.\n", r->t->n,
-               r->t->n_arms, r->t->n_tasks);
+               r->t->n_arms - r->t->n_plans, r->t->n_tasks);
+    plans_text(r, out);
     if (r->held)
         held_text(r, c, out);
     if (r->n_judged && r->t->n_arms > 1)

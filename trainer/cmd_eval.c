@@ -35,7 +35,8 @@ static enum args_end parse(int argc, char **argv, struct options *o, int *first,
     const struct arg list[] = {
         {"data", ARG_LIST, &o->data, "F", "labelled outcomes to judge by"},
         {"arms", ARG_TEXT, &o->arms, "A,B,...",
-         "models, and plans such as verify(a,b,c) (default: all models)"},
+         "models, and plans such as verify(a,b,c) or checked=verify(a,b,c) "
+         "(default: all models)"},
         {"folds", ARG_U64, &o->folds, "N", "cross-validation (default 5)"},
         {"group", ARG_TEXT, &o->group, "task", "leave out whole tasks"},
         {"train", ARG_LIST, &o->train, "F",

@@ -14,6 +14,7 @@
 #include "trainer/pricebook.h"
 #include "trainer/tiers.h"
 #include "trainer/train.h"
+#include "trainer/wanted.h"
 
 enum { FILE_MAX = 1 << 30, TEXT_MAX = 4 << 20 };
 
@@ -29,12 +30,14 @@ struct options {
 
 static enum args_end parse(int argc, char **argv, struct options *o, int *first,
                            struct err *e)
+/* long: a row for each option */
 {
     const struct arg list[] = {
         {"data", ARG_LIST, &o->data, "F",
          "labelled outcomes (.jsonl, .jsonl.gz) or a server's log (.db)"},
         {"arms", ARG_TEXT, &o->arms, "A,B,...",
-         "arms to learn (default: all that occur)"},
+         "models, and plans such as checked=verify(a,b,c) (default: all "
+         "models that occur)"},
         {"out", ARG_TEXT, &o->out, "M.weir",
          "where the classifier goes (default classifier.weir); the files "
          "before it are kept as M.weir.1 ... .5"},
@@ -101,24 +104,6 @@ static bool check(struct options *o, int argc, char **argv, int first,
            err_set(e, ERR_USAGE, "--min-rows: wanted less than 1000000");
 }
 
-/* "a,b,c" in place to names. */
-static bool names_cut(char *text, const char **names, uint32_t *n,
-                      struct err *e)
-{
-    char *rest = text, *name;
-
-    *n = 0;
-    while (rest && (name = strsep(&rest, ","))) {
-        if (!*name)
-            return err_set(e, ERR_USAGE, "--arms: an empty name");
-        if (*n == CLASSIFIER_ARMS_MAX)
-            return err_set(e, ERR_USAGE, "--arms: wanted at most %d",
-                           CLASSIFIER_ARMS_MAX);
-        names[(*n)++] = name;
-    }
-    return true;
-}
-
 struct span_of_bar {
     struct progress *bar;
     double from, to;
@@ -140,38 +125,34 @@ static bool read_prices(const struct options *o, struct pricebook *p,
     return true;
 }
 
-static struct table *load(const struct options *o, struct progress *bar,
-                          struct err *e)
+static struct table *load(const struct options *o, const struct wanted *w,
+                          struct progress *bar, struct err *e)
 {
     struct catalogue *catalogue = catalogue_shipped(e);
     struct pricebook *prices = catalogue ? pricebook_new(catalogue) : NULL;
-    char *text = o->arms ? strdup(o->arms) : NULL;
-    const char *names[CLASSIFIER_ARMS_MAX];
     struct span_of_bar part = {bar, 0, LOADING};
     struct tiers *tiers = NULL;
     struct table *t = NULL;
     struct table_options how = {.files = o->data.at,
                                 .n_files = o->data.n,
-                                .arms = names,
                                 .prices = prices,
                                 .skip_bad = o->skip_bad,
                                 .progress = show,
                                 .ctx = &part};
-    bool ok = prices && (!o->arms || text);
+    bool ok = prices != NULL;
 
     if (catalogue && !ok)
-        err_set(e, ERR_MEMORY, "no memory for arms and prices");
-    ok = ok && (!text || names_cut(text, names, &how.n_arms, e)) &&
-         read_prices(o, prices, e);
+        err_set(e, ERR_MEMORY, "no memory for prices");
+    ok = ok && read_prices(o, prices, e);
     if (ok && o->tiers)
         ok = (tiers = tiers_read(o->tiers, e)) != NULL;
     how.tiers = tiers;
+    wanted_options(w, &how);
     if (ok)
         t = table_load(&how, e);
     tiers_free(tiers);
     pricebook_free(prices);
     catalogue_free(catalogue);
-    free(text);
     return t;
 }
 
@@ -221,6 +202,17 @@ static bool write_and_say(const struct options *o, const struct training *r,
     return ok;
 }
 
+/* A tier's score is a mean over models: it gives no answer of its own. */
+static bool plans_allowed(const struct options *o, const struct wanted *w,
+                          struct err *e)
+{
+    return !o->tiers || !w->plans.n ||
+           err_set(e, ERR_USAGE,
+                   "--arms: wanted models alone together with --tiers, found "
+                   "the plan %s",
+                   w->plans.at[0]);
+}
+
 static bool run(const struct options *o, const char *command, struct err *e)
 {
     struct progress bar;
@@ -238,17 +230,20 @@ static bool run(const struct options *o, const char *command, struct err *e)
     char now[32];
     struct card_about about = {now, command, &how};
     struct training r = {0};
+    struct wanted w;
     struct table *t;
     bool ok;
 
     created(now);
     progress_start(&bar, "training");
-    t = load(o, &bar, e);
-    ok = t && train_run(&r, t, &how, e);
+    ok = wanted_parse(&w, o->arms, e) && plans_allowed(o, &w, e);
+    t = ok ? load(o, &w, &bar, e) : NULL;
+    ok = t && wanted_finish(&w, t, e) && train_run(&r, t, &how, e);
     progress_end(&bar);
     ok = ok && write_and_say(o, &r, &about, e);
     training_free(&r);
     table_free(t);
+    wanted_free(&w);
     return ok;
 }
 

@@ -6,75 +6,13 @@
 #include <string.h>
 
 #include "datasets/dataset.h"
+#include "trainer/plan.h"
 #include "trainer/pricebook.h"
+#include "trainer/wanted.h"
 
 static bool no_memory(struct err *e)
 {
     return err_set(e, ERR_MEMORY, "no memory for the arms");
-}
-
-/* Names, each once. */
-struct names {
-    char **at; /* (owned) [n] */
-    uint32_t n;
-};
-
-static void names_free(struct names *v)
-{
-    for (uint32_t i = 0; i < v->n; i++)
-        free(v->at[i]);
-    free(v->at);
-    *v = (struct names){0};
-}
-
-static bool names_have(const struct names *v, struct span name)
-{
-    for (uint32_t i = 0; i < v->n; i++) {
-        if (span_is(name, v->at[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool names_add(struct names *v, struct span name, struct err *e)
-{
-    char **at;
-    if (names_have(v, name))
-        return true;
-    at = realloc(v->at, (v->n + 1) * sizeof *at);
-    if (!at)
-        return no_memory(e);
-    v->at = at;
-    at[v->n] = strndup(name.ptr, name.len);
-    return at[v->n++] || no_memory(e);
-}
-
-/* The models that a list of arms needs: its own first, then the members of
- * its plans. */
-static bool models_of(const char *arms, struct names *out, struct err *e)
-{
-    struct plan p;
-    struct span list = span_of(arms);
-    while (list.ptr) {
-        struct span name = plan_list_cut(&list);
-        if (!name.len)
-            return err_set(e, ERR_USAGE, "--arms: a name is empty in '%s'",
-                           arms);
-        if (!plan_is(name) && !names_add(out, name, e))
-            return false;
-    }
-    for (list = span_of(arms); list.ptr;) {
-        struct span name = plan_list_cut(&list);
-        if (!plan_is(name))
-            continue;
-        if (!plan_parse(name, &p, e))
-            return false;
-        for (unsigned m = 0; m < p.n_members; m++) {
-            if (!names_add(out, p.member[m], e))
-                return false;
-        }
-    }
-    return true;
 }
 
 /* The names of all arms in some files. */
@@ -172,12 +110,10 @@ static bool stand_ins_find(struct contest_set *s,
 
 static struct table *load(const struct contest_options *o,
                           const char *const *files, uint32_t n_files,
-                          const struct names *models, struct err *e)
+                          const struct wanted *w, struct err *e)
 {
     struct table_options t = {.files = files,
                               .n_files = n_files,
-                              .arms = (const char *const *)models->at,
-                              .n_arms = models->n,
                               .tiers = o->tiers,
                               .prices = o->prices,
                               .skip_bad = o->skip_bad,
@@ -185,6 +121,7 @@ static struct table *load(const struct contest_options *o,
                               .keep_duplicates = o->keep_duplicates,
                               .progress = o->progress,
                               .ctx = o->ctx};
+    wanted_options(w, &t);
     return table_load(&t, e);
 }
 
@@ -224,12 +161,13 @@ static bool contender_set(struct contest_set *s, struct span name,
                           struct contender *k, struct err *e)
 {
     struct table *train = s->train ? s->train : s->test;
-    if (plan_is(name)) {
+    uint32_t index;
+    if (plan_form_is(name)) {
         k->is_plan = true;
-        if (!plan_add(s->test, name, &k->plan, e))
+        if (!plan_add(s->test, name, &index, e) ||
+            (s->train && !plan_add(s->train, name, &index, e)))
             return false;
-        if (s->train && !plan_add(s->train, name, &k->plan, e))
-            return false;
+        k->plan = train->plans[index];
         k->arm = k->plan.arm;
     } else {
         int at = table_find_arm(s->test, name);
@@ -250,9 +188,12 @@ static char *all_arms(const struct table *t)
     for (uint32_t a = 0; a < t->n_arms; a++)
         n += strlen(t->arms[a].name) + 1;
     char *list = calloc(n, 1);
-    for (uint32_t a = 0; list && a < t->n_arms; a++)
-        at += (size_t)snprintf(list + at, n - at, "%s%s", a ? "," : "",
+    for (uint32_t a = 0; list && a < t->n_arms; a++) {
+        if (!table_may_choose(t, a))
+            continue;
+        at += (size_t)snprintf(list + at, n - at, "%s%s", at ? "," : "",
                                t->arms[a].name);
+    }
     return list;
 }
 
@@ -264,7 +205,7 @@ static bool contenders_set(struct contest_set *s, const char *arms,
     if (!s->names)
         return no_memory(e);
     for (list = span_of(s->names); list.ptr; s->contest.n_arms++)
-        plan_list_cut(&list);
+        plan_form_cut(&list);
     if (2 * s->contest.n_arms > CLASSIFIER_ARMS_MAX)
         return err_set(e, ERR_LIMIT, "wanted at most %d arms, found %u",
                        CLASSIFIER_ARMS_MAX / 2, s->contest.n_arms);
@@ -275,7 +216,7 @@ static bool contenders_set(struct contest_set *s, const char *arms,
     s->contest.arm = s->arm;
     list = span_of(s->names);
     for (uint32_t a = 0; a < s->contest.n_arms; a++) {
-        if (!contender_set(s, plan_list_cut(&list), &s->arm[a], e))
+        if (!contender_set(s, plan_form_cut(&list), &s->arm[a], e))
             return false;
     }
     /* Only now do the tables' arms stay where they are. */
@@ -298,27 +239,35 @@ bool contest_over(struct contest_set *s, struct table *train,
     return false;
 }
 
+static bool tables_load(struct contest_set *s, const struct contest_options *o,
+                        struct wanted *w, struct err *e)
+{
+    bool ok;
+
+    s->test = load(o, o->data, o->n_data, w, e);
+    ok = s->test != NULL;
+    for (uint32_t a = 0; ok && !w->models.n && a < s->test->n_arms; a++)
+        if (table_may_choose(s->test, a))
+            ok = names_add(&w->models, span_of(s->test->arms[a].name), e);
+    if (!ok || !o->n_train)
+        return ok;
+    ok = o->tiers || stand_ins_find(s, o, &w->models, e);
+    if (ok)
+        s->train = load(o, o->train, o->n_train, w, e);
+    ok = ok && s->train;
+    for (uint32_t i = 0; ok && i < s->n_stand_ins; i++)
+        ok = stand_in_rename(s->train, s->test, &s->stand_in[i], e);
+    return ok;
+}
+
 bool contest_load(struct contest_set *s, const struct contest_options *o,
                   struct err *e)
 {
-    struct names models = {0};
+    struct wanted w;
     *s = (struct contest_set){0};
-    bool ok = !o->arms || models_of(o->arms, &models, e);
-    if (ok)
-        s->test = load(o, o->data, o->n_data, &models, e);
-    ok = ok && s->test;
-    for (uint32_t a = 0; ok && !models.n && a < s->test->n_arms; a++)
-        ok = names_add(&models, span_of(s->test->arms[a].name), e);
-    if (ok && o->n_train) {
-        ok = (o->tiers || stand_ins_find(s, o, &models, e));
-        if (ok)
-            s->train = load(o, o->train, o->n_train, &models, e);
-        ok = ok && s->train;
-    }
-    for (uint32_t i = 0; ok && i < s->n_stand_ins; i++)
-        ok = stand_in_rename(s->train, s->test, &s->stand_in[i], e);
-    ok = ok && contenders_set(s, o->arms, e);
-    names_free(&models);
+    bool ok = wanted_parse(&w, o->arms, e) && tables_load(s, o, &w, e) &&
+              contenders_set(s, o->arms, e);
+    wanted_free(&w);
     if (!ok)
         contest_free(s);
     return ok;

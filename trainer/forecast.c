@@ -63,7 +63,7 @@ static void guess_row(const struct contest *c, const struct table *t,
 {
     for (uint32_t a = 0; a < c->n_arms; a++) {
         const struct contender *k = &c->arm[a];
-        double member[PLAN_MEMBERS_MAX];
+        double member[PLAN_FORM_MEMBERS];
         at.quality[a] = (double)p->quality[k->arm];
         if (!k->is_plan) {
             at.cost[a] = arm_cost(t, k->arm, row, (double)p->tokens[k->arm]);

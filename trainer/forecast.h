@@ -17,7 +17,7 @@ struct contender {
     const char *name; /* (borrowed: test table) */
     uint32_t arm;     /* index in both tables */
     bool is_plan;
-    struct plan_arm plan; /* of a plan */
+    struct table_plan plan; /* of a plan */
 };
 
 struct contest {

@@ -39,8 +39,9 @@ struct guarantee_rows {
     uint32_t n_arms;
     const float *quality; /* [n * n_arms] predicted */
     const double *cost;   /* [n * n_arms] predicted, USD */
-    const float *score;   /* [n * n_arms] what was; none is NAN */
-    const double *spent;  /* [n * n_arms] what it cost, USD; none is NAN */
+    /* Of the arms that may be chosen none is NAN. */
+    const float *score;  /* [n * n_arms] what was */
+    const double *spent; /* [n * n_arms] what it cost, USD */
     const uint64_t *group;
 };
 

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "trainer/plan.h"
+
 /* Output tokens are about so many times as dear as input ones, where an
  * arm's prices are not known but its costs are. */
 #define OUTPUT_TIMES 4
@@ -11,7 +13,8 @@
 static bool row_complete(const struct table *t, uint32_t row)
 {
     for (uint32_t a = 0; a < t->n_arms; a++)
-        if (isnan(t->arms[a].score[row]) || isnan(t->arms[a].cost[row]))
+        if (table_may_choose(t, a) &&
+            (isnan(t->arms[a].score[row]) || isnan(t->arms[a].cost[row])))
             return false;
     return true;
 }
@@ -56,13 +59,33 @@ static void take(struct judged *j, const struct table *t, uint32_t row,
     j->group[j->rows.n++] = t->group[row];
 }
 
+/* Of what is known. */
 static double mean_of(const double *x, const struct judged *j, uint32_t arm)
 {
     double sum = 0;
+    size_t n = 0;
 
-    for (size_t i = 0; i < j->rows.n; i++)
-        sum += x[i * j->rows.n_arms + arm];
-    return j->rows.n ? sum / (double)j->rows.n : NAN;
+    for (size_t i = 0; i < j->rows.n; i++) {
+        double v = x[i * j->rows.n_arms + arm];
+        sum += isnan(v) ? 0 : v;
+        n += !isnan(v);
+    }
+    return n ? sum / (double)n : NAN;
+}
+
+/* What was spent by what was guessed, where both are known. */
+static double level_of(const struct judged *j, uint32_t arm)
+{
+    double spent = 0, guessed = 0;
+
+    for (size_t i = 0; i < j->rows.n; i++) {
+        size_t at = i * j->rows.n_arms + arm;
+        if (isnan(j->spent[at]))
+            continue;
+        spent += j->spent[at];
+        guessed += j->cost[at];
+    }
+    return guessed > 0 ? spent / guessed : 0;
 }
 
 /* Without prices the expected cost has the right shape only: brings it to
@@ -70,12 +93,30 @@ static double mean_of(const double *x, const struct judged *j, uint32_t arm)
 static void scale_unpriced(struct judged *j, const struct table *t)
 {
     for (uint32_t a = 0; a < t->n_arms; a++) {
-        double guessed = mean_of(j->cost, j, a), factor;
-        if (!isnan(t->arms[a].price_in) && !isnan(t->arms[a].price_out))
+        bool priced =
+            !isnan(t->arms[a].price_in) && !isnan(t->arms[a].price_out);
+        double factor;
+        if (priced || t->arms[a].role == TABLE_ESCALATES || table_plan_of(t, a))
             continue;
-        factor = guessed > 0 ? mean_of(j->spent, j, a) / guessed : 0;
+        factor = level_of(j, a);
         for (size_t i = 0; i < j->rows.n; i++)
             j->cost[i * t->n_arms + a] *= factor;
+    }
+}
+
+/* A plan's from its members' and P(`else` is needed), as the router does. */
+static void cost_plans(struct judged *j, const struct table *t)
+{
+    for (uint32_t k = 0; k < t->n_plans; k++) {
+        const struct table_plan *p = &t->plans[k];
+        double member[PLAN_FORM_MEMBERS];
+        for (size_t i = 0; i < j->rows.n; i++) {
+            size_t at = i * t->n_arms;
+            for (unsigned m = 0; m < p->n_members; m++)
+                member[m] = j->cost[at + p->member[m]];
+            j->cost[at + p->arm] =
+                plan_cost(p, member, (double)j->quality[at + p->escalates]);
+        }
     }
 }
 
@@ -121,6 +162,7 @@ static bool judge(struct judged *j, const struct fitted *f,
     }
     average(j);
     scale_unpriced(j, t);
+    cost_plans(j, t);
     return true;
 }
 
@@ -155,26 +197,44 @@ double judged_cost(const struct judged *j, uint32_t arm)
     return mean_of(j->cost, j, arm);
 }
 
-double judged_score(const struct judged *j, uint32_t arm)
+static double mean_of_floats(const float *x, const struct judged *j,
+                             uint32_t arm)
 {
     double sum = 0;
+    size_t n = 0;
 
-    for (size_t i = 0; i < j->rows.n; i++)
-        sum += (double)j->score[i * j->rows.n_arms + arm];
-    return j->rows.n ? sum / (double)j->rows.n : NAN;
+    for (size_t i = 0; i < j->rows.n; i++) {
+        float v = x[i * j->rows.n_arms + arm];
+        sum += isnan(v) ? 0 : (double)v;
+        n += !isnan(v);
+    }
+    return n ? sum / (double)n : NAN;
 }
 
-uint32_t judged_best(const struct judged *j)
+double judged_score(const struct judged *j, uint32_t arm)
 {
-    uint32_t best = 0;
+    return mean_of_floats(j->score, j, arm);
+}
 
-    for (uint32_t a = 1; a < j->rows.n_arms; a++) {
-        double mine = judged_score(j, a), his = judged_score(j, best);
-        if (mine > his ||
+double judged_quality(const struct judged *j, uint32_t arm)
+{
+    return mean_of_floats(j->quality, j, arm);
+}
+
+uint32_t judged_best(const struct judged *j, uint64_t arms)
+{
+    uint32_t best = UINT32_MAX;
+
+    for (uint32_t a = 0; a < j->rows.n_arms; a++) {
+        double mine = judged_score(j, a), his;
+        if (!(arms >> a & 1))
+            continue;
+        his = best == UINT32_MAX ? -1 : judged_score(j, best);
+        if (best == UINT32_MAX || mine > his ||
             (mine >= his && judged_spent(j, a) > judged_spent(j, best)))
             best = a;
     }
-    return best;
+    return best == UINT32_MAX ? 0 : best;
 }
 
 /* Does this arm alone keep the promise?  Rows of one conversation are taken
@@ -194,14 +254,14 @@ static bool keeps(const struct judged *j, uint32_t arm, uint32_t reference,
     return p <= delta;
 }
 
-uint32_t judged_fixed(const struct judged *j, uint32_t reference, double q,
-                      double confidence)
+uint32_t judged_fixed(const struct judged *j, const struct guarantee_ask *ask)
 {
-    uint32_t best = reference;
+    uint32_t best = ask->reference;
 
     for (uint32_t a = 0; a < j->rows.n_arms; a++)
-        if (judged_spent(j, a) < judged_spent(j, best) &&
-            keeps(j, a, reference, q, 1 - confidence))
+        if ((ask->arms >> a & 1) &&
+            judged_spent(j, a) < judged_spent(j, best) &&
+            keeps(j, a, ask->reference, ask->quality, 1 - ask->confidence))
             best = a;
     return best;
 }

@@ -11,9 +11,11 @@
 #include "trainer/fit.h"
 #include "trainer/guarantee.h"
 
+/* Rows with score and cost of all choices; of other arms (members of plans)
+ * these may be NAN. */
 struct judged {
     struct guarantee_rows rows; /* its arrays: (owned here) */
-    size_t left_out;            /* rows without score and cost of all arms */
+    size_t left_out;            /* rows without score and cost of all choices */
     float *quality, *score;     /* (owned) */
     double *cost, *spent;       /* (owned) */
     uint64_t *group;            /* (owned) */
@@ -31,16 +33,16 @@ MUST_USE bool judge_rows(struct judged *j, const struct fitted *f,
                          const uint32_t *rows, size_t n, struct err *e);
 void judged_free(struct judged *j);
 
-/* The arm with the best mean score on the judged rows (the dearer of equal
- * ones). */
-uint32_t judged_best(const struct judged *j);
+/* Of the arms (a bit set) the one with the best mean score on the judged rows
+ * (the dearer of equal ones). */
+uint32_t judged_best(const struct judged *j, uint64_t arms);
 double judged_score(const struct judged *j, uint32_t arm); /* means */
 double judged_spent(const struct judged *j, uint32_t arm);
-double judged_cost(const struct judged *j, uint32_t arm); /* predicted */
+double judged_cost(const struct judged *j, uint32_t arm);    /* predicted */
+double judged_quality(const struct judged *j, uint32_t arm); /* predicted */
 
-/* The cheapest arm that alone keeps q times the reference's quality with
- * this confidence; the reference itself where no other does. */
-uint32_t judged_fixed(const struct judged *j, uint32_t reference, double q,
-                      double confidence);
+/* The cheapest of the asked arms that alone keeps the promise; the reference
+ * itself where no other does. */
+uint32_t judged_fixed(const struct judged *j, const struct guarantee_ask *ask);
 
 #endif

@@ -2,94 +2,10 @@
 #include "trainer/plan.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* One row a kind of plan; the last member is the one escalated to. */
-static const struct kind {
-    const char *name;
-    enum plan_kind kind;
-    unsigned members;
-    const char *form;
-} kinds[] = {
-    {"verify", PLAN_VERIFY, 3, "verify(draft,check,else)"},
-    {"cascade", PLAN_CASCADE, 2, "cascade(draft,else)"},
-};
-
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
-bool plan_is(struct span text)
-{
-    return span_has(text, SPAN("("));
-}
-
-struct span plan_list_cut(struct span *rest)
-{
-    struct span list = *rest;
-    int depth = 0;
-    for (size_t i = 0; i < list.len; i++) {
-        char c = list.ptr[i];
-        depth += (c == '(') - (c == ')');
-        if (c != ',' || depth > 0)
-            continue;
-        *rest = (struct span){list.ptr + i + 1, list.len - i - 1};
-        return span_trim((struct span){list.ptr, i});
-    }
-    *rest = (struct span){NULL, 0};
-    return span_trim(list);
-}
-
-static const struct kind *kind_of(struct span name)
-{
-    for (size_t i = 0; i < KINDS; i++) {
-        if (span_is(name, kinds[i].name))
-            return &kinds[i];
-    }
-    return NULL;
-}
-
-static bool members_parse(const struct kind *k, struct span list,
-                          struct plan *p, struct err *e)
-{
-    while (list.ptr) {
-        struct span name = plan_list_cut(&list);
-        if (name.len == 0 || plan_is(name))
-            return err_set(e, ERR_USAGE, "wanted the name of a model in %s",
-                           k->form);
-        if (p->n_members == k->members)
-            return err_set(e, ERR_USAGE, "wanted %s, found more models",
-                           k->form);
-        for (unsigned i = 0; i < p->n_members; i++) {
-            if (span_eq(p->member[i], name))
-                return err_set(e, ERR_USAGE, "%.*s is in the plan twice",
-                               SPAN_ARGS(name));
-        }
-        p->member[p->n_members++] = name;
-    }
-    if (p->n_members < k->members)
-        return err_set(e, ERR_USAGE, "wanted %s, found %u models", k->form,
-                       p->n_members);
-    return true;
-}
-
-bool plan_parse(struct span text, struct plan *p, struct err *e)
-{
-    struct span rest = span_trim(text);
-    struct span name = span_trim(span_cut(&rest, '('));
-    const struct kind *k = kind_of(name);
-    if (!k)
-        return err_set(e, ERR_USAGE,
-                       "wanted a plan such as %s or %s, found %.*s",
-                       kinds[0].form, kinds[1].form, SPAN_ARGS(text));
-    if (!rest.len || rest.ptr[rest.len - 1] != ')')
-        return err_set(e, ERR_USAGE, "wanted %s, found %.*s", k->form,
-                       SPAN_ARGS(text));
-    rest.len--;
-    *p = (struct plan){.kind = k->kind};
-    return members_parse(k, rest, p, e) ||
-           err_wrap(e, "plan %.*s", SPAN_ARGS(text));
-}
 
 /* recorded[task]: were this member's answers written down there?  Rows
  * without a task are the last, n_tasks-th. */
@@ -119,9 +35,9 @@ static bool *answers_recorded(const struct table *t, const struct table_arm *a)
 /* What is needed to derive one plan's rows. */
 struct deriving {
     const struct table *t;
-    const struct table_arm *member[PLAN_MEMBERS_MAX];
-    bool *recorded[PLAN_MEMBERS_MAX]; /* (owned) */
-    unsigned n_first;                 /* members asked before `else` */
+    const struct table_arm *member[PLAN_FORM_MEMBERS];
+    bool *recorded[PLAN_FORM_MEMBERS]; /* (owned) */
+    unsigned n_first;                  /* members asked before `else` */
 };
 
 enum verdict { UNKNOWN, ACCEPTED, ESCALATED };
@@ -174,12 +90,12 @@ static void derive_row(const struct deriving *d, struct table_arm *plan,
 {
     enum verdict v = judge(d, row);
     const struct table_arm *last = d->member[d->n_first];
-    if (v == UNKNOWN)
-        return;
+    if (v == UNKNOWN || !isnan(escalates->score[row]))
+        return; /* what a log says of the plan counts */
     escalates->score[row] = v == ESCALATED;
     escalates->n_scores++;
     const struct table_arm *speaks = v == ESCALATED ? last : d->member[0];
-    if (isnan(speaks->score[row]))
+    if (isnan(speaks->score[row]) || !isnan(plan->score[row]))
         return;
     unsigned asked = d->n_first + (v == ESCALATED);
     plan->score[row] = speaks->score[row];
@@ -193,7 +109,15 @@ static void derive_row(const struct deriving *d, struct table_arm *plan,
         plan->latency_ms[row] += last->latency_ms[row];
 }
 
-static bool derive(struct table *t, const struct plan_arm *p, struct err *e)
+static bool has_outcome(const struct table *t, const struct table_arm *a)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (!isnan(a->score[i]) || !isnan(a->cost[i]))
+            return true;
+    return false;
+}
+
+static bool derive(struct table *t, const struct table_plan *p, struct err *e)
 {
     struct deriving d = {.t = t, .n_first = p->n_members - 1};
     bool ok = true;
@@ -208,44 +132,101 @@ static bool derive(struct table *t, const struct plan_arm *p, struct err *e)
         free(d.recorded[m]);
     if (!ok)
         return err_set(e, ERR_MEMORY, "no memory for a plan's rows");
-    if (t->arms[p->arm].n_scores == 0)
-        return err_set(e, ERR_INPUT,
-                       "no row has the answers that it needs: its outcome "
-                       "cannot be derived");
+    return has_outcome(t, &t->arms[p->arm]) ||
+           err_set(e, ERR_INPUT,
+                   "no row has its outcome, nor the answers that it could be "
+                   "derived from");
+}
+
+/* The arm of this name, made where there is none; -1: e is filled. */
+static int arm_called(struct table *t, struct span name, struct err *e)
+{
+    int at = table_find_arm(t, name);
+
+    if (at >= 0)
+        return at;
+    if (t->n_arms == CLASSIFIER_ARMS_MAX) {
+        err_set(e, ERR_LIMIT, "wanted at most %d arms with those of plans",
+                CLASSIFIER_ARMS_MAX);
+        return -1;
+    }
+    return table_add_arm(t, name, e);
+}
+
+static bool arms_of(struct table *t, struct span name, struct table_plan *p,
+                    struct err *e)
+{
+    char head[512];
+    int arm, escalates;
+
+    if (name.len + sizeof PLAN_FORM_ESCALATES > sizeof head)
+        return err_set(e, ERR_USAGE, "wanted a shorter name");
+    snprintf(head, sizeof head, PLAN_FORM_ESCALATES "%.*s", SPAN_ARGS(name));
+    arm = arm_called(t, name, e);
+    escalates = arm < 0 ? -1 : arm_called(t, span_of(head), e);
+    if (escalates < 0)
+        return false;
+    p->arm = (uint32_t)arm;
+    p->escalates = (uint32_t)escalates;
+    if (table_plan_of(t, p->arm))
+        return err_set(e, ERR_USAGE, "it is named twice");
+    for (unsigned m = 0; m < p->n_members; m++)
+        if (p->member[m] == p->arm)
+            return err_set(e, ERR_USAGE, "it is its own member");
     return true;
 }
 
-bool plan_add(struct table *t, struct span text, struct plan_arm *out,
-              struct err *e)
+static bool plan_store(struct table *t, const struct table_plan *p,
+                       uint32_t *index, struct err *e)
 {
-    struct plan p;
-    char name[512];
-    int arm, escalates;
-    if (!plan_parse(text, &p, e))
-        return false;
-    *out = (struct plan_arm){.kind = p.kind, .n_members = p.n_members};
-    for (unsigned m = 0; m < p.n_members; m++) {
-        int at = table_find_arm(t, p.member[m]);
-        if (at < 0)
-            return err_set(e, ERR_INPUT, "plan %.*s: no row has model %.*s",
-                           SPAN_ARGS(text), SPAN_ARGS(p.member[m]));
-        out->member[m] = (uint32_t)at;
-    }
-    snprintf(name, sizeof name, "escalates %.*s", SPAN_ARGS(text));
-    arm = table_add_arm(t, text, e);
-    escalates = arm < 0 ? -1 : table_add_arm(t, span_of(name), e);
-    if (escalates < 0)
-        return false;
-    out->arm = (uint32_t)arm;
-    out->escalates = (uint32_t)escalates;
-    return derive(t, out, e) || err_wrap(e, "plan %.*s", SPAN_ARGS(text));
+    struct table_plan *all = realloc(t->plans, (t->n_plans + 1) * sizeof *all);
+
+    if (!all)
+        return err_set(e, ERR_MEMORY, "no memory for a plan");
+    t->plans = all;
+    all[t->n_plans] = *p;
+    *index = t->n_plans++;
+    return true;
 }
 
-double plan_cost(const struct plan_arm *p, const double *member_cost,
+bool plan_add(struct table *t, struct span item, uint32_t *index, struct err *e)
+{
+    struct plan_form form;
+    struct table_plan p = {0};
+    struct span name, text;
+
+    plan_form_split(item, &name, &text);
+    if (!name.len)
+        return err_set(e, ERR_USAGE, "plan %.*s: wanted a name before '='",
+                       SPAN_ARGS(item));
+    if (!plan_form_parse(text, &form, e))
+        return false;
+    p.kind = form.kind;
+    p.n_members = form.n_members;
+    for (unsigned m = 0; m < p.n_members; m++) {
+        int at = table_find_arm(t, form.member[m]);
+        if (at < 0)
+            return err_set(e, ERR_INPUT, "plan %.*s: no row has model %.*s",
+                           SPAN_ARGS(item), SPAN_ARGS(form.member[m]));
+        p.member[m] = (uint32_t)at;
+    }
+    return (arms_of(t, name, &p, e) && derive(t, &p, e) &&
+            plan_store(t, &p, index, e)) ||
+           err_wrap(e, "plan %.*s", SPAN_ARGS(item));
+}
+
+double plan_cost(const struct table_plan *p, const double *member_cost,
                  double escalates)
 {
-    double sum = 0;
-    for (unsigned m = 0; m + 1 < p->n_members; m++)
-        sum += member_cost[m];
-    return sum + escalates * member_cost[p->n_members - 1];
+    return plan_form_expected_usd(member_cost, p->n_members, escalates);
+}
+
+void plan_text(const struct table *t, const struct table_plan *p, char *dst,
+               size_t size)
+{
+    struct plan_form form = {.kind = p->kind, .n_members = p->n_members};
+
+    for (unsigned m = 0; m < p->n_members; m++)
+        form.member[m] = span_of(t->arms[p->member[m]].name);
+    (void)plan_form_write(&form, dst, size);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plans of several models as arms of a table.  Nothing is asked anew: a
- * plan's outcome follows from what its members answered.
+ * Plans of several models (models/plan_form.h) as arms of a table.  Nothing
+ * is asked anew: a plan's outcome is what a log says of it, and elsewhere
+ * follows from what its members answered.
  *
- *   verify(draft,check,else)  draft and check answer side by side; equal
- *       answers: the draft's stands, at the cost of both; else `else` answers
- *       and is paid on top.  Latency: the slower of the two, plus `else`'s.
+ *   verify(draft,check,else)  equal answers of draft and check: the draft's
+ *       stands, at the cost of both; else `else` answers and is paid on top.
+ *       Latency: the slower of the two, plus `else`'s.
  *   cascade(draft,else)  the draft's answer stands when it passes a check
  *       that needs no label: that it gave a final answer at all.  Else `else`
  *       answers, is paid on top and waited for.  (How likely the draft is
@@ -22,39 +23,21 @@
 
 #include "trainer/table.h"
 
-enum plan_kind { PLAN_VERIFY, PLAN_CASCADE };
-enum { PLAN_MEMBERS_MAX = 3 };
+enum { PLAN_TEXT_MAX = 512 }; /* bytes of a plan's text with NUL */
 
-struct plan {
-    enum plan_kind kind;
-    unsigned n_members;
-    struct span member[PLAN_MEMBERS_MAX]; /* (borrowed: the text parsed) */
-};
-
-bool plan_is(struct span text); /* has it the form of a plan? */
-MUST_USE bool plan_parse(struct span text, struct plan *p, struct err *e);
-
-/* Cuts off and returns the first name of a list: commas inside parentheses
- * do not separate.  *rest.ptr becomes NULL at the end. */
-struct span plan_list_cut(struct span *rest);
-
-/* Where a plan stands in a table: arms' indices. */
-struct plan_arm {
-    uint32_t arm;       /* the plan itself */
-    uint32_t escalates; /* "escalates PLAN": score 1 where `else` was needed,
-                           so that its probability can be learned */
-    uint32_t member[PLAN_MEMBERS_MAX];
-    enum plan_kind kind;
-    unsigned n_members;
-};
-
-/* Adds both arms to the table.  Members must be arms of it already. */
-MUST_USE bool plan_add(struct table *t, struct span text, struct plan_arm *out,
+/* Adds a plan, "verify(a,b,c)" or "name=verify(a,b,c)", and its "escalates"
+ * to the table, or makes the plan of arms that are there.  Members must be
+ * arms of the table already.  *index: in t->plans. */
+MUST_USE bool plan_add(struct table *t, struct span item, uint32_t *index,
                        struct err *e);
 
-/* Expected cost (USD): of the members asked first, and of `else` with the
- * probability that it is needed. */
-double plan_cost(const struct plan_arm *p, const double *member_cost,
+/* Expected cost (USD) from that of the members, in their order, and P(`else`
+ * is needed). */
+double plan_cost(const struct table_plan *p, const double *member_cost,
                  double escalates);
+
+/* "verify(a,b,c)" of a table's plan with NUL into dst, cut to size. */
+void plan_text(const struct table *t, const struct table_plan *p, char *dst,
+               size_t size);
 
 #endif

@@ -152,6 +152,7 @@ void table_free(struct table *t)
     free(t->index->row);
     free(t->index);
     free(t->arms);
+    free(t->plans);
     free(t->tasks);
     free(t->files);
     free(t->task);
@@ -174,6 +175,19 @@ int table_find_arm(const struct table *t, struct span name)
     return -1;
 }
 
+const struct table_plan *table_plan_of(const struct table *t, uint32_t arm)
+{
+    for (uint32_t i = 0; i < t->n_plans; i++)
+        if (t->plans[i].arm == arm)
+            return &t->plans[i];
+    return NULL;
+}
+
+bool table_may_choose(const struct table *t, uint32_t arm)
+{
+    return t->arms[arm].role == TABLE_CHOICE;
+}
+
 int table_add_arm(struct table *t, struct span name, struct err *e)
 {
     struct table_arm *arm;
@@ -182,6 +196,8 @@ int table_add_arm(struct table *t, struct span name, struct err *e)
         return -1;
     arm = &t->arms[t->n_arms];
     *arm = (struct table_arm){.price_in = NAN, .price_out = NAN};
+    if (plan_form_is_escalates(name))
+        arm->role = TABLE_ESCALATES;
     t->n_arms++;
     arm->name = strndup(name.ptr ? name.ptr : "", name.len);
     if (!arm->name || (t->cap && !arm_grow(arm, 0, t->cap, e))) {

@@ -15,12 +15,21 @@
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "models/plan_form.h"
 #include "models/weights.h"
 
 #define TABLE_NO_TASK UINT32_MAX
 
+/* What an arm is there for. */
+enum table_role {
+    TABLE_CHOICE,    /* may be chosen: a model, or a plan of several */
+    TABLE_MEMBER,    /* a model that only plans ask */
+    TABLE_ESCALATES, /* no arm: score 1 where a plan needed its `else` */
+};
+
 struct table_arm {
-    char *name;            /* (owned) */
+    char *name; /* (owned) */
+    enum table_role role;
     float *score;          /* [n] in [0,1], NAN: no label */
     float *cost;           /* [n] USD, NAN: not known */
     float *input_tokens;   /* [n] NAN: not known */
@@ -34,6 +43,15 @@ struct table_arm {
     size_t assumed_tokens; /* rows whose output tokens were assumed */
 };
 
+/* A plan among the arms, by indices of arms. */
+struct table_plan {
+    uint32_t arm;       /* the plan itself */
+    uint32_t escalates; /* so that the probability can be learned */
+    uint32_t member[PLAN_FORM_MEMBERS];
+    enum plan_form_kind kind;
+    unsigned n_members;
+};
+
 struct table_file {
     char *path;      /* (owned) */
     char sha256[65]; /* of its contents; "" for standard input */
@@ -42,8 +60,9 @@ struct table_file {
 
 struct table {
     size_t n, cap; /* rows, and room for rows */
-    uint32_t n_arms, n_tasks, n_files;
+    uint32_t n_arms, n_tasks, n_files, n_plans;
     struct table_arm *arms;   /* (owned) [n_arms] */
+    struct table_plan *plans; /* (owned) [n_plans] */
     char **tasks;             /* (owned) [n_tasks] names, by first use */
     struct table_file *files; /* (owned) [n_files] */
     uint32_t *task;           /* [n] index into tasks, TABLE_NO_TASK */
@@ -75,6 +94,9 @@ struct table_options {
     uint32_t n_files;
     const char *const *arms; /* [n_arms]; none: all that occur */
     uint32_t n_arms;
+    /* Arms behind those that may lack outcomes: plans, which can be derived */
+    const char *const *welcome; /* [n_welcome] */
+    uint32_t n_welcome;
     const struct tiers *tiers;      /* models -> tier arms, or NULL */
     const struct pricebook *prices; /* or NULL */
     bool skip_bad;
@@ -96,6 +118,9 @@ MUST_USE struct table *table_load(const struct table_options *o, struct err *e);
 void table_free(struct table *t); /* NULL: no-op */
 
 int table_find_arm(const struct table *t, struct span name); /* -1 */
+/* The plan that an arm is; NULL: it is none. */
+const struct table_plan *table_plan_of(const struct table *t, uint32_t arm);
+bool table_may_choose(const struct table *t, uint32_t arm);
 /* The row's vector where it stands. */
 struct weights_input table_row(const struct table *t, size_t row);
 size_t table_bytes(const struct table *t); /* memory held, about */

@@ -325,17 +325,25 @@ static bool file_take(struct loader *l, const char *path, struct err *e)
     return file_rows(l, path, e);
 }
 
+static bool arms_name(struct table *t, const char *const *arms, uint32_t n,
+                      struct err *e)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (table_find_arm(t, span_of(arms[i])) >= 0)
+            return err_set(e, ERR_USAGE, "arm %s is named twice", arms[i]);
+        if (table_add_arm(t, span_of(arms[i]), e) < 0)
+            return false;
+    }
+    return true;
+}
+
 static bool arms_set(struct loader *l, struct err *e)
 {
     const struct table_options *o = l->o;
 
-    for (uint32_t i = 0; i < o->n_arms; i++) {
-        struct span name = span_of(o->arms[i]);
-        if (table_find_arm(l->t, name) >= 0)
-            return err_set(e, ERR_USAGE, "arm %s is named twice", o->arms[i]);
-        if (table_add_arm(l->t, name, e) < 0)
-            return false;
-    }
+    if (!arms_name(l->t, o->arms, o->n_arms, e) ||
+        !arms_name(l->t, o->welcome, o->n_welcome, e))
+        return false;
     for (uint32_t i = 0; o->tiers && !o->n_arms && i < tiers_count(o->tiers);
          i++)
         if (table_add_arm(l->t, span_of(tiers_name(o->tiers, i)), e) < 0)
@@ -354,11 +362,12 @@ static bool arms_check(struct loader *l, struct err *e)
 
     for (uint32_t a = 0; a < l->t->n_arms; a++) {
         const struct table_arm *arm = &l->t->arms[a];
+        bool may_lack = a >= l->o->n_arms && a < l->o->n_arms + l->o->n_welcome;
         size_t row = 0;
-        while (row < l->t->n && isnan(arm->score[row]) &&
+        while (!may_lack && row < l->t->n && isnan(arm->score[row]) &&
                isnan(arm->cost[row]) && isnan(arm->output_tokens[row]))
             row++;
-        if (row < l->t->n)
+        if (may_lack || row < l->t->n)
             continue;
         for (unsigned i = 0; i < l->n_seen && at < sizeof have - 1; i++)
             at += (size_t)snprintf(have + at, sizeof have - at, "%s%s",

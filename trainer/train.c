@@ -58,7 +58,18 @@ static struct fitted *fit_part(const struct table *t, const uint32_t *rows,
     return fit_train(t, rows, n, &o, e);
 }
 
-/* The wanted arm, else the best one on these rows. */
+/* The arms that may be chosen; without plans if so wanted. */
+static uint64_t choices_of(const struct table *t, bool plans)
+{
+    uint64_t arms = 0;
+
+    for (uint32_t a = 0; a < t->n_arms; a++)
+        if (table_may_choose(t, a) && (plans || !table_plan_of(t, a)))
+            arms |= UINT64_C(1) << a;
+    return arms;
+}
+
+/* The wanted arm, else the best model on these rows. */
 static void find_reference(struct training *r, const struct judged *j,
                            const struct train_options *o)
 {
@@ -66,16 +77,15 @@ static void find_reference(struct training *r, const struct judged *j,
 
     if (o->reference)
         arm = table_find_arm(r->t, span_of(o->reference));
-    r->reference = arm >= 0 ? (uint32_t)arm : judged_best(j);
+    r->reference =
+        arm >= 0 ? (uint32_t)arm : judged_best(j, choices_of(r->t, false));
 }
 
 static struct guarantee_ask ask_of(const struct training *r,
                                    const struct train_options *o, double q)
 {
-    uint32_t arms = r->t->n_arms;
-
     return (struct guarantee_ask){
-        .arms = arms >= 64 ? UINT64_MAX : (UINT64_C(1) << arms) - 1,
+        .arms = r->choices,
         .reference = r->reference,
         .quality = q,
         .confidence = o->confidence,
@@ -161,8 +171,10 @@ static bool hold_and_judge(struct training *r, const struct split *s,
     return ok;
 }
 
-static bool levels_find(struct training *r, const struct judged *j,
-                        const struct train_options *o, struct err *e)
+/* Levels over these arms. */
+static bool levels_among(struct training *r, uint64_t arms,
+                         const struct judged *j, const struct train_options *o,
+                         struct err *e)
 {
     bool own = true; /* the asked quality is none of the usual targets */
 
@@ -171,12 +183,27 @@ static bool levels_find(struct training *r, const struct judged *j,
     for (int k = 0; k < TARGETS + own; k++) {
         double q = k < TARGETS ? targets[k] : o->quality;
         struct guarantee_ask ask = ask_of(r, o, q);
+        ask.arms = arms;
         r->qualities[r->n_levels] = q;
+        r->among[r->n_levels] = arms;
         if (!guarantee_find(&j->rows, &ask, &r->levels[r->n_levels], e))
             return false;
         r->n_levels++;
     }
     return true;
+}
+
+/* Over all choices; where there are plans also over the models alone, for a
+ * route without plans. */
+static bool levels_find(struct training *r, const struct judged *j,
+                        const struct train_options *o, struct err *e)
+{
+    uint64_t models = choices_of(r->t, false);
+
+    if (!levels_among(r, r->choices, j, o, e))
+        return false;
+    return models == r->choices || !(models >> r->reference & 1) ||
+           levels_among(r, models, j, o, e);
 }
 
 /* Where the rows that say nothing about policies, those of a log, are of
@@ -192,7 +219,11 @@ static void compare_mixes(struct training *r, const struct judged *j)
     for (uint32_t a = 0; a < r->t->n_arms; a++) {
         r->output_tokens[a] = j->output_tokens[a];
         r->usd[a] = judged_cost(j, a);
+        r->escalates[a] = NAN;
     }
+    for (uint32_t k = 0; k < r->t->n_plans; k++)
+        r->escalates[r->t->plans[k].arm] =
+            judged_quality(j, r->t->plans[k].escalates);
     r->voided = far > MIX_MOST;
     if (!r->voided)
         return;
@@ -221,14 +252,16 @@ static void advise(struct training *r, const struct judged *j,
                    const struct train_options *o)
 {
     const struct guarantee_level *level = level_at(r, o->quality);
+    struct guarantee_ask ask;
     uint32_t fixed;
     double saving, whole = judged_spent(j, r->reference);
     const char *name;
 
     r->use_fixed = -1;
+    ask = ask_of(r, o, o->quality);
     if (!j->rows.n || r->t->n_arms < 2 || r->voided)
         return;
-    fixed = judged_fixed(j, r->reference, o->quality, o->confidence);
+    fixed = judged_fixed(j, &ask);
     name = r->t->arms[fixed].name;
     saving = whole > 0 ? 1 - judged_spent(j, fixed) / whole : 0;
     if (level && level->valid && level->lo > saving)
@@ -255,6 +288,8 @@ static void notes_on_arms(struct training *r)
         const struct table_arm *arm = &r->t->arms[a];
         const struct fit_arm *f = fit_arm(r->fit, a);
         size_t priced = 0;
+        if (arm->role == TABLE_ESCALATES)
+            continue;
         for (size_t i = 0; i < r->t->n; i++)
             priced += !isnan(arm->cost[i]);
         if (!f->labels)
@@ -329,6 +364,17 @@ static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
     return ok;
 }
 
+static bool reference_check(const struct table *t,
+                            const struct train_options *o, struct err *e)
+{
+    int arm = o->reference ? table_find_arm(t, span_of(o->reference)) : 0;
+
+    return !o->reference || (arm >= 0 && table_may_choose(t, (uint32_t)arm)) ||
+           err_set(e, ERR_USAGE,
+                   "--reference: wanted one of the arms, found '%s'",
+                   o->reference);
+}
+
 bool train_run(struct training *r, const struct table *t,
                const struct train_options *o, struct err *e)
 {
@@ -337,15 +383,13 @@ bool train_run(struct training *r, const struct table *t,
     const struct split s = {t, rows, t->n, o->seed};
     bool ok = rows && order;
 
-    *r = (struct training){.t = t, .use_fixed = -1};
+    *r = (struct training){
+        .t = t, .use_fixed = -1, .choices = choices_of(t, true)};
     for (uint32_t a = 0; a < CLASSIFIER_ARMS_MAX; a++)
         r->arms[a] = (struct train_arm){NAN, NAN, NAN, NAN, 0};
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory for %zu rows", t->n);
-    if (ok && o->reference && table_find_arm(t, span_of(o->reference)) < 0)
-        ok = err_set(e, ERR_USAGE,
-                     "--reference: wanted one of the arms, found '%s'",
-                     o->reference);
+    ok = ok && reference_check(t, o, e);
     for (size_t i = 0; ok && i < t->n; i++)
         rows[i] = (uint32_t)i;
     ok = ok && hold_and_judge(r, &s, order, o, e) &&

@@ -37,14 +37,17 @@ struct training {
     uint32_t reference;
     struct guarantee_level levels[TRAIN_LEVELS_MAX];
     double qualities[TRAIN_LEVELS_MAX]; /* of the levels */
+    uint64_t among[TRAIN_LEVELS_MAX];   /* bit sets: their arms */
     uint32_t n_levels;
+    uint64_t choices; /* bit set: the arms that may be chosen */
     /* What the levels rest on: the judged rows' mix, and their mean request
      * (input tokens; of each arm the output tokens and the USD). */
     struct mix mix;
     double input_tokens, output_tokens[CLASSIFIER_ARMS_MAX];
     double usd[CLASSIFIER_ARMS_MAX];
+    double escalates[CLASSIFIER_ARMS_MAX]; /* plans: mean P; else NAN */
     bool voided;     /* other rows are of another mix: no level holds */
-    size_t n_judged; /* rows with score and cost of all arms */
+    size_t n_judged; /* rows with score and cost of all choices */
     /* On rows kept back: price from the other rows' level at `quality`. */
     bool held, by_time;
     size_t n_train, n_held;

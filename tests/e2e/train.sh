@@ -49,6 +49,18 @@ learn sample --data datasets/sample.jsonl || wrong "the sample: exit status $?"
 [ -s "$scratch/sample.weir" ] || wrong "the sample: no file"
 card_has "the sample" '"format"' '"created"' '"sha256"' '"arms"' '"calibration"' '"levels"' '"metrics"' '"notes"'
 
+# Plans as arms, under a name of their own, over a member that is no choice itself.
+plan='checked=verify(sample-economy,sample-economy-b,sample-frontier)'
+learn plan --data datasets/sample.jsonl --arms "sample-economy,sample-frontier,$plan" || wrong "a plan: exit status $?"
+card_has "a plan" '"plans":{"checked":"verify(sample-economy,sample-economy-b,sample-frontier)"}' '"escalates checked":{"labels"' \
+    '"arms":\["sample-economy","sample-frontier","checked"\],"reference"' '"arms":\["sample-economy","sample-frontier"\],"reference"'
+"$weir" eval --data datasets/sample.jsonl --arms "sample-economy,sample-frontier,$plan" --folds 2 --resamples 100 --json \
+    >"$scratch/out" 2>"$scratch/err" || wrong "weir eval of a named plan"
+card_has "weir eval" '"name":"checked"'
+learn tiers --data datasets/sample.jsonl --tiers models/tiers.yaml --arms "economy,$plan" && wrong "plans over tiers: exit status 0"
+learn member --data datasets/sample.jsonl --arms 'a=verify(sample-economy,nobody,sample-frontier)' && wrong "an unknown member: exit status 0"
+grep -q nobody "$scratch/err" || wrong "an unknown member: not named"
+
 rows 400 "question number %d" mixed 1 >"$scratch/good.jsonl"
 (head -n 3 "$scratch/good.jsonl"; echo '{"id":"x", broken') >"$scratch/bad.jsonl"
 sed 's/"score":1/"score":NaN/' "$scratch/good.jsonl" >"$scratch/nan.jsonl"

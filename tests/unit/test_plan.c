@@ -34,9 +34,9 @@ static void plans_are_parsed_or_explained(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        struct plan p;
+        struct plan_form p;
         struct err e = {0};
-        bool ok = plan_parse(span_of(forms[i].text), &p, &e);
+        bool ok = plan_form_parse(span_of(forms[i].text), &p, &e);
         assert_int_equal(ok, forms[i].error == NULL);
         if (ok)
             assert_int_equal(p.n_members, forms[i].members);
@@ -49,9 +49,9 @@ static void a_list_is_cut_at_commas_outside_parentheses(void **state)
 {
     struct span rest = SPAN("a, verify(b,c,d),e");
     (void)state;
-    assert_true(span_is(plan_list_cut(&rest), "a"));
-    assert_true(span_is(plan_list_cut(&rest), "verify(b,c,d)"));
-    assert_true(span_is(plan_list_cut(&rest), "e"));
+    assert_true(span_is(plan_form_cut(&rest), "a"));
+    assert_true(span_is(plan_form_cut(&rest), "verify(b,c,d)"));
+    assert_true(span_is(plan_form_cut(&rest), "e"));
     assert_null(rest.ptr);
 }
 
@@ -115,10 +115,11 @@ static void same(double got, double want, const char *what, unsigned row)
 static void check(const char *plan, const struct expected *want)
 {
     struct table *t = table_of(true);
-    struct plan_arm p;
+    uint32_t index;
     struct err e;
-    if (!plan_add(t, span_of(plan), &p, &e))
+    if (!plan_add(t, span_of(plan), &index, &e))
         fail_msg("%s", e.msg);
+    const struct table_plan p = t->plans[index];
     const struct table_arm *arm = &t->arms[p.arm];
     for (unsigned i = 0; i < ROWS; i++) {
         same(arm->score[i], want[i].score, "score", i);
@@ -149,31 +150,92 @@ static void cascade_accepts_any_final_answer(void **state)
     check("cascade(draft,last)", want);
 }
 
+static void a_plan_takes_the_name_before_the_equals_sign(void **state)
+{
+    static const struct {
+        const char *item, *name, *text;
+    } list[] = {
+        {"checked=verify(a,b,c)", "checked", "verify(a,b,c)"},
+        {" checked = verify(a,b,c) ", "checked", "verify(a,b,c)"},
+        {"verify(a,b,c)", "verify(a,b,c)", "verify(a,b,c)"},
+        {"verify(a=1,b,c)", "verify(a=1,b,c)", "verify(a=1,b,c)"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        struct span name, text;
+        plan_form_split(span_of(list[i].item), &name, &text);
+        assert_true(span_is(name, list[i].name));
+        assert_true(span_is(text, list[i].text));
+    }
+}
+
+static void a_named_plan_is_an_arm_of_that_name(void **state)
+{
+    struct table *t = table_of(true);
+    char text[PLAN_TEXT_MAX];
+    uint32_t index;
+    struct err e;
+    (void)state;
+    assert_true(
+        plan_add(t, SPAN("twice=verify(draft,check,last)"), &index, &e));
+    assert_int_equal(table_find_arm(t, SPAN("twice")), t->plans[index].arm);
+    assert_int_equal(table_find_arm(t, SPAN("escalates twice")),
+                     t->plans[index].escalates);
+    assert_true(table_may_choose(t, t->plans[index].arm));
+    assert_false(table_may_choose(t, t->plans[index].escalates));
+    plan_text(t, &t->plans[index], text, sizeof text);
+    assert_string_equal(text, "verify(draft,check,last)");
+    assert_false(plan_add(t, SPAN("twice=cascade(draft,last)"), &index, &e));
+    assert_non_null(strstr(e.msg, "twice"));
+    table_free(t);
+}
+
+/* A log's own words about a plan stand; only what it lacks is derived. */
+static void what_is_known_of_a_plan_is_not_derived(void **state)
+{
+    struct table *t = table_of(true);
+    int arm, head;
+    uint32_t index;
+    struct err e;
+    (void)state;
+    arm = table_add_arm(t, SPAN("p"), &e);
+    head = table_add_arm(t, SPAN("escalates p"), &e);
+    assert_true(arm > 0 && head > arm);
+    t->arms[arm].score[0] = 0;
+    t->arms[head].score[0] = 1;
+    assert_true(plan_add(t, SPAN("p=verify(draft,check,last)"), &index, &e));
+    same((double)t->arms[arm].score[0], 0, "score", 0);
+    same((double)t->arms[head].score[0], 1, "escalates", 0);
+    same((double)t->arms[arm].score[1], 0, "score", 1);
+    same((double)t->arms[head].score[1], 0, "escalates", 1);
+    table_free(t);
+}
+
 static void without_recorded_answers_there_is_no_plan(void **state)
 {
     struct table *t = table_of(false);
-    struct plan_arm p;
+    uint32_t index;
     struct err e;
     (void)state;
-    assert_false(plan_add(t, SPAN("cascade(draft,last)"), &p, &e));
-    assert_non_null(strstr(e.msg, "answers that it needs"));
+    assert_false(plan_add(t, SPAN("cascade(draft,last)"), &index, &e));
+    assert_non_null(strstr(e.msg, "answers that it could be"));
     table_free(t);
 }
 
 static void an_unknown_member_is_named(void **state)
 {
     struct table *t = table_of(true);
-    struct plan_arm p;
+    uint32_t index;
     struct err e;
     (void)state;
-    assert_false(plan_add(t, SPAN("cascade(draft,gpt-9)"), &p, &e));
+    assert_false(plan_add(t, SPAN("cascade(draft,gpt-9)"), &index, &e));
     assert_non_null(strstr(e.msg, "gpt-9"));
     table_free(t);
 }
 
 static void expected_cost_counts_else_by_its_probability(void **state)
 {
-    const struct plan_arm v = {.kind = PLAN_VERIFY, .n_members = 3};
+    const struct table_plan v = {.kind = PLAN_FORM_VERIFY, .n_members = 3};
     static const double cost[] = {1, 2, 100};
     (void)state;
     assert_true(fabs(plan_cost(&v, cost, .25) - 28) < 1e-12);
@@ -186,6 +248,9 @@ int main(void)
         cmocka_unit_test(a_list_is_cut_at_commas_outside_parentheses),
         cmocka_unit_test(verify_accepts_on_agreement_right_or_wrong),
         cmocka_unit_test(cascade_accepts_any_final_answer),
+        cmocka_unit_test(a_plan_takes_the_name_before_the_equals_sign),
+        cmocka_unit_test(a_named_plan_is_an_arm_of_that_name),
+        cmocka_unit_test(what_is_known_of_a_plan_is_not_derived),
         cmocka_unit_test(without_recorded_answers_there_is_no_plan),
         cmocka_unit_test(an_unknown_member_is_named),
         cmocka_unit_test(expected_cost_counts_else_by_its_probability),

@@ -6,6 +6,7 @@
 #include "router/chat/ask.h"
 #include "router/health/shown.h"
 #include "router/route/explain.h"
+#include "router/route/promise.h"
 
 enum { ADMIN_BODY_MAX = 8 << 20 };
 
@@ -63,6 +64,28 @@ static void health_drift(const struct snapshot *s, struct buf *out)
     buf_char(out, ']');
 }
 
+/* "guarantee":{"auto":"holds; ..."}: of each route that promises. */
+static void health_promises(const struct snapshot *s, struct buf *out)
+{
+    char text[PROMISE_MAX];
+    const char *comma = "";
+
+    buf_str(out, ",\"guarantee\":{");
+    for (size_t i = 0; i < snapshot_routes(s); i++) {
+        const struct route *r = snapshot_route_at(s, i);
+
+        if (!promise_of(r))
+            continue;
+        buf_str(out, comma);
+        buf_json_str(out, span_of(r->set->item.name));
+        buf_char(out, ':');
+        promise_route_text(r, drift_alarm(snapshot_drift(s, r)), text);
+        buf_json_str(out, span_of(text));
+        comma = ",";
+    }
+    buf_char(out, '}');
+}
+
 void admin_health(struct worker *w, struct http_exchange *x)
 {
     const struct router *r = w->router;
@@ -77,6 +100,7 @@ void admin_health(struct worker *w, struct http_exchange *x)
     else
         buf_str(&out, "null");
     health_drift(s, &out);
+    health_promises(s, &out);
     buf_char(&out, ',');
     health_write(r->health, &out);
     buf_printf(&out, ",\"generation\":%u,\"uptime_seconds\":%lld}",
@@ -112,20 +136,31 @@ static void set_log_metrics(const struct router *r)
     metrics_set(r->metrics, METRIC_LOG_HEALTHY, NULL, s.healthy);
 }
 
+static void set_route_metrics(struct metrics *m, const struct route *r,
+                              const struct drift *d)
+{
+    struct span label = span_of(r->set->item.name);
+    char text[PROMISE_MAX];
+
+    if (promise_of(r))
+        metrics_set(m, METRIC_PROMISE, &label,
+                    promise_route_text(r, drift_alarm(d), text) ==
+                        PROMISE_HOLDS);
+    if (!d)
+        return;
+    metrics_set(m, METRIC_DRIFT, &label, (uint64_t)(drift_distance(d) * 1e6));
+    metrics_set(m, METRIC_UNSEEN, &label, (uint64_t)(drift_unseen(d) * 1e6));
+    metrics_set(m, METRIC_DRIFTED, &label, drift_alarm(d) != DRIFT_NONE);
+}
+
 static void set_drift_metrics(struct worker *w)
 {
     struct snapshot *s = worker_snapshot(w);
 
     for (size_t i = 0; i < snapshot_routes(s); i++) {
         const struct route *r = snapshot_route_at(s, i);
-        const struct drift *d = snapshot_drift(s, r);
-        struct span label = span_of(r->set->item.name);
 
-        if (!d)
-            continue;
-        metrics_set(w->router->metrics, METRIC_DRIFT, &label,
-                    (uint64_t)(drift_distance(d) * 1e6));
-        metrics_set(w->router->metrics, METRIC_DRIFTED, &label, drift_alarm(d));
+        set_route_metrics(w->router->metrics, r, snapshot_drift(s, r));
     }
     snapshot_unref(s);
 }

@@ -46,6 +46,9 @@ enum metric {
     METRIC_LOG_HEALTHY,      /* set; 0 or 1 */
     METRIC_DRIFT,            /* route; set */
     METRIC_DRIFTED,          /* route; set */
+    METRIC_PROMISE,          /* route; set */
+    METRIC_PROMISES,         /* route, state */
+    METRIC_UNSEEN,           /* route; set */
     METRIC_CONNECTIONS,      /* set */
     METRIC_IN_FLIGHT,        /* set */
     METRIC_WORKERS,          /* set */

@@ -200,8 +200,30 @@ const struct metric_row METRICS[METRIC_N] = {
                         1,
                         {"route"},
                         "1 while a route's promises are void because its "
-                        "traffic has left that mix.",
+                        "traffic has left that mix or its answers are not "
+                        "what was predicted.",
                         NULL},
+    [METRIC_PROMISE] = {"weir_promise_holds",
+                        METRIC_GAUGE,
+                        1,
+                        {"route"},
+                        "1 while a promise stands behind what a route answers "
+                        "by its own policy, as /healthz says it.",
+                        NULL},
+    [METRIC_PROMISES] = {"weir_guarantee_total",
+                         METRIC_COUNTER,
+                         1,
+                         {"route", "state"},
+                         "Requests of routes that promise, by what "
+                         "x-weir-guarantee said.",
+                         NULL},
+    [METRIC_UNSEEN] = {"weir_unseen_ratio",
+                       METRIC_GAUGE,
+                       1e-6,
+                       {"route"},
+                       "Mean share of words that the training data never had, "
+                       "in the last window of a route's requests.",
+                       NULL},
     [METRIC_CONNECTIONS] = {"weir_connections",
                             METRIC_GAUGE,
                             1,

@@ -131,10 +131,11 @@ static bool check_key(struct ask *a, const struct snapshot *s,
 static void warn_drift(const struct route *r, const struct drift *d)
 {
     log_event(LOG_WARN, "drift",
-              "route=%s psi=%.3f wanted=%.2f promises=void remedy=\"have some "
-              "hundred present requests answered by every arm, train, "
-              "reload\"",
-              r->set->item.name, drift_distance(d), MIX_MOST);
+              "route=%s cause=%s psi=%.3f wanted=%.2f unseen=%.3f "
+              "promises=void remedy=\"have some hundred present requests "
+              "answered by every arm, train, reload\"",
+              r->set->item.name, drift_cause_name(drift_alarm(d)),
+              drift_distance(d), MIX_MOST, drift_unseen(d));
 }
 
 /* What the route's budget allows now; b NULL: it has none. */

@@ -215,6 +215,7 @@ static bool keep_judgement(struct chat *c)
     char *bytes;
 
     c->facts = j->facts;
+    c->unseen = j->prediction.unseen;
     c->decision = arena_alloc(c->arena, n);
     if (!c->decision)
         return false;

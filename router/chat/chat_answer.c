@@ -44,9 +44,30 @@ static void warn_losses(struct chat *c)
     buf_free(&text);
 }
 
+struct span chat_promise(const struct chat *c, char dst[PROMISE_MAX],
+                         enum promise_state *state)
+{
+    const struct decision *d = c->decision;
+    enum promise_state s = PROMISE_NONE;
+
+    if (!d || !promise_of(c->ask.route))
+        return (struct span){NULL, 0};
+    if (c->cached)
+        snprintf(dst, PROMISE_MAX, "none: from the cache");
+    else if (c->arm >= 0 && c->arm != d->chosen)
+        snprintf(dst, PROMISE_MAX, "none: failover");
+    else
+        s = promise_text(c->ask.route, d, dst);
+    if (state)
+        *state = s;
+    return span_of(dst);
+}
+
 void chat_headers(struct chat *c, bool with_cost)
 {
     struct span id = {c->id, REQUEST_ID_LEN};
+    char text[PROMISE_MAX];
+    struct span promise = chat_promise(c, text, NULL);
 
     http_set(c->x, "x-request-id", id);
     http_set(c->x, "x-weir-request-id", id);
@@ -55,6 +76,8 @@ void chat_headers(struct chat *c, bool with_cost)
                    1);
     if (c->arm >= 0 && c->decision)
         decision_headers(c, with_cost);
+    if (promise.len)
+        http_set(c->x, "x-weir-guarantee", promise);
     chat_tries_headers(c);
     if (c->losses && c->losses->n && c->ask.route &&
         c->ask.route->set->unsupported == UNSUPPORTED_WARN)

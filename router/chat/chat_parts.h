@@ -30,6 +30,7 @@
 #include "router/health/pick.h"
 #include "router/http/sse.h"
 #include "router/route/makers.h"
+#include "router/route/promise.h"
 
 enum chat_state {
     CHAT_DECIDING,
@@ -86,6 +87,7 @@ struct chat {
     struct ask ask;
     struct facts facts;
     struct decision *decision; /* (arena) NULL until judged */
+    float unseen;              /* of the prediction, where there is one */
     double reserved;           /* USD of the route's budget; NAN: nothing */
     struct span features;      /* (arena) packed, or empty */
 
@@ -277,6 +279,10 @@ void chat_wait_end(struct chat *c);
 void chat_reply(struct chat *c, int status, struct buf b);
 /* The present call ended well or with a status: a whole answer. */
 void chat_answer_whole(struct chat *c);
+/* What is promised of the answer (route/promise.h); empty: the route promises
+ * nothing ever, or nothing was decided. */
+struct span chat_promise(const struct chat *c, char dst[PROMISE_MAX],
+                         enum promise_state *state);
 /* x-weir-* and forwarded headers of the answer. */
 void chat_headers(struct chat *c, bool with_cost);
 

@@ -197,6 +197,15 @@ static void fill_decision(const struct chat *c, struct outlog_row *row)
     }
 }
 
+/* text: room for the promise's words. */
+static void fill_promise(const struct chat *c, char text[PROMISE_MAX],
+                         struct outlog_row *row)
+{
+    row->guarantee = chat_promise(c, text, NULL);
+    if (c->decision && snapshot_classifier(c->snapshot))
+        row->unseen = (double)c->unseen;
+}
+
 static void fill_usage(const struct chat *c, struct outlog_row *row)
 {
     const struct usage *u = &c->answer.usage;
@@ -245,6 +254,7 @@ void chat_write_row(struct chat *c, int status)
     struct pieces at;
     struct outlog_row row;
     struct buf chat;
+    char promise[PROMISE_MAX];
 
     if (!c->worker->router->log)
         return;
@@ -262,6 +272,7 @@ void chat_write_row(struct chat *c, int status)
     row.tries = piece(b, at.tries, at.params);
     if (c->decision)
         fill_decision(c, &row);
+    fill_promise(c, promise, &row);
     fill_usage(c, &row);
     if (texts.len) {
         row.messages = body_member(texts, "messages");
@@ -295,6 +306,19 @@ void chat_refused(struct worker *w, const struct place *at, int status,
     row.status = status;
     row.error = span_of(why);
     (void)outlog_push(w->router->log, &row);
+}
+
+static void count_promise(const struct chat *c)
+{
+    char text[PROMISE_MAX];
+    enum promise_state state;
+    struct span labels[2];
+
+    if (!chat_promise(c, text, &state).len)
+        return;
+    labels[0] = span_of(c->ask.route->set->item.name);
+    labels[1] = span_of(promise_state_name(state));
+    metrics_count(c->worker->shard, METRIC_PROMISES, labels, 1);
 }
 
 static void count_tokens(struct metrics_shard *s, struct span arm,
@@ -340,6 +364,7 @@ void chat_count_metrics(struct chat *c, int status)
     if (c->ask.judged)
         metrics_observe(s, METRIC_DECISION_SECONDS, NULL, c->ask.decision_ns);
     settle(c);
+    count_promise(c);
     if (c->arm < 0 || (!was_answered(c) && c->cost_pico == 0))
         return;
     metrics_count(s, METRIC_COST, labels, (uint64_t)c->cost_pico);

@@ -38,6 +38,8 @@ static const struct {
     [REASON_EXPLORED] = {"explored", "explored: the neighbour in cost"},
     [REASON_TASK] = {"task", "the route's arm for this task"},
     [REASON_STATIC] = {"static", "a rule of the route answers it itself"},
+    [REASON_OUT_OF_DOMAIN] = {"out_of_domain",
+                              "far from the training data: abstained"},
     [REASON_STAY] = {"stay", "the conversation stays with its model"},
 };
 
@@ -229,8 +231,7 @@ static void fill_candidates(const struct decision *d, struct candidate *c)
     }
 }
 
-/* The lowest level that promises at least the target; NULL: none. */
-static const struct level *find_level(const struct route *r, double target)
+const struct level *decide_level(const struct route *r, double target)
 {
     for (unsigned i = 0; i < r->n_levels; i++) {
         if (r->levels[i].quality >= target - 1e-9)
@@ -265,21 +266,44 @@ static void by_price(const struct question *q, struct decision *d,
         take(d, arm, why);
 }
 
+/* A level was proven for all arms: it stands behind the choice only where
+ * none that was dropped would have been taken. */
+static bool as_proven(const struct decision *d, const struct candidate *c)
+{
+    struct candidate all[ARMS_MAX];
+
+    for (unsigned i = 0; i < d->n; i++) {
+        all[i] = c[i];
+        all[i].allowed = !isnan(d->arms[i].quality);
+    }
+    return choose_by_price(all, d->n, d->price) == d->chosen;
+}
+
+static void by_level(const struct question *q, struct decision *d,
+                     struct candidate *c, const struct level *level)
+{
+    const struct route *r = q->route;
+
+    for (unsigned i = 0; i < d->n; i++)
+        c[i].cost = c[i].cost * r->scale[i] + r->base[i];
+    d->price = level->price;
+    by_price(q, d, c, REASON_LEVEL);
+    if (d->reason == REASON_LEVEL && as_proven(d, c))
+        d->level = level;
+}
+
 static void by_quality(const struct question *q, struct decision *d)
 {
     const struct route *r = q->route;
     const struct level *level =
-        q->drifted ? NULL : find_level(r, d->quality_target);
+        q->drifted ? NULL : decide_level(r, d->quality_target);
     struct candidate c[ARMS_MAX];
 
     fill_candidates(d, c);
-    for (unsigned i = 0; level && i < d->n; i++)
-        c[i].cost = c[i].cost * r->scale[i] + r->base[i];
     if (isnan(d->arms[r->set->reference].quality)) {
         take_or_best(r, d, r->set->reference, REASON_UNKNOWN_REFERENCE);
     } else if (level) {
-        d->price = level->price;
-        by_price(q, d, c, REASON_LEVEL);
+        by_level(q, d, c, level);
     } else if (r->fall_to_reference) {
         take_or_best(r, d, r->set->reference,
                      q->drifted ? REASON_DRIFTED : REASON_NO_LEVEL);
@@ -535,6 +559,7 @@ void decide(const struct question *q, struct decision *out)
     *out = (struct decision){.n = set->n_arms,
                              .chosen = -1,
                              .rule = -1,
+                             .drifted = q->drifted,
                              .certain_tokens = certain_tokens(q),
                              .floor = NAN,
                              .price = NAN,

@@ -10,6 +10,7 @@
 
 #include "models/classifier.h"
 #include "models/mix.h"
+#include "router/route/drift.h"
 #include "router/route/drop.h"
 #include "router/settings/settings.h"
 
@@ -17,8 +18,9 @@ enum { LEVELS_MAX = 16 };
 
 /* A quality that the classifier's card guarantees for a route's arms. */
 struct level {
-    double quality; /* share of the reference's */
-    double price;   /* quality per USD, for choose_by_price */
+    double quality;    /* share of the reference's */
+    double price;      /* quality per USD, for choose_by_price */
+    double confidence; /* of the promise */
 };
 
 /* A route with what the classifier knows about it; part of a snapshot. */
@@ -59,14 +61,14 @@ struct question {
     const struct classifier *classifier; /* names of tasks; or NULL */
     const struct prediction *prediction; /* NULL: no classifier */
     struct wish wish;
-    double price;            /* budget policy: quality per USD */
-    bool bounded;            /* likewise: an arm dearer than `room` may not be
-                                taken unless it is the cheapest */
-    double room;             /* USD */
-    bool drifted;            /* the traffic left the levels' mix: none holds */
-    uint64_t seed;           /* hash of the request's id */
-    const struct stay *stay; /* or NULL */
-    uint32_t down;           /* bit mask of arms that fail at present */
+    double price;             /* budget policy: quality per USD */
+    bool bounded;             /* likewise: an arm dearer than `room` may not be
+                                 taken unless it is the cheapest */
+    double room;              /* USD */
+    enum drift_cause drifted; /* none of the levels holds any more */
+    uint64_t seed;            /* hash of the request's id */
+    const struct stay *stay;  /* or NULL */
+    uint32_t down;            /* bit mask of arms that fail at present */
     uint32_t resting; /* likewise whose keys rest: only where no other is */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
@@ -91,6 +93,7 @@ enum reason {
     REASON_STAY,
     REASON_TASK,
     REASON_STATIC,
+    REASON_OUT_OF_DOMAIN,
     REASON_KINDS,
 };
 
@@ -109,6 +112,9 @@ struct decision {
     enum reason reason;
     double quality_target;        /* share of the reference's; NAN: none */
     double floor, price;          /* the policy's knob as used; NAN: not used */
+    const struct level *level;    /* that it was taken by and that stands
+                                     behind it (borrowed: route); or NULL */
+    enum drift_cause drifted;     /* as asked */
     double wanted;                /* budget policy: expected USD of the arm
                                      that would be taken without a bound */
     int rule;                     /* that held, -1: none */
@@ -119,6 +125,9 @@ struct decision {
     struct verdict arms[ARMS_MAX]; /* [n] in the route's order; last, as a
                                       copy may end behind the n-th */
 };
+
+/* The lowest level that promises at least the target; NULL: none. */
+const struct level *decide_level(const struct route *r, double target);
 
 /* out->chosen is -1 when every arm was dropped. */
 void decide(const struct question *q, struct decision *out);

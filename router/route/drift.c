@@ -14,8 +14,9 @@ struct drift {
     struct mix mix; /* of the card */
     _Atomic uint32_t n;
     _Atomic uint32_t count[MIX_KINDS][CLASSIFIER_TASKS_MAX];
-    _Atomic double distance;
-    atomic_bool alarm;
+    _Atomic double distance, unseen;
+    _Atomic uint64_t unseen_sum; /* millionths */
+    _Atomic unsigned alarm;      /* enum drift_cause */
 };
 
 struct drift_book {
@@ -82,6 +83,14 @@ struct drift *drift_of(struct drift_book *book, const char *route,
     return d;
 }
 
+/* The first alarm stands; false: there is one already. */
+static bool raise_alarm(struct drift *d, enum drift_cause cause)
+{
+    unsigned none = DRIFT_NONE;
+
+    return atomic_compare_exchange_strong(&d->alarm, &none, cause);
+}
+
 /* The window is full: takes its counts out.  A request that is counted
  * meanwhile by another worker falls into this window or the next. */
 static bool look(struct drift *d)
@@ -96,10 +105,13 @@ static bool look(struct drift *d)
                                                        memory_order_relaxed);
     }
     now.n = DRIFT_WINDOW;
+    atomic_store(&d->unseen, (double)atomic_exchange(&d->unseen_sum, 0) /
+                                 (1e6 * DRIFT_WINDOW));
     atomic_store(&d->n, 0);
     far = mix_distance(&d->mix, &now, &most);
     atomic_store(&d->distance, far);
-    return far > MIX_MOST && !atomic_exchange(&d->alarm, true);
+    return far > MIX_MOST &&
+           raise_alarm(d, (enum drift_cause)(DRIFT_TASK + (unsigned)most));
 }
 
 bool drift_note(struct drift *d, const struct prediction *p,
@@ -111,12 +123,31 @@ bool drift_note(struct drift *d, const struct prediction *p,
     for (unsigned k = 0; k < MIX_KINDS; k++)
         atomic_fetch_add_explicit(&d->count[k][bin[k]], 1,
                                   memory_order_relaxed);
+    atomic_fetch_add_explicit(&d->unseen_sum,
+                              (uint64_t)((double)p->unseen * 1e6),
+                              memory_order_relaxed);
     return atomic_fetch_add(&d->n, 1) + 1 == DRIFT_WINDOW && look(d);
 }
 
-bool drift_alarm(const struct drift *d)
+enum drift_cause drift_alarm(const struct drift *d)
 {
-    return d && atomic_load_explicit(&d->alarm, memory_order_relaxed);
+    if (!d)
+        return DRIFT_NONE;
+    return (enum drift_cause)atomic_load_explicit(&d->alarm,
+                                                  memory_order_relaxed);
+}
+
+const char *drift_cause_name(enum drift_cause c)
+{
+    static const char *const names[DRIFT_CAUSES] = {
+        "nothing", "task", "quality", "unseen", "length", "outcomes"};
+
+    return names[c];
+}
+
+double drift_unseen(const struct drift *d)
+{
+    return atomic_load_explicit(&d->unseen, memory_order_relaxed);
 }
 
 double drift_distance(const struct drift *d)

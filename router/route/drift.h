@@ -16,6 +16,17 @@
 
 enum { DRIFT_WINDOW = 1000 };
 
+/* What has drifted. */
+enum drift_cause {
+    DRIFT_NONE,
+    DRIFT_TASK, /* the mix's histograms, in the order of enum mix_kind */
+    DRIFT_QUALITY,
+    DRIFT_UNSEEN,
+    DRIFT_LENGTH,
+    DRIFT_OUTCOMES, /* labels against predictions */
+    DRIFT_CAUSES,
+};
+
 struct drift_book;
 struct drift;
 
@@ -30,8 +41,11 @@ struct drift *drift_of(struct drift_book *book, const char *route,
 /* One more request; true when it raises the alarm. */
 bool drift_note(struct drift *d, const struct prediction *p,
                 double input_tokens);
-bool drift_alarm(const struct drift *d); /* NULL: false */
+enum drift_cause drift_alarm(const struct drift *d); /* NULL: none */
+const char *drift_cause_name(enum drift_cause c);    /* "outcomes" */
 /* The last window's distance, 0 before there was one. */
 double drift_distance(const struct drift *d);
+/* Likewise the mean share of unseen words. */
+double drift_unseen(const struct drift *d);
 
 #endif

@@ -27,7 +27,7 @@ struct brief {
     double price; /* budget policy's; 0 elsewhere */
     bool bounded; /* likewise: `room` holds */
     double room;
-    bool drifted; /* route/drift.h's alarm stands */
+    enum drift_cause drifted; /* route/drift.h's alarm */
     uint64_t seed;
     struct sessions *sessions; /* (borrowed) or NULL */
     int64_t now_ms;            /* UTC, for them */

@@ -87,11 +87,13 @@ static void read_level(struct route *r, const struct classifier *c,
     struct json quality = json_get(v, "quality");
     struct json price = json_get(v, "price");
     struct json valid = json_get(v, "valid");
-    struct level level;
+    struct json confidence = json_get(v, "confidence");
+    struct level level = {.confidence = 0};
 
     if (!json_true(&valid) || !json_double(&quality, &level.quality) ||
         !json_double(&price, &level.price))
         return;
+    json_double(&confidence, &level.confidence);
     if (level_mask(c, &arms) != route_mask(r) ||
         classifier_find_arm(c, json_inner(&reference)) !=
             r->head[r->set->reference])

@@ -307,7 +307,7 @@ static void decide_sample(struct made *m, const struct sample *s,
         m->prediction.tokens[i] = predicted_tokens[i];
     }
     if (s->level) {
-        m->route.levels[0] = (struct level){.9, 100};
+        m->route.levels[0] = (struct level){.9, 100, .95};
         m->route.n_levels = 1;
     }
     q.prediction = s->quality[0] < 0 ? NULL : &m->prediction;

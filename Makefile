@@ -115,6 +115,17 @@ bench-codec: weir
 	@build/release/codec_bars
 	@tests/lint/deps.sh bench && bench/codec.sh
 
+OUTSIDE_BARS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bars/outside/*.c))
+$(B)/outside_bars: $(OUTSIDE_BARS) $(B)/libweir.a
+	@echo "  link  $@"
+	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+
+# What share of requests is abstained on (docs/evaluation.md).
+.PHONY: bench-outside
+bench-outside:
+	@$(MAKE) --no-print-directory VARIANT=release build/release/outside_bars
+	@build/release/outside_bars
+
 STREAM_BARS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bars/streams/*.c))
 $(B)/streams_bars: $(STREAM_BARS) $(B)/libweir.a
 	@echo "  link  $@"

@@ -210,6 +210,21 @@ static void scale_dense(const struct weights *w, const struct weights_input *in,
     }
 }
 
+static float mean_square(const float *z, uint32_t n)
+{
+    float sum = 0;
+    for (uint32_t i = 0; i < n; i++)
+        sum += z[i] * z[i];
+    return n ? sum / (float)n : 0;
+}
+
+float weights_far(const struct weights *w, const struct weights_input *in)
+{
+    float z[VEC_DENSE_MAX];
+    scale_dense(w, in, z);
+    return mean_square(z, w->n_dense);
+}
+
 /* First stage: the linear heads, slots as in a row.  Returns the share of
  * the words' weight that has no row. */
 static float first_stage(const struct weights *w,
@@ -233,8 +248,9 @@ static float first_stage(const struct weights *w,
     return unseen;
 }
 
-static void predict_task(const struct weights *w, const float *score, int task,
-                         float *p)
+/* Returns the greatest score. */
+static float predict_task(const struct weights *w, const float *score, int task,
+                          float *p)
 {
     float top = 0;
     double sum = 0, e[CLASSIFIER_TASKS_MAX];
@@ -243,13 +259,14 @@ static void predict_task(const struct weights *w, const float *score, int task,
         top = i == 0 || score[i] > top ? score[i] : top;
     }
     if (task >= 0 && (uint32_t)task < w->n_tasks)
-        return;
+        return top;
     for (uint32_t i = 0; i < w->n_tasks; i++) {
         e[i] = num_exp((double)((score[i] - top) * w->task_scale));
         sum += e[i];
     }
     for (uint32_t i = 0; i < w->n_tasks; i++)
         p[i] = (float)(e[i] / sum);
+    return top;
 }
 
 static float calibrate(const struct weights *w, uint32_t arm, float x)
@@ -332,7 +349,7 @@ void weights_finish(const struct weights *w, int task, struct weights_trace *x,
     float inputs[STAGE_MAX];
     out->n_arms = w->n_arms;
     out->n_tasks = w->n_tasks;
-    predict_task(w, x->linear + 1 + 2 * w->n_arms, task, out->task);
+    out->top = predict_task(w, x->linear + 1 + 2 * w->n_arms, task, out->task);
     memset(x->mean, 0, sizeof x->mean);
     if (w->n_tasks)
         add_matrix(w->task_mean, weights_lanes(w), out->task, w->n_tasks,
@@ -353,6 +370,7 @@ void weights_predict(const struct weights *w, const struct weights_input *in,
 {
     struct weights_trace own, *x = trace ? trace : &own;
     scale_dense(w, in, x->dense);
+    out->far = mean_square(x->dense, w->n_dense);
     out->unseen = first_stage(w, in, x->dense, x->linear);
     weights_finish(w, task, x, out);
 }

@@ -109,6 +109,8 @@ struct prediction {
     float tokens[CLASSIFIER_ARMS_MAX];  /* [n_arms] expected output tokens */
     float task[CLASSIFIER_TASKS_MAX];   /* [n_tasks] sums to 1 */
     float unseen;  /* share of the words' weight that training never saw */
+    float top;     /* greatest task score, 0 without tasks */
+    float far;     /* mean square of z: about 1 on the training rows */
     float outside; /* 0: like the training data ... 1: not; 0 without a
                       difficulty head */
 };
@@ -133,6 +135,8 @@ void weights_predict(const struct weights *w, const struct weights_input *in,
 void weights_finish(const struct weights *w, int task, struct weights_trace *x,
                     struct prediction *out);
 
+/* out->far of this input. */
+float weights_far(const struct weights *w, const struct weights_input *in);
 struct weights_input weights_input_of(const struct vec *v);
 /* tf of a count, as weights_predict takes it; counts below 1 are 1. */
 float weights_tf(float count);

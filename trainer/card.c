@@ -141,6 +141,13 @@ static void basis_json(const struct training *r, cJSON *card)
         else
             number(arm, "output_tokens", r->output_tokens[a]);
     }
+    if (r->domain.known) {
+        cJSON *domain = cJSON_AddObjectToObject(basis, "domain");
+
+        number(domain, "unseen", (double)r->domain.unseen);
+        number(domain, "top", (double)r->domain.top);
+        number(domain, "far", (double)r->domain.far);
+    }
     for (unsigned k = 0; k < MIX_KINDS; k++) {
         enum mix_kind kind = (enum mix_kind)k;
         cJSON *list = cJSON_AddArrayToObject(mix, mix_kind_name(kind));

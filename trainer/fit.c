@@ -236,11 +236,13 @@ static void oof(const struct fitted *f, size_t i, struct prediction *out,
                 struct weights_trace *x)
 {
     struct weights w = f->w;
+    struct weights_input in = table_row(f->t, f->rows[i]);
     uint32_t width = f->heads.width;
 
     memset(x->dense, 0, sizeof x->dense); /* the second stage ignores it */
     memcpy(x->linear, f->linear + i * width, width * sizeof(float));
     out->unseen = f->unseen[i];
+    out->far = weights_far(&w, &in);
     if (f->folds)
         w.task_mean =
             f->fold_mean + (size_t)f->fold[i] * f->tasks.n * f->stage.lanes;

@@ -50,6 +50,8 @@ static int choose(const struct trial_rows *t, size_t i, double price)
     struct candidate c[GUARANTEE_ARMS_MAX];
     uint32_t arms = t->r->n_arms;
 
+    if (t->r->outside && t->r->outside[i])
+        return (int)t->ask->reference;
     for (uint32_t a = 0; a < arms; a++)
         c[a] = (struct candidate){.quality = t->r->quality[i * arms + a],
                                   .cost = t->r->cost[i * arms + a],

@@ -43,6 +43,9 @@ struct guarantee_rows {
     const float *score;  /* [n * n_arms] what was */
     const double *spent; /* [n * n_arms] what it cost, USD */
     const uint64_t *group;
+    /* [n] or NULL: rows outside the training data, which the policy gives to
+     * the reference whatever is predicted (models/domain.h). */
+    const uint8_t *outside;
 };
 
 struct guarantee_ask {

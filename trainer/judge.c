@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "trainer/bounds.h"
 #include "trainer/plan.h"
 
 /* Output tokens are about so many times as dear as input ones, where an
@@ -29,7 +30,9 @@ static bool arrays_new(struct judged *j, size_t n, uint32_t arms)
     j->cost = malloc(cells * sizeof *j->cost);
     j->spent = malloc(cells * sizeof *j->spent);
     j->group = malloc((n + 1) * sizeof *j->group);
-    return j->quality && j->score && j->cost && j->spent && j->group;
+    j->outside = malloc(n + 1);
+    return j->quality && j->score && j->cost && j->spent && j->group &&
+           j->outside;
 }
 
 static double expected_cost(const struct table_arm *arm, double input,
@@ -56,6 +59,7 @@ static void take(struct judged *j, const struct table *t, uint32_t row,
             expected_cost(arm, (double)t->est_input[row], (double)p->tokens[a]);
         j->spent[at + a] = (double)arm->cost[row];
     }
+    j->outside[j->rows.n] = domain_outside(&j->domain, p);
     j->group[j->rows.n++] = t->group[row];
 }
 
@@ -146,7 +150,12 @@ static bool judge(struct judged *j, const struct fitted *f,
                                       .cost = j->cost,
                                       .score = j->score,
                                       .spent = j->spent,
-                                      .group = j->group};
+                                      .group = j->group,
+                                      .outside = j->outside};
+    if (!bounds_find(f, &j->domain, e)) {
+        judged_free(j);
+        return false;
+    }
     for (size_t i = 0; i < n; i++) {
         struct prediction p;
         if (rows)
@@ -184,6 +193,7 @@ void judged_free(struct judged *j)
     free(j->cost);
     free(j->spent);
     free(j->group);
+    free(j->outside);
     *j = (struct judged){0};
 }
 

@@ -7,6 +7,7 @@
 #ifndef WEIR_TRAINER_JUDGE_H
 #define WEIR_TRAINER_JUDGE_H
 
+#include "models/domain.h"
 #include "models/mix.h"
 #include "trainer/fit.h"
 #include "trainer/guarantee.h"
@@ -19,6 +20,8 @@ struct judged {
     float *quality, *score;     /* (owned) */
     double *cost, *spent;       /* (owned) */
     uint64_t *group;            /* (owned) */
+    uint8_t *outside;           /* (owned) [n] */
+    struct domain domain;       /* by which they are */
     struct mix mix;             /* of the judged rows */
     struct mix rest;            /* of those left out: a log's, mostly */
     double input_tokens;        /* means over the judged rows: estimated, */

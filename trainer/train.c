@@ -215,6 +215,7 @@ static void compare_mixes(struct training *r, const struct judged *j)
     double far = mix_distance(&j->mix, &j->rest, &most);
 
     r->mix = j->mix;
+    r->domain = j->domain;
     r->input_tokens = j->input_tokens;
     for (uint32_t a = 0; a < r->t->n_arms; a++) {
         r->output_tokens[a] = j->output_tokens[a];

@@ -46,8 +46,9 @@ struct training {
     double input_tokens, output_tokens[CLASSIFIER_ARMS_MAX];
     double usd[CLASSIFIER_ARMS_MAX];
     double escalates[CLASSIFIER_ARMS_MAX]; /* plans: mean P; else NAN */
-    bool voided;     /* other rows are of another mix: no level holds */
-    size_t n_judged; /* rows with score and cost of all choices */
+    struct domain domain; /* outside of it the reference answers */
+    bool voided;          /* other rows are of another mix: no level holds */
+    size_t n_judged;      /* rows with score and cost of all choices */
     /* On rows kept back: price from the other rows' level at `quality`. */
     bool held, by_time;
     size_t n_train, n_held;

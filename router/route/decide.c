@@ -6,6 +6,7 @@
 
 #include "models/choose.h"
 #include "router/route/explore.h"
+#include "router/route/rules.h"
 
 /* Output tokens expected where nothing is predicted. */
 #define TOKENS_GUESS 300.0f
@@ -292,6 +293,45 @@ static void by_level(const struct question *q, struct decision *d,
         d->level = level;
 }
 
+/* Qualities that the tasks' means alone give: sums of P(task) x mean. */
+static void prior_of_tasks(const struct question *q, struct candidate *c)
+{
+    const struct weights *w = classifier_weights(q->classifier);
+    const struct prediction *p = q->prediction;
+    uint32_t lanes = weights_lanes(w);
+
+    for (unsigned i = 0; i < q->route->set->n_arms; i++) {
+        int head = q->route->head[i];
+        float sum = 0;
+
+        for (uint32_t t = 0; head >= 0 && t < p->n_tasks; t++)
+            sum += p->task[t] * w->task_mean[(size_t)t * lanes + (size_t)head];
+        c[i].quality = sum;
+    }
+}
+
+/* Far from the training data predictions say little. */
+static void abstain(const struct question *q, struct decision *d,
+                    struct candidate *c)
+{
+    const struct route_settings *set = q->route->set;
+    int arm;
+
+    if (set->out_of_domain == OUTSIDE_REFERENCE) {
+        take_or_best(q->route, d, set->reference, REASON_OUT_OF_DOMAIN);
+        return;
+    }
+    if (set->out_of_domain == OUTSIDE_TASK && q->classifier &&
+        q->prediction->n_tasks)
+        prior_of_tasks(q, c);
+    d->floor = d->quality_target * (double)c[set->reference].quality;
+    arm = choose_by_floor(c, d->n, d->floor);
+    if (arm < 0)
+        take(d, best_allowed(q->route, d), REASON_SUBSTITUTE);
+    else
+        take(d, arm, REASON_OUT_OF_DOMAIN);
+}
+
 static void by_quality(const struct question *q, struct decision *d)
 {
     const struct route *r = q->route;
@@ -302,6 +342,8 @@ static void by_quality(const struct question *q, struct decision *d)
     fill_candidates(d, c);
     if (isnan(d->arms[r->set->reference].quality)) {
         take_or_best(r, d, r->set->reference, REASON_UNKNOWN_REFERENCE);
+    } else if (domain_outside(&r->domain, q->prediction)) {
+        abstain(q, d, c);
     } else if (level) {
         by_level(q, d, c, level);
     } else if (r->fall_to_reference) {
@@ -345,66 +387,6 @@ static void by_budget(const struct question *q, struct decision *d)
 
 /* ---- rules ---- */
 
-static bool tri_holds(unsigned want, bool is)
-{
-    return want == TRI_ANY || (want == TRI_YES) == is;
-}
-
-static bool headers_hold(const struct question *q,
-                         const struct pair_list *wanted)
-{
-    for (unsigned i = 0; i < wanted->n; i++) {
-        if (!q->header || !span_is(q->header(q->header_ctx, wanted->at[i].name),
-                                   wanted->at[i].value))
-            return false;
-    }
-    return true;
-}
-
-static bool metadata_holds(const struct request *r,
-                           const struct pair_list *wanted)
-{
-    struct json meta = {JSON_OBJECT, false, span_trim(r->params.metadata)};
-
-    if (wanted->n == 0)
-        return true;
-    if (meta.raw.len < 2 || *meta.raw.ptr != '{')
-        return false;
-    for (unsigned i = 0; i < wanted->n; i++) {
-        struct json v = json_get(&meta, wanted->at[i].name);
-
-        if (v.type != JSON_STRING || !json_is(&v, wanted->at[i].value))
-            return false;
-    }
-    return true;
-}
-
-static bool offers(const struct request *r, const char *tool)
-{
-    for (size_t i = 0; i < r->n_tools; i++) {
-        if (span_is(r->tools[i].name, tool))
-            return true;
-    }
-    return tool == NULL;
-}
-
-static bool when_holds(const struct question *q, const struct decision *d,
-                       const struct when_settings *w)
-{
-    const struct request *r = q->request;
-    const struct facts *f = q->facts;
-
-    return tri_holds(w->tools, r->n_tools > 0) &&
-           tri_holds(w->images, f->images > 0) &&
-           tri_holds(w->json, r->params.format != FORMAT_TEXT) &&
-           tri_holds(w->stream, r->params.stream) &&
-           f->input_tokens >= w->min_tokens &&
-           f->input_tokens <= w->max_tokens && f->turns >= w->min_turns &&
-           (!w->key || span_is(r->key_name, w->key)) &&
-           (!w->task || span_is(d->task, w->task)) && offers(r, w->tool) &&
-           metadata_holds(r, &w->metadata) && headers_hold(q, &w->headers);
-}
-
 /* True when a rule held. */
 static bool by_rules(const struct question *q, struct decision *d)
 {
@@ -415,7 +397,7 @@ static bool by_rules(const struct question *q, struct decision *d)
         int arm = rule[i].index;
 
         if ((arm >= 0 && !allowed(d, (unsigned)arm)) ||
-            !when_holds(q, d, &rule[i].when))
+            !rule_holds(q, d, &rule[i].when))
             continue;
         d->rule = (int)i;
         d->answer = rule[i].answer;

@@ -9,6 +9,7 @@
 #define WEIR_ROUTER_ROUTE_DECIDE_H
 
 #include "models/classifier.h"
+#include "models/domain.h"
 #include "models/mix.h"
 #include "router/route/drift.h"
 #include "router/route/drop.h"
@@ -33,6 +34,7 @@ struct route {
      * now, times scale, plus base. */
     double scale[ARMS_MAX], base[ARMS_MAX];
     struct mix mix;         /* that the levels rest on; n 0: not known */
+    struct domain domain;   /* what is outside of it is abstained on */
     bool fall_to_reference; /* without a level: the reference, no floor */
 };
 

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "router/route/promise.h"
+
 enum { WEIGHTS_SHOWN = 8 };
 
 static const char *const policies[] = {"cheapest_adequate", "budget", "fixed",
@@ -93,11 +95,33 @@ static void arm_json(const struct explained *x, unsigned i, struct buf *out)
     buf_char(out, '}');
 }
 
+/* What the request is by the measures of models/domain.h, and the bounds
+ * where the classifier has them. */
+static void outside_json(const struct explained *x, struct buf *out)
+{
+    const struct prediction *p = &x->judge->prediction;
+    const struct domain *d = &x->route->domain;
+
+    buf_printf(out, ",\"domain\":{\"known\":%s,\"outside\":%s",
+               d->known ? "true" : "false",
+               domain_outside(d, p) ? "true" : "false");
+    number(out, "unseen", (double)p->unseen);
+    number(out, "top", (double)p->top);
+    number(out, "far", (double)p->far);
+    if (d->known) {
+        number(out, "unseen_most", (double)d->unseen);
+        number(out, "top_least", (double)d->top);
+        number(out, "far_most", (double)d->far);
+    }
+    buf_char(out, '}');
+}
+
 void explain_json(const struct explained *x, struct buf *out)
 {
     const struct decision *d = &x->judge->decision;
     const struct route_settings *set = x->route->set;
     const struct classifier *c = snapshot_classifier(x->snapshot);
+    char promise[PROMISE_MAX];
 
     buf_str(out, "{\"route\":");
     buf_json_str(out, span_of(set->item.name));
@@ -114,6 +138,12 @@ void explain_json(const struct explained *x, struct buf *out)
     member(out, "task", d->task.len ? d->task : (struct span){NULL, 0});
     member(out, "classifier", span_of(c ? classifier_id(c) : NULL));
     number(out, "unseen", c ? (double)x->judge->prediction.unseen : NAN);
+    if (promise_of(x->route)) {
+        promise_text(x->route, d, promise);
+        member(out, "guarantee", span_of(promise));
+    }
+    if (c)
+        outside_json(x, out);
     buf_str(out, ",\"arms\":[");
     for (unsigned i = 0; i < d->n; i++)
         arm_json(x, i, out);
@@ -173,6 +203,7 @@ static void knob_text(const struct decision *d, struct buf *out)
 void explain_text(const struct explained *x, struct buf *out)
 {
     const struct decision *d = &x->judge->decision;
+    char promise[PROMISE_MAX];
 
     buf_printf(out, "route %s, policy %s, %u input tokens (estimated)",
                x->route->set->item.name, policies[x->route->set->policy],
@@ -180,6 +211,10 @@ void explain_text(const struct explained *x, struct buf *out)
     if (d->task.len)
         buf_printf(out, ", task %.*s", SPAN_ARGS(d->task));
     knob_text(d, out);
+    if (promise_of(x->route)) {
+        promise_text(x->route, d, promise);
+        buf_printf(out, "\nguarantee %s", promise);
+    }
     if (!snapshot_classifier(x->snapshot))
         buf_printf(out, "\n%s", snapshot_unclassified(x->snapshot));
     buf_printf(out, "\n\n  %-16s %8s %8s %12s %8s  %s\n", "arm", "quality",

@@ -155,6 +155,31 @@ static void read_mix(struct route *r, const struct classifier *c,
     r->mix.n = (uint32_t)n;
 }
 
+static bool read_float(const struct json *from, const char *key, float *out)
+{
+    struct json v = json_get(from, key);
+    double d;
+
+    if (!json_double(&v, &d))
+        return false;
+    *out = (float)d;
+    return true;
+}
+
+/* Cards before these bounds have none: then nothing is outside. */
+static void read_domain(struct route *r, const struct classifier *c)
+{
+    struct json card, basis, d;
+
+    if (!json_parse(classifier_card(c), &card, NULL))
+        return;
+    basis = json_get(&card, "basis");
+    d = json_get(&basis, "domain");
+    r->domain.known = read_float(&d, "unseen", &r->domain.unseen) &&
+                      read_float(&d, "top", &r->domain.top) &&
+                      read_float(&d, "far", &r->domain.far);
+}
+
 static void read_card(struct route *r, const struct classifier *c)
 {
     struct json card, levels, level, basis;
@@ -179,6 +204,8 @@ void levels_bind(struct route *r, const struct classifier *c, bool foreign)
 
     for (unsigned i = 0; i < r->set->n_arms; i++)
         r->scale[i] = 1;
+    if (c && !foreign)
+        read_domain(r, c);
     if (named && c && !foreign)
         read_card(r, c);
     r->fall_to_reference = r->set->unproven == UNPROVEN_REFERENCE;

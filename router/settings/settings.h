@@ -29,6 +29,7 @@ enum policy { POLICY_CHEAPEST, POLICY_BUDGET, POLICY_FIXED, POLICY_RULES };
 enum plan_kind { PLAN_SINGLE, PLAN_CASCADE, PLAN_VERIFY };
 enum unsupported { UNSUPPORTED_WARN, UNSUPPORTED_DROP, UNSUPPORTED_REJECT };
 enum unproven { UNPROVEN_REFERENCE, UNPROVEN_FLOOR };
+enum outside { OUTSIDE_REFERENCE, OUTSIDE_TASK, OUTSIDE_FLOOR };
 enum stay_rule { STAY_LOOPS, STAY_ALWAYS, STAY_NEVER };
 enum whence { WHENCE_LOOPBACK, WHENCE_ANYWHERE, WHENCE_NOWHERE };
 
@@ -209,9 +210,10 @@ struct route_settings {
     double budget;   /* mean USD a request, NAN: none */
     double max_cost; /* USD of one request, NAN: none */
     uint64_t attempts;
-    unsigned unsupported; /* enum unsupported */
-    unsigned stay;        /* enum stay_rule */
-    unsigned unproven;    /* enum unproven */
+    unsigned unsupported;   /* enum unsupported */
+    unsigned stay;          /* enum stay_rule */
+    unsigned unproven;      /* enum unproven */
+    unsigned out_of_domain; /* enum outside */
     struct cache_settings cache;
     struct pair_list tasks; /* task -> arm */
     struct retry_settings retry;

@@ -17,6 +17,7 @@ static const char *const policy_words[] = {"cheapest_adequate", "budget",
                                            "fixed", "rules", NULL};
 static const char *const unsupported_words[] = {"warn", "drop", "reject", NULL};
 static const char *const unproven_words[] = {"reference", "floor", NULL};
+static const char *const outside_words[] = {"reference", "task", "floor", NULL};
 static const char *const stay_words[] = {"loops", "always", "never", NULL};
 static const char *const plan_words[] = {"single", "cascade", "verify", NULL};
 static const char *const tier_words[] = {"unknown", "economy", "workhorse",
@@ -330,6 +331,15 @@ static const struct setting route_rows[] = {
              "is no longer of the mix that it was made on): reference takes "
              "the reference; floor goes by predictions alone, at your "
              "risk."},
+    {.key = "out_of_domain",
+     .kind = SETTING_WORD,
+     .offset = AT(route_settings, out_of_domain),
+     .initial = "reference",
+     .words = outside_words,
+     .help = "cheapest_adequate, what a request far from the training data "
+             "gets: reference, as the promise takes it; task, the cheapest "
+             "arm that is adequate by its tasks' means alone; floor, likewise "
+             "by predictions.  The last two at your risk."},
     {.key = "explore",
      .kind = SETTING_REAL,
      .offset = AT(route_settings, explore),

@@ -19,9 +19,9 @@ static const char config[] =
     "  large: {provider: p, price: {input: 9, output: 9}}\n"
     "routes:\n"
     "  auto: {arms: [small, large], reference: large, quality: 0.97}\n"
-    "  odd: {arms: [small, \"l\\u00e4rge\\n\"], reference: \"l\\u00e4rge\\n\"}\n"
+    "  odd: {arms: [small, \"l\\u00e4r\\n\"], reference: \"l\\u00e4r\\n\"}\n"
     "  fixed: {arms: [small], policy: fixed}\n"
-    "plans: {\"l\\u00e4rge\\n\": {kind: single, model: large}}\n";
+    "plans: {\"l\\u00e4r\\n\": {kind: single, model: large}}\n";
 
 static struct snapshot *s;
 static struct route route;

@@ -20,6 +20,7 @@
 static const char card[] =
     "{\"fallback\":\"reference\","
     "\"basis\":{\"requests\":1000,\"input_tokens\":100,"
+    "\"domain\":{\"unseen\":2,\"top\":-1e9,\"far\":50},"
     "\"mix\":{\"task\":[1000],\"quality\":[500,500],\"unseen\":[1000],"
     "\"length\":[1000]},\"arms\":{"
     "\"economy\":{\"output_tokens\":300,\"usd\":0.0004},"
@@ -253,6 +254,60 @@ static void a_void_promise_gives_way_to_the_routes_wish(void **state)
     snapshot_unref(s);
 }
 
+/* Likewise of a request far from the training data. */
+static int outside_choice(const struct snapshot *s, const float quality[3],
+                          struct decision *d)
+{
+    static const struct request request = {.params = {.max_tokens = -1}};
+    const struct facts facts = {.input_tokens = 100};
+    struct prediction p = {.n_arms = 3,
+                           .n_tasks = 1,
+                           .task = {1},
+                           .tokens = {300, 300, 300},
+                           .far = 51};
+    struct question q = {.route = snapshot_route(s, SPAN("all")),
+                         .request = &request,
+                         .facts = &facts,
+                         .prediction = &p,
+                         .classifier = snapshot_classifier(s),
+                         .wish = wish_none()};
+
+    memcpy(p.quality, quality, 3 * sizeof *quality);
+    decide(&q, d);
+    return d->chosen;
+}
+
+static void what_is_far_from_training_is_abstained_on(void **state)
+{
+    static const float quality[3] = {.79f, .2f, .8f};
+    static const char route[] = "  all: {arms: [a, b, c], quality: 0.95";
+    struct snapshot *s;
+    struct decision d;
+    char text[200];
+
+    (void)state;
+    snprintf(text, sizeof text, "%s}\n", route);
+    s = load(text);
+    assert_int_equal(choice(s, quality, false), 0);
+    assert_int_equal(outside_choice(s, quality, &d), 2);
+    assert_int_equal(d.reason, REASON_OUT_OF_DOMAIN);
+    assert_null(d.level);
+    snapshot_unref(s);
+    snprintf(text, sizeof text, "%s, out_of_domain: floor}\n", route);
+    s = load(text);
+    assert_int_equal(outside_choice(s, quality, &d), 0);
+    assert_int_equal(d.reason, REASON_OUT_OF_DOMAIN);
+    snapshot_unref(s);
+    /* By what the task's means say: they know nothing of this request. */
+    snprintf(text, sizeof text, "%s, out_of_domain: task}\n", route);
+    s = load(text);
+    outside_choice(s, quality, &d);
+    assert_int_equal(d.reason, REASON_OUT_OF_DOMAIN);
+    assert_true(d.floor >= 0 && d.floor <= .95 &&
+                (d.floor < .7599 || d.floor > .7601));
+    snapshot_unref(s);
+}
+
 static void a_bad_classifier_is_an_error_with_its_path(void **state)
 {
     struct err e = {0};
@@ -285,6 +340,7 @@ int main(void)
         cmocka_unit_test(the_card_decides_by_price_or_reference),
         cmocka_unit_test(a_promise_keeps_its_choices_when_list_prices_change),
         cmocka_unit_test(a_void_promise_gives_way_to_the_routes_wish),
+        cmocka_unit_test(what_is_far_from_training_is_abstained_on),
         cmocka_unit_test(a_bad_classifier_is_an_error_with_its_path),
         cmocka_unit_test(a_snapshot_lives_as_long_as_it_is_held),
     };

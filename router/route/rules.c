@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/route/rules.h"
+
+static bool tri_holds(unsigned want, bool is)
+{
+    return want == TRI_ANY || (want == TRI_YES) == is;
+}
+
+static bool headers_hold(const struct question *q,
+                         const struct pair_list *wanted)
+{
+    for (unsigned i = 0; i < wanted->n; i++) {
+        if (!q->header || !span_is(q->header(q->header_ctx, wanted->at[i].name),
+                                   wanted->at[i].value))
+            return false;
+    }
+    return true;
+}
+
+static bool metadata_holds(const struct request *r,
+                           const struct pair_list *wanted)
+{
+    struct json meta = {JSON_OBJECT, false, span_trim(r->params.metadata)};
+
+    if (wanted->n == 0)
+        return true;
+    if (meta.raw.len < 2 || *meta.raw.ptr != '{')
+        return false;
+    for (unsigned i = 0; i < wanted->n; i++) {
+        struct json v = json_get(&meta, wanted->at[i].name);
+
+        if (v.type != JSON_STRING || !json_is(&v, wanted->at[i].value))
+            return false;
+    }
+    return true;
+}
+
+static bool offers(const struct request *r, const char *tool)
+{
+    for (size_t i = 0; i < r->n_tools; i++) {
+        if (span_is(r->tools[i].name, tool))
+            return true;
+    }
+    return tool == NULL;
+}
+
+bool rule_holds(const struct question *q, const struct decision *d,
+                const struct when_settings *w)
+{
+    const struct request *r = q->request;
+    const struct facts *f = q->facts;
+
+    return tri_holds(w->tools, r->n_tools > 0) &&
+           tri_holds(w->images, f->images > 0) &&
+           tri_holds(w->json, r->params.format != FORMAT_TEXT) &&
+           tri_holds(w->stream, r->params.stream) &&
+           f->input_tokens >= w->min_tokens &&
+           f->input_tokens <= w->max_tokens && f->turns >= w->min_turns &&
+           (!w->key || span_is(r->key_name, w->key)) &&
+           (!w->task || span_is(d->task, w->task)) && offers(r, w->tool) &&
+           metadata_holds(r, &w->metadata) && headers_hold(q, &w->headers);
+}

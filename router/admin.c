@@ -150,6 +150,8 @@ static void set_route_metrics(struct metrics *m, const struct route *r,
         return;
     metrics_set(m, METRIC_DRIFT, &label, (uint64_t)(drift_distance(d) * 1e6));
     metrics_set(m, METRIC_UNSEEN, &label, (uint64_t)(drift_unseen(d) * 1e6));
+    metrics_set(m, METRIC_OUTCOMES, &label,
+                (uint64_t)(drift_outcomes(d) * 1e6));
     metrics_set(m, METRIC_DRIFTED, &label, drift_alarm(d) != DRIFT_NONE);
 }
 

@@ -49,6 +49,7 @@ enum metric {
     METRIC_PROMISE,          /* route; set */
     METRIC_PROMISES,         /* route, state */
     METRIC_UNSEEN,           /* route; set */
+    METRIC_OUTCOMES,         /* route; set */
     METRIC_CONNECTIONS,      /* set */
     METRIC_IN_FLIGHT,        /* set */
     METRIC_WORKERS,          /* set */

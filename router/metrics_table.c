@@ -224,6 +224,13 @@ const struct metric_row METRICS[METRIC_N] = {
                        "Mean share of words that the training data never had, "
                        "in the last window of a route's requests.",
                        NULL},
+    [METRIC_OUTCOMES] = {"weir_drift_outcomes_ratio",
+                         METRIC_GAUGE,
+                         1e-6,
+                         {"route"},
+                         "How far labels have stayed behind predictions; at 1 "
+                         "the route's promises become void.",
+                         NULL},
     [METRIC_CONNECTIONS] = {"weir_connections",
                             METRIC_GAUGE,
                             1,

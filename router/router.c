@@ -18,6 +18,7 @@
 #include "base/resident.h"
 #include "router/gate/rate.h"
 #include "router/http/http.h"
+#include "router/news.h"
 #include "router/notify.h"
 #include "router/reload.h"
 #include "router/worker.h"
@@ -343,6 +344,17 @@ static bool start_watch(struct router *r)
     return r->look && event_add(r->look, &every) == 0;
 }
 
+/* What the log says of promises already is known before the first request. */
+static bool start_news(struct router *r)
+{
+    const char *path = snapshot_settings(r->first)->log.path;
+
+    if (!r->log)
+        return true;
+    r->news = news_start(r->base, path, r->books.drifts);
+    return r->news != NULL;
+}
+
 enum { SIGNALS = 4 };
 
 bool router_run(struct router *r,
@@ -355,7 +367,7 @@ bool router_run(struct router *r,
         evsignal_new(r->base, SIGHUP, on_hangup, r),
         evsignal_new(r->base, SIGUSR2, on_upgrade, r),
     };
-    bool ok = start_watch(r);
+    bool ok = start_watch(r) && start_news(r);
 
     r->upgrade.up = on_up;
     r->upgrade.ctx = r;
@@ -403,6 +415,7 @@ void router_free(struct router *r)
     cache_free(r->cache);
     listeners_close(&r->listeners);
     upgrade_free(&r->upgrade);
+    news_stop(r->news);
     if (r->look)
         event_free(r->look);
     if (r->wake)

@@ -36,6 +36,7 @@ struct event_base;
 struct http_server;
 struct rate_book;
 struct makers;
+struct news;
 struct reload_job;
 struct tokens;
 struct upstream;
@@ -93,6 +94,7 @@ struct router {
     struct upgrade upgrade;
     struct watch watch;
     struct event *look; /* (owned) or NULL: watches the files */
+    struct news *news;  /* (owned) or NULL: no log */
     int64_t started_ms;
 
     struct event_base *base; /* (owned) the main thread's */

@@ -175,7 +175,7 @@ static bool bind_books(struct snapshot *s, size_t i, const struct books *b)
         s->budgets[i] = budget_of(b->budgets, name, r->set->budget);
         return s->budgets[i] != NULL;
     }
-    if (r->set->policy != POLICY_CHEAPEST || !r->n_levels || !r->mix.n)
+    if (r->set->policy != POLICY_CHEAPEST || !r->n_levels)
         return true;
     s->drifts[i] =
         drift_of(b->drifts, name, classifier_id(s->classifier), &r->mix);

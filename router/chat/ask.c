@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "router/gate/gate.h"
 #include "router/health/pick.h"
+#include "router/news.h"
 
 static bool fail(struct ask *a, enum problem_kind kind)
 {
@@ -128,16 +129,6 @@ static bool check_key(struct ask *a, const struct snapshot *s,
     return fail(a, PROBLEM_KEY_ROUTE);
 }
 
-static void warn_drift(const struct route *r, const struct drift *d)
-{
-    log_event(LOG_WARN, "drift",
-              "route=%s cause=%s psi=%.3f wanted=%.2f unseen=%.3f "
-              "promises=void remedy=\"have some hundred present requests "
-              "answered by every arm, train, reload\"",
-              r->set->item.name, drift_cause_name(drift_alarm(d)),
-              drift_distance(d), MIX_MOST, drift_unseen(d));
-}
-
 /* What the route's budget allows now; b NULL: it has none. */
 static void ask_budget(struct brief *brief, const struct budget *b,
                        const struct route *r)
@@ -181,7 +172,7 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     a->decision_ns = clock_ns() - from;
     if (drift && drift_note(drift, &w->judge->prediction,
                             (double)w->judge->facts.input_tokens))
-        warn_drift(a->route, drift);
+        news_say_drift(a->route->set->item.name, drift);
     a->session = w->judge->session;
     a->last = w->judge->last;
     a->stay = w->judge->stay;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/page_hinkley.h"
+
 struct drift {
     struct drift *next; /* (owned) */
     char *route;        /* (owned) */
@@ -16,7 +18,9 @@ struct drift {
     _Atomic uint32_t count[MIX_KINDS][CLASSIFIER_TASKS_MAX];
     _Atomic double distance, unseen;
     _Atomic uint64_t unseen_sum; /* millionths */
-    _Atomic unsigned alarm;      /* enum drift_cause */
+    struct page_hinkley labels;  /* of the thread that brings them */
+    _Atomic double outcomes;
+    _Atomic unsigned alarm; /* enum drift_cause */
 };
 
 struct drift_book {
@@ -62,8 +66,23 @@ static struct drift *add(struct drift_book *book, const char *route,
     }
     snprintf(d->classifier, sizeof d->classifier, "%s", classifier_id);
     d->mix = *mix;
+    page_hinkley_reset(&d->labels, PAGE_HINKLEY_SLACK, PAGE_HINKLEY_LIMIT);
     d->next = book->first;
     book->first = d;
+    return d;
+}
+
+struct drift *drift_find(struct drift_book *book, struct span route,
+                         struct span classifier_id)
+{
+    struct drift *d;
+
+    pthread_mutex_lock(&book->lock);
+    for (d = book->first; d; d = d->next) {
+        if (span_is(route, d->route) && span_is(classifier_id, d->classifier))
+            break;
+    }
+    pthread_mutex_unlock(&book->lock);
     return d;
 }
 
@@ -143,6 +162,28 @@ const char *drift_cause_name(enum drift_cause c)
         "nothing", "task", "quality", "unseen", "length", "outcomes"};
 
     return names[c];
+}
+
+bool drift_label(struct drift *d, double predicted, double score)
+{
+    bool fallen = page_hinkley_note(&d->labels, predicted - score);
+
+    atomic_store_explicit(&d->outcomes, d->labels.excess / d->labels.limit,
+                          memory_order_relaxed);
+    return fallen && raise_alarm(d, DRIFT_OUTCOMES);
+}
+
+double drift_outcomes(const struct drift *d)
+{
+    return atomic_load_explicit(&d->outcomes, memory_order_relaxed);
+}
+
+void drift_restore(struct drift *d, struct span cause)
+{
+    for (unsigned c = DRIFT_NONE + 1; c < DRIFT_CAUSES; c++) {
+        if (span_is(cause, drift_cause_name((enum drift_cause)c)))
+            raise_alarm(d, (enum drift_cause)c);
+    }
 }
 
 double drift_unseen(const struct drift *d)

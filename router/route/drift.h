@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Does a route's traffic still have the mix that its promises were made on
+ * Do a route's promises still hold?  Two things end them.
+ * The mix: does the traffic still have the one that they were made on
  * (models/mix.h)?  Decided requests are counted into histograms; when
  * DRIFT_WINDOW have come, they are compared with those of the classifier's
- * card and begun anew.  The first window that is too far raises an alarm,
- * which stands until another classifier is loaded: meanwhile no level of the
- * route holds.  Shared by all workers, kept across reloads by route and
- * classifier.  Thread-safe; counting takes no lock.
+ * card and begun anew.
+ * Outcomes: are answers as good as was predicted?  Labels are held against
+ * predictions as they come (models/page_hinkley.h).
+ * The first alarm stands until another classifier is loaded: meanwhile no
+ * level of the route holds.  Shared by all workers, kept across reloads by
+ * route and classifier.  Thread-safe; counting takes no lock.
  */
 #ifndef WEIR_ROUTER_ROUTE_DRIFT_H
 #define WEIR_ROUTER_ROUTE_DRIFT_H
@@ -38,6 +41,10 @@ void drift_book_free(struct drift_book *b);       /* NULL: no-op */
 struct drift *drift_of(struct drift_book *book, const char *route,
                        const char *classifier_id, const struct mix *mix);
 
+/* The one that is there already; NULL: none. */
+struct drift *drift_find(struct drift_book *book, struct span route,
+                         struct span classifier_id);
+
 /* One more request; true when it raises the alarm. */
 bool drift_note(struct drift *d, const struct prediction *p,
                 double input_tokens);
@@ -45,6 +52,14 @@ enum drift_cause drift_alarm(const struct drift *d); /* NULL: none */
 const char *drift_cause_name(enum drift_cause c);    /* "outcomes" */
 /* The last window's distance, 0 before there was one. */
 double drift_distance(const struct drift *d);
+/* What was predicted of an answer and what it was labelled as, in [0, 1]:
+ * when answers stay behind predictions (models/page_hinkley.h) this raises the
+ * alarm; true then.  One thread. */
+bool drift_label(struct drift *d, double predicted, double score);
+/* How near that is: 1 is the alarm. */
+double drift_outcomes(const struct drift *d);
+/* The alarm of an earlier process; `cause` as drift_cause_name says it. */
+void drift_restore(struct drift *d, struct span cause);
 /* Likewise the mean share of unseen words. */
 double drift_unseen(const struct drift *d);
 

@@ -141,12 +141,71 @@ static void a_traffic_that_changes_raises_one_alarm(void **state)
     drift_book_free(NULL);
 }
 
+/* Labels of a classifier that is right, less `fall`, until the alarm; 0: none
+ * within `most`. */
+static unsigned until_fall(uint64_t seed, double fall, unsigned most)
+{
+    struct drift_book *book = drift_book_new();
+    static const struct mix none;
+    struct drift *d = drift_of(book, "auto", "c", &none);
+    struct rng rng;
+    unsigned at = 0;
+
+    assert_non_null(d);
+    rng_seed(&rng, seed);
+    for (unsigned i = 1; !at && i <= most; i++) {
+        double p = .55 + .4 * rng_unit(&rng);
+
+        if (drift_label(d, p, rng_unit(&rng) < p - fall))
+            at = i;
+    }
+    assert_int_equal(drift_alarm(d), at ? DRIFT_OUTCOMES : DRIFT_NONE);
+    assert_int_equal(drift_outcomes(d) > 1, at != 0);
+    drift_book_free(book);
+    return at;
+}
+
+static void labels_that_stay_behind_predictions_void_the_promise(void **state)
+{
+    unsigned wrong = 0, late = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        wrong += until_fall(i, 0, 2000) > 0;
+        late += until_fall(i, .3, 1000) > 200;
+        late += until_fall(i, .15, 2000) > 600;
+    }
+    assert_true(wrong <= 4); /* 2 % of 2,000 labels each */
+    assert_true(late <= 4);
+}
+
+static void an_alarm_of_before_is_taken_up_by_its_word(void **state)
+{
+    struct drift_book *book = drift_book_new();
+    static const struct mix none;
+    struct drift *d = drift_of(book, "auto", "c", &none);
+
+    (void)state;
+    assert_ptr_equal(drift_find(book, SPAN("auto"), SPAN("c")), d);
+    assert_null(drift_find(book, SPAN("auto"), SPAN("other")));
+    drift_restore(d, SPAN("nothing"));
+    drift_restore(d, SPAN("weather"));
+    assert_int_equal(drift_alarm(d), DRIFT_NONE);
+    drift_restore(d, SPAN("length"));
+    assert_int_equal(drift_alarm(d), DRIFT_LENGTH);
+    drift_restore(d, SPAN("outcomes")); /* the first stands */
+    assert_int_equal(drift_alarm(d), DRIFT_LENGTH);
+    drift_book_free(book);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_of_one_traffic_are_near_and_of_another_far),
         cmocka_unit_test(a_template_that_grows_by_a_word_is_the_same_traffic),
         cmocka_unit_test(a_traffic_that_changes_raises_one_alarm),
+        cmocka_unit_test(labels_that_stay_behind_predictions_void_the_promise),
+        cmocka_unit_test(an_alarm_of_before_is_taken_up_by_its_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,8 @@ struct part {
                           not the inside of a string */
     struct span name;  /* call and result: function; file: its name */
     struct span id;    /* tool call and tool result: the call's id */
-    /* image, audio, file: either an address or data with its type */
+    /* image, audio, file: an address, or data with its type, or both where
+     * the address was fetched */
     struct span url;       /* https or data URL as written; or a file's id */
     struct span media;     /* MIME type, "image/png"; or empty */
     struct span data;      /* base64, or empty */

@@ -20,6 +20,7 @@ enum metric {
     METRIC_REQUESTS,          /* route, arm, status ("2xx") */
     METRIC_SIGNALS,           /* kind */
     METRIC_CACHE,             /* route, result */
+    METRIC_FETCHES,           /* result */
     METRIC_TOKENS,            /* arm, kind */
     METRIC_COST,              /* route, arm; counted in pico-USD */
     METRIC_UPSTREAM_CALLS,    /* provider, status ("2xx", "none") */

@@ -39,6 +39,13 @@ const struct metric_row METRICS[METRIC_N] = {
                       {"route", "result"},
                       "Requests of routes with a cache, by what it did.",
                       NULL},
+    [METRIC_FETCHES] = {"weir_fetches_total",
+                        METRIC_COUNTER,
+                        1,
+                        {"result"},
+                        "Images and documents by address that were fetched "
+                        "for providers that take data only.",
+                        NULL},
     [METRIC_COST] = {"weir_cost_usd_total",
                      METRIC_COUNTER,
                      1e-12,

@@ -75,6 +75,7 @@ static void note_session(const struct chat *c, int status)
 void chat_record(struct chat *c, int status)
 {
     chat_try_end(c, c->now);
+    chat_media_end(c); /* the row shows addresses */
     chat_count_cost(c);
     note_session(c, status);
     chat_write_row(c, status);

@@ -252,14 +252,12 @@ static void nobody(struct chat *c)
 
 /* ---- accounts that sign in ---- */
 
-static void call(struct chat *c);
-
 static void on_token(void *ctx, const char *why)
 {
     struct chat *c = ctx;
 
     if (!why) {
-        call(c);
+        chat_go(c);
         return;
     }
     chat_fault(c, FAULT_AUTH);
@@ -276,13 +274,14 @@ static enum token_state sign_in(struct chat *c, struct err *e)
     return head_sign_in(&how, &c->bearer, e);
 }
 
-/* What c->now is there for. */
-static void call(struct chat *c)
+void chat_go(struct chat *c)
 {
     const struct route_settings *set = c->ask.route->set;
     struct err e = {0};
     enum token_state has = sign_in(c, &e);
 
+    if (has == TOKEN_READY)
+        has = chat_media(c, &e);
     if (has == TOKEN_WAIT)
         return;
     if (has == TOKEN_READY && chat_call(c, c->now, &e)) {
@@ -310,5 +309,5 @@ void chat_attempt(struct chat *c)
     clear(c);
     c->now = t;
     chat_set(c, CHAT_CALLING);
-    call(c);
+    chat_go(c);
 }

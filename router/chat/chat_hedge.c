@@ -88,7 +88,8 @@ void chat_hedge(struct chat *c)
     put_aside(c, first);
     c->now = t;
     c->arm = arm;
-    if (t->at.place->at->account.len == 0 && chat_call(c, t, &e))
+    if (t->at.place->at->account.len == 0 && !chat_media_wanted(c) &&
+        chat_call(c, t, &e))
         c->rival = t;
     else
         t->fault = c->refused ? FAULT_UNSUPPORTED : FAULT_CONNECT;

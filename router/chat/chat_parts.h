@@ -93,6 +93,7 @@ struct chat {
 
     struct token_waiter token; /* for the account of c->arm's provider */
     struct span bearer;        /* (arena) of such an account */
+    struct media *media;       /* (arena) fetched by address, or NULL */
     int arm;                   /* that is being tried or answered, -1: none */
     uint32_t tried;            /* bit mask of arms */
     unsigned attempts;         /* calls started */
@@ -209,6 +210,22 @@ void chat_tries_json(const struct chat *c, struct buf *b);
 void chat_tries_headers(struct chat *c);
 /* Starts the call of t, which is c->now. */
 MUST_USE bool chat_call(struct chat *c, struct chat_try *t, struct err *e);
+
+/* What c->now is there for: signs in, fetches, calls. */
+void chat_go(struct chat *c);
+/* The codec that the provider of c->now is spoken to in. */
+const struct codec *chat_spoken(const struct chat *c);
+/* For whom c->now's body is written; false: the client's bytes go as they
+ * are, and t says for whom. */
+MUST_USE bool chat_translates(struct chat *c, struct target *t);
+
+/* chat_media.c.  WAIT: chat_go() is called when it is there; FAILED: c->refused
+ * or no memory, e says why. */
+enum token_state chat_media(struct chat *c, struct err *e);
+/* c->now could not be called without waiting for it. */
+bool chat_media_wanted(struct chat *c);
+/* The request is again as it came; fetches that run are given up. */
+void chat_media_end(struct chat *c);
 
 /* The body for the provider of c->arm, in the arena; sets how its answer will
  * be read.  c->refused: the route's policy rejects what would be lost. */

@@ -35,7 +35,7 @@ static bool has_unsigned_call(const struct request *r)
 
 /* The codec that the provider is spoken to in: one that has the Responses API
  * too speaks it with that API's clients. */
-static const struct codec *spoken(const struct chat *c)
+const struct codec *chat_spoken(const struct chat *c)
 {
     const struct model_settings *m = chat_model(c);
 
@@ -85,7 +85,7 @@ static struct target target_of(const struct chat *c)
 {
     const struct model_settings *m = chat_model(c);
     const struct dialect_ops *d = c->ask.dialect;
-    bool same = !strcmp(spoken(c)->name, d->kin ? d->kin : d->codec);
+    bool same = !strcmp(chat_spoken(c)->name, d->kin ? d->kin : d->codec);
 
     return (struct target){.model = span_of(m->upstream),
                            .of = &m->model,
@@ -116,6 +116,14 @@ static bool is_verbatim(const struct chat *c, const struct target *t)
     if (d == &dialect_anthropic)
         return !anthropic_has_foreign(&c->ask.request);
     return d != &dialect_gemini || !has_unsigned_call(&c->ask.request);
+}
+
+bool chat_translates(struct chat *c, struct target *t)
+{
+    c->made = makers_look(c->worker->router->makers, &c->ask.request,
+                          chat_model(c)->model.origin);
+    *t = target_of(c);
+    return !is_verbatim(c, t);
 }
 
 /* A lossy step is never silent. */
@@ -173,7 +181,7 @@ static bool translate(struct chat *c, const struct target *t, struct span *body,
     struct buf out;
     bool ok;
 
-    c->from = spoken(c);
+    c->from = chat_spoken(c);
     c->to = codec_find(c->ask.dialect->codec);
     if (has_state(c)) {
         c->refused = 400;
@@ -209,15 +217,12 @@ bool chat_make_body(struct chat *c, struct span *body, struct err *e)
 
     c->from = c->to = NULL;
     c->losses = NULL;
-    c->made = makers_look(c->worker->router->makers, &c->ask.request,
-                          m->model.origin);
     if (c->ask.request.embeds && !m->embeddings_url) {
         c->refused = 400;
         return err_set(e, ERR_INPUT,
                        "it has no embeddings in the form of OpenAI's");
     }
-    t = target_of(c);
-    if (!is_verbatim(c, &t))
+    if (chat_translates(c, &t))
         return translate(c, &t, body, e) && put_version(c, body, e) &&
                (!c->from || chat_relay_begin(c));
     if (!d->splice(&c->ask.request, &splice, c->arena, body, e))

@@ -132,6 +132,7 @@ const struct codec codec_bedrock = {
     .framing = FRAMING_AWS,
     .request_read = bedrock_request_read,
     .request_write = bedrock_request_write,
+    .wants_data = bedrock_wants_data,
     .answer_read = bedrock_answer_read,
     .reader_size = BEDROCK_READER_SIZE,
     .stream_read = bedrock_stream_read,

@@ -16,6 +16,8 @@
 
 MUST_USE bool bedrock_request_read(const struct inbound *in, struct arena *a,
                                    struct request *r, struct err *e);
+bool bedrock_wants_data(const struct part *p, const struct target *t);
+bool bedrock_wants_data(const struct part *p, const struct target *t);
 MUST_USE bool bedrock_request_write(const struct request *r,
                                     const struct target *t, struct losses *l,
                                     struct buf *out, struct err *e);

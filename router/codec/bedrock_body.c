@@ -61,6 +61,13 @@ static bool put_blob(struct body *b, const struct part *p, const char *name,
     return true;
 }
 
+bool bedrock_wants_data(const struct part *p, const struct target *t)
+{
+    (void)t;
+    return (p->kind == PART_IMAGE || p->kind == PART_FILE) &&
+           span_starts(p->url, "http");
+}
+
 static void put_image(struct body *b, const struct part *p)
 {
     if (!put_blob(b, p, "image", bedrock_format(PART_IMAGE, p->media)))

@@ -23,7 +23,6 @@ struct target {
     bool same_dialect; /* extras, signatures and raw parts may go along */
     bool same_model;   /* thinking may go back */
     bool stream, ask_usage;
-    bool fetch_images; /* addresses were replaced by data already */
 };
 
 /* Deviations of an OpenAI-compatible provider from OpenAI, as bits of one
@@ -54,6 +53,10 @@ struct codec {
     /* The body for the target.  What cannot be carried goes into l. */
     bool (*request_write)(const struct request *r, const struct target *t,
                           struct losses *l, struct buf *out, struct err *e);
+
+    /* The target would take the part's data, but not the web address that the
+     * part has; NULL: it takes all that it can take by address. */
+    bool (*wants_data)(const struct part *p, const struct target *t);
 
     /* A whole answer (or error body) -> chunks. */
     bool (*answer_read)(struct span body, int status, struct arena *a,

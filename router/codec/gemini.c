@@ -107,6 +107,7 @@ const struct codec codec_gemini = {
     .framing = FRAMING_SSE,
     .request_read = gemini_request_read,
     .request_write = gemini_request_write,
+    .wants_data = gemini_wants_data,
     .answer_read = gemini_answer_read,
     .reader_size = sizeof(struct feed),
     .stream_read = gemini_stream_read,

@@ -56,6 +56,7 @@ MUST_USE bool gemini_schema_read(struct span written, struct arena *a,
 
 MUST_USE bool gemini_request_read(const struct inbound *in, struct arena *a,
                                   struct request *r, struct err *e);
+bool gemini_wants_data(const struct part *p, const struct target *t);
 MUST_USE bool gemini_request_write(const struct request *r,
                                    const struct target *t, struct losses *l,
                                    struct buf *out, struct err *e);

@@ -161,6 +161,15 @@ static bool put_media(struct gemini_out *w, const struct part *p)
     return true;
 }
 
+bool gemini_wants_data(const struct part *p, const struct target *t)
+{
+    struct span media = p->media.len ? p->media : media_of(p->url);
+
+    return (p->kind == PART_IMAGE || p->kind == PART_FILE) &&
+           span_starts(p->url, "http") && !googles(p->url) &&
+           (!gemini_traits(t->model)->https || media.len == 0);
+}
+
 void gemini_write_media(struct gemini_out *w, const struct message *m,
                         const struct part *p)
 {

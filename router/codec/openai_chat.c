@@ -15,6 +15,7 @@ const struct codec codec_openai = {
     .framing = FRAMING_SSE,
     .request_read = request_read,
     .request_write = chat_request_write,
+    .wants_data = chat_wants_data,
     .answer_read = chat_answer_read,
     .reader_size = sizeof(struct chat_reader),
     .stream_read = chat_stream_read,

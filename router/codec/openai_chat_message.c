@@ -58,7 +58,7 @@ static void put_text_part(struct writing *w, const struct part *p)
 static void put_address(struct writing *w, const char *name,
                         const struct part *p)
 {
-    if (p->url.len) {
+    if (p->url.len && !p->data.len) {
         put_str(w->out, name, p->url);
         return;
     }
@@ -74,6 +74,19 @@ static bool is_address(struct span url)
 {
     return span_starts(url, "https://") || span_starts(url, "http://") ||
            span_starts(url, "data:");
+}
+
+bool chat_wants_data(const struct part *p, const struct target *t)
+{
+    uint32_t bits = t->quirks ? t->quirks->bits : 0;
+
+    if (!span_starts(p->url, "http"))
+        return false;
+    return p->kind == PART_IMAGE
+               ? bits & QUIRK_IMAGE_DATA
+               : p->kind == PART_FILE &&
+                     !(bits & (QUIRK_DOCUMENT_URL | QUIRK_FILE_URL |
+                               QUIRK_FILE_DATA_URL));
 }
 
 static void put_image(struct writing *w, const struct part *p)

@@ -55,8 +55,10 @@ static bool must_change(const struct writing *w, const struct message *m)
             return true;
     }
     for (size_t i = 0; w->bits & QUIRK_IMAGE_DATA && i < m->n_parts; i++) {
-        if (m->parts[i].kind == PART_IMAGE && m->parts[i].data.len == 0 &&
-            !span_starts(m->parts[i].url, "data:"))
+        const struct part *p = &m->parts[i];
+
+        if (p->kind == PART_IMAGE && (p->data.len == 0 || p->url.len) &&
+            !span_starts(p->url, "data:"))
             return true;
     }
     if (!(w->bits & QUIRK_NO_DEVELOPER) || m->role != ROLE_SYSTEM)

@@ -50,6 +50,15 @@ struct limit_settings {
     uint64_t ping_ms;
 };
 
+/* What stands at addresses in clients' requests. */
+struct fetch_settings {
+    unsigned images; /* enum fetch_images */
+    uint64_t max_bytes, most, redirects, timeout_ms;
+    bool allow_private;
+};
+
+enum fetch_images { FETCH_OFF, FETCH_ON };
+
 struct session_settings {
     const char *header;
     uint64_t most;
@@ -246,6 +255,7 @@ struct settings {
     uint64_t cache_bytes;
     struct log_settings log;
     struct limit_settings limits;
+    struct fetch_settings fetch;
     struct admin_settings admin;
     struct session_settings sessions;
     const char *key_file;

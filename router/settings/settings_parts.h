@@ -8,6 +8,8 @@
 
 extern const struct section settings_log_section;
 extern const struct section settings_limit_section;
+extern const struct section settings_fetch_section;
+extern const struct section settings_price_section;
 extern const struct section settings_admin_section;
 extern const struct section settings_key_section;
 extern const struct section settings_tls_section;

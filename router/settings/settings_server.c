@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of the server itself: its log, limits and administration. */
+/* The settings of the server itself: its log, limits and administration; and
+ * models' prices. */
 #include "router/settings/settings_parts.h"
 
 #include <stddef.h>
@@ -166,6 +167,55 @@ static const struct setting limit_rows[] = {
 const struct section settings_limit_section = {
     "limits", sizeof(struct limit_settings), limit_rows, LEN(limit_rows)};
 
+static const char *const fetch_words[] = {"off", "on", NULL};
+
+static const struct setting fetch_rows[] = {
+    {.key = "images",
+     .kind = SETTING_WORD,
+     .offset = AT(fetch_settings, images),
+     .initial = "on",
+     .words = fetch_words,
+     .help = "on: images and PDF documents by address are fetched for "
+             "providers that take data only.  off: they are a loss there."},
+    {.key = "max_bytes",
+     .kind = SETTING_BYTES,
+     .offset = AT(fetch_settings, max_bytes),
+     .initial = "16MiB",
+     .min = 1024,
+     .max = 1 << 28,
+     .help = "All that is fetched for one request; beyond: 400."},
+    {.key = "most",
+     .kind = SETTING_COUNT,
+     .offset = AT(fetch_settings, most),
+     .initial = "20",
+     .min = 1,
+     .max = 1000,
+     .help = "Addresses of one request that are fetched; beyond: 400."},
+    {.key = "timeout",
+     .kind = SETTING_MS,
+     .offset = AT(fetch_settings, timeout_ms),
+     .initial = "10s",
+     .min = 10,
+     .max = 6e5,
+     .help = "For one address with its redirects."},
+    {.key = "redirects",
+     .kind = SETTING_COUNT,
+     .offset = AT(fetch_settings, redirects),
+     .initial = "3",
+     .max = 20,
+     .help = "How many are followed; each is looked at like the first."},
+    {.key = "allow_private",
+     .kind = SETTING_BOOL,
+     .offset = AT(fetch_settings, allow_private),
+     .initial = "false",
+     .help = "true: also from loopback, private and link-local addresses, "
+             "cloud metadata among them: every client can then read what "
+             "weir's host can reach."},
+};
+
+const struct section settings_fetch_section = {
+    "fetch", sizeof(struct fetch_settings), fetch_rows, LEN(fetch_rows)};
+
 static const struct setting admin_rows[] = {
     {.key = "metrics",
      .kind = SETTING_WORD,
@@ -249,3 +299,30 @@ static const struct setting tls_rows[] = {
 
 const struct section settings_tls_section = {"tls", sizeof(struct tls_settings),
                                              tls_rows, LEN(tls_rows)};
+
+#define PRICE(name, field_, text)                                              \
+    {                                                                          \
+        .key = name, .kind = SETTING_PRICE,                                    \
+        .offset = AT(price_settings, field_), .help = text                     \
+    }
+
+static const struct setting price_rows[] = {
+    PRICE("input", input, "USD per million input tokens."),
+    PRICE("output", output, "USD per million output tokens, reasoning too."),
+    PRICE("cached_input", cached_input,
+          "USD per million input tokens read from the provider's cache."),
+    PRICE("cache_write", cache_write,
+          "USD per million input tokens written to the cache."),
+    PRICE("cache_write_1h", cache_write_1h,
+          "The same for the cache of one hour."),
+    PRICE("web_search", web_search,
+          "USD per thousand searches of the web that the provider makes."),
+    PRICE("flex", flex,
+          "Factor of the prices for what was answered at OpenAI's flex "
+          "service, 0.5 for half of them."),
+    PRICE("priority", priority, "Likewise at the priority service."),
+};
+
+const struct section settings_price_section = {"models.NAME.price",
+                                               sizeof(struct price_settings),
+                                               price_rows, LEN(price_rows)};

@@ -112,33 +112,6 @@ static const struct section provider_section = {
     "providers.NAME", sizeof(struct provider_settings), provider_rows,
     LEN(provider_rows)};
 
-#define PRICE(name, field_, text)                                              \
-    {                                                                          \
-        .key = name, .kind = SETTING_PRICE,                                    \
-        .offset = AT(price_settings, field_), .help = text                     \
-    }
-
-static const struct setting price_rows[] = {
-    PRICE("input", input, "USD per million input tokens."),
-    PRICE("output", output, "USD per million output tokens, reasoning too."),
-    PRICE("cached_input", cached_input,
-          "USD per million input tokens read from the provider's cache."),
-    PRICE("cache_write", cache_write,
-          "USD per million input tokens written to the cache."),
-    PRICE("cache_write_1h", cache_write_1h,
-          "The same for the cache of one hour."),
-    PRICE("web_search", web_search,
-          "USD per thousand searches of the web that the provider makes."),
-    PRICE("flex", flex,
-          "Factor of the prices for what was answered at OpenAI's flex "
-          "service, 0.5 for half of them."),
-    PRICE("priority", priority, "Likewise at the priority service."),
-};
-
-static const struct section price_section = {"models.NAME.price",
-                                             sizeof(struct price_settings),
-                                             price_rows, LEN(price_rows)};
-
 static const struct setting model_rows[] = {
     {.key = "provider",
      .kind = SETTING_TEXT,
@@ -167,7 +140,7 @@ static const struct setting model_rows[] = {
     {.key = "price",
      .kind = SETTING_SECTION,
      .offset = AT(model_settings, price),
-     .section = &price_section,
+     .section = &settings_price_section,
      .help = "Prices that go before the catalogue's."},
     {.key = "context",
      .kind = SETTING_COUNT,
@@ -545,6 +518,11 @@ static const struct setting top_rows[] = {
      .offset = AT(settings, limits),
      .section = &settings_limit_section,
      .help = "Sizes, times and counts."},
+    {.key = "fetch",
+     .kind = SETTING_SECTION,
+     .offset = AT(settings, fetch),
+     .section = &settings_fetch_section,
+     .help = "Images and documents that requests name by address."},
     {.key = "admin",
      .kind = SETTING_SECTION,
      .offset = AT(settings, admin),

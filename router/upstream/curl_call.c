@@ -286,10 +286,30 @@ static bool set_method(struct curl_call *c, const struct upstream_request *r,
     return bad == CURLE_OK || err_set(e, ERR_MEMORY, "no memory");
 }
 
+/* libcurl's form has host and port before it; empty ones stand for all. */
+static bool set_place(struct curl_call *c, const char *to, struct err *e)
+{
+    CURLcode bad;
+    int n;
+
+    if (!to && !c->to_text[0])
+        return true;
+    n = snprintf(c->to_text, sizeof c->to_text, "%s%s", to ? "::" : "",
+                 to ? to : "");
+    if (n < 0 || (size_t)n >= sizeof c->to_text) {
+        c->to_text[0] = '\0';
+        return err_set(e, ERR_INPUT, "no address: %.60s", to);
+    }
+    c->to = (struct curl_slist){c->to_text, NULL};
+    bad = curl_easy_setopt(c->easy, CURLOPT_CONNECT_TO, to ? &c->to : NULL);
+    return bad == CURLE_OK || err_set(e, ERR_MEMORY, "no memory");
+}
+
 bool call_prepare(struct curl_call *c, const struct upstream_request *r,
                   struct err *e)
 {
-    if (!set_url(c, r->url, e) || !set_method(c, r, e) || !set_headers(c, r, e))
+    if (!set_url(c, r->url, e) || !set_method(c, r, e) ||
+        !set_headers(c, r, e) || !set_place(c, r->connect_to, e))
         return false;
     if (c->connect_ms != r->connect_ms) {
         curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS,

@@ -55,6 +55,8 @@ struct curl_call {
     struct curl_slist *nodes;  /* (owned) [n_nodes] */
     size_t n_nodes, cap_nodes; /* nodes used, allocated */
     char method[16];
+    char to_text[96];     /* "::ADDRESS:PORT"; "": where the URL says */
+    struct curl_slist to; /* the same for libcurl */
     unsigned connect_ms;
     char error[CURL_ERROR_SIZE];
 };

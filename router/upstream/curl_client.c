@@ -543,9 +543,9 @@ static void cancel(struct upstream_call *base)
         release(c);
 }
 
-static bool takes(const char *url)
+static bool takes(const struct upstream_request *r)
 {
-    (void)url;
+    (void)r;
     return true; /* and says what it does not speak */
 }
 

@@ -85,11 +85,11 @@ static bool split(const char *url, struct place *out)
     return split_authority(out->authority, out) && port_ok(out->port);
 }
 
-bool host_takes(const char *url)
+bool host_takes(const struct upstream_request *r)
 {
     struct place at;
 
-    return split(url, &at);
+    return !r->connect_to && split(r->url, &at);
 }
 
 static struct plain_host *host_new(struct plain *p, const struct place *at,

@@ -123,7 +123,7 @@ void plain_todo(struct plain_call *c);
 /* The URL's host, made where it is new, and what to ask it for. */
 MUST_USE struct plain_host *host_of(struct plain *p, const char *url,
                                     struct span *path, struct err *e);
-bool host_takes(const char *url);
+bool host_takes(const struct upstream_request *r);
 /* In the queue, at its front or its end, and out of it. */
 void host_enqueue(struct plain_call *c, bool front);
 void host_dequeue(struct plain_call *c);

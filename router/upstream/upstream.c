@@ -99,7 +99,7 @@ struct upstream_call *upstream_start(struct upstream *u,
         if (!check_header(&r->headers[i], e))
             return NULL;
     for (int i = 0; i < N_CLIENTS; i++)
-        if (u->self[i] && CLIENTS[i]->takes(r->url))
+        if (u->self[i] && CLIENTS[i]->takes(r))
             return CLIENTS[i]->start(u->self[i], r, ev, e);
     err_set(e, ERR_INPUT, "upstream URL: wanted http://, found %.60s", r->url);
     return NULL;

@@ -38,6 +38,9 @@ struct upstream_header {
 struct upstream_request {
     const char *method; /* "POST" */
     const char *url;
+    /* "203.0.113.9:443", "[2001:db8::9]:443": connected to instead of what
+     * the URL names, which is not looked up; NULL: the URL's. */
+    const char *connect_to;
     const struct upstream_header *headers;
     size_t n_headers;
     /* (borrowed until on_done, after a cancel until the loop's turn ends) */

@@ -17,7 +17,7 @@ struct upstream_call {
  * looked at: its headers end no line and do not frame the message. */
 struct upstream_client {
     const char *name;
-    bool (*takes)(const char *url);
+    bool (*takes)(const struct upstream_request *r);
     void *(*make)(struct event_base *base, unsigned per_host, struct err *e);
     void (*destroy)(void *self); /* NULL: no-op */
     struct upstream_call *(*start)(void *self, const struct upstream_request *r,

@@ -220,7 +220,7 @@ static void only_http_is_spoken(void **state)
         struct upstream_request q = request_of(r, "/", url);
 
         q.url = urls[i];
-        if (!rig_client->takes(q.url)) {
+        if (!rig_client->takes(&q)) {
             struct upstream_events ev = {0};
             struct err e;
 

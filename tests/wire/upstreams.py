@@ -73,7 +73,7 @@ def url(name, path=""):
 
 def config():
     place = "/v1/projects/proj-1/locations/europe-west4"
-    return SETTINGS + f"""
+    return SETTINGS + "fetch: {images: off}\n" + f"""
 providers:
   openai: {{base_url: {url("openai", "/v1")}, api_key: {KEY}}}
   azure: {{base_url: {url("azure")}, api_key: {KEY}, api_version: 2025-01-01-preview}}
@@ -292,7 +292,7 @@ def what_a_compatible_provider_refuses_is_left_out_and_told():
 
 
 def images_by_address_are_left_out_or_refused_where_only_data_is_taken():
-    """Nothing is fetched from addresses that clients write."""
+    """Where fetching is off: fetch.py shows the rest."""
     image = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{up['openai'].port}/x"}}
     b = {"messages": [{"role": "user", "content": [{"type": "text", "text": "play answer"}, image]}]}
     n = len(up["openai"].seen)

@@ -10,13 +10,8 @@
 
 #include "router/health/health.h"
 #include "router/http/tls.h"
+#include "router/model_names.h"
 #include "router/route/levels.h"
-
-/* A name that a client may write and the route it means. */
-struct name {
-    struct span text; /* (arena of settings) */
-    uint32_t route;   /* index in routes */
-};
 
 struct snapshot {
     _Atomic unsigned refs;
@@ -28,77 +23,8 @@ struct snapshot {
     struct budget **budgets; /* (owned array; borrowed: book) [n_routes] */
     struct drift **drifts;   /* likewise */
     size_t n_routes;
-    struct name *names; /* (owned) [mask + 1] open addressing */
-    size_t mask;
+    struct model_names *names; /* (owned) */
 };
-
-/* ---- names ---- */
-
-static struct name *find_name(const struct snapshot *s, struct span text)
-{
-    size_t i = span_hash(text, 0) & s->mask;
-
-    while (s->names[i].text.ptr && !span_eq(s->names[i].text, text))
-        i = (i + 1) & s->mask;
-    return &s->names[i];
-}
-
-/* Who came first keeps the name. */
-static void add_name(struct snapshot *s, const char *text, size_t route)
-{
-    struct name *at = find_name(s, span_of(text));
-
-    if (!at->text.ptr)
-        *at = (struct name){span_of(text), (uint32_t)route};
-}
-
-static bool add_joined(struct snapshot *s, const char *before,
-                       const char *behind, size_t route)
-{
-    size_t n = strlen(before) + strlen(behind) + 2;
-    char *text = arena_alloc(&s->settings->arena, n);
-
-    if (!text)
-        return false;
-    snprintf(text, n, "%s/%s", before, behind);
-    add_name(s, text, route);
-    return true;
-}
-
-enum { NAMES_EACH = 4 };
-
-static bool add_names(struct snapshot *s)
-{
-    size_t cap = 16;
-
-    while (cap < s->n_routes * NAMES_EACH * 2)
-        cap *= 2;
-    s->mask = cap - 1;
-    s->names = calloc(cap, sizeof *s->names);
-    if (!s->names)
-        return false;
-    for (size_t i = 0; i < s->n_routes; i++)
-        add_name(s, s->routes[i].set->item.name, i);
-    for (size_t i = 0; i < s->n_routes; i++) {
-        const struct route_settings *set = s->routes[i].set;
-        const struct model *m = &set->arms[0].model->model;
-
-        if (!set->pinned)
-            continue;
-        if (!add_joined(s, "weir", set->item.name, i) ||
-            !add_joined(s, m->provider, m->upstream, i))
-            return false;
-        add_name(s, m->upstream, i);
-    }
-    return true;
-}
-
-const struct route *snapshot_route(const struct snapshot *s, struct span name)
-{
-    const struct name *at = name.len ? find_name(s, name) : NULL;
-
-    return at && at->text.ptr ? &s->routes[at->route] : NULL;
-}
 
 /* ---- the classifier ---- */
 
@@ -202,7 +128,8 @@ static bool bind_routes(struct snapshot *s, const struct books *books)
         if (!bind_books(s, i, books))
             return false;
     }
-    return add_names(s);
+    s->names = model_names_new(s->routes, s->n_routes, &s->settings->arena);
+    return s->names != NULL;
 }
 
 static struct snapshot *snapshot_build(struct settings *settings,
@@ -254,7 +181,7 @@ void snapshot_unref(struct snapshot *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
         return;
-    free(s->names);
+    model_names_free(s->names);
     free(s->budgets);
     free(s->drifts);
     free(s->routes);
@@ -282,6 +209,11 @@ const struct classifier *snapshot_classifier(const struct snapshot *s)
 const char *snapshot_unclassified(const struct snapshot *s)
 {
     return s->unclassified;
+}
+
+const struct route *snapshot_route(const struct snapshot *s, struct span name)
+{
+    return model_names_find(s->names, name);
 }
 
 size_t snapshot_routes(const struct snapshot *s)

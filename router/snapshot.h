@@ -42,8 +42,7 @@ const struct classifier *snapshot_classifier(const struct snapshot *s);
 /* Why no classifier is used, "" when one is. */
 const char *snapshot_unclassified(const struct snapshot *s);
 
-/* By what a client may write as `model`: a route, a model's key, its name at
- * the provider with or without "provider/", weir/ARM; NULL when unknown. */
+/* By what a client may write as `model` (model_names.h); NULL when unknown. */
 const struct route *snapshot_route(const struct snapshot *s, struct span name);
 /* The configured routes, then the models as routes of their own. */
 size_t snapshot_routes(const struct snapshot *s);

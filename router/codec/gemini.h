@@ -30,6 +30,8 @@ const struct gemini_traits *gemini_traits(struct span model);
  * and left out again on the way back. */
 #define GEMINI_MADE_ID "weirgem_"
 bool gemini_made_id(struct span id);
+/* What Google's clients send where a call has no signature. */
+bool gemini_is_placeholder(struct span signature);
 
 /* A member in either spelling; name: as in inlineData. */
 struct json gemini_get(const struct json *obj, const char *name);

@@ -15,7 +15,15 @@
 
 /* What Google's page on thought signatures gives for calls that no Gemini
  * model made. */
-static const char no_signature[] = "skip_thought_signature_validator";
+static const char *const no_signatures[] = {"skip_thought_signature_validator",
+                                            "context_engineering_is_the_way_to_"
+                                            "go"};
+
+bool gemini_is_placeholder(struct span signature)
+{
+    return span_is(signature, no_signatures[0]) ||
+           span_is(signature, no_signatures[1]);
+}
 
 static bool from_model(const struct message *m)
 {
@@ -81,7 +89,7 @@ static void write_call(struct gemini_out *w, const struct message *m,
     if (signature.len == 0 && t->signature.len)
         signature = t->signature;
     else if (signature.len == 0 && w->traits->strict && !t->calls)
-        signature = span_of(no_signature);
+        signature = span_of(no_signatures[0]);
     gemini_open_part(w);
     buf_str(w->out, "\"functionCall\":{");
     gemini_put_id(w, p->id);

@@ -110,11 +110,24 @@ static bool read_openapi(struct reader *rd, const struct field *f,
            reader_no_memory(rd);
 }
 
+/* Google's own clients write the subset's OBJECT and STRING where JSON Schema
+ * belongs too, and Gemini takes it. */
+static bool is_openapi(const struct json *schema)
+{
+    struct json type = json_get(schema, "type");
+    struct span name = json_inner(&type);
+
+    return type.type == JSON_STRING && name.len && *name.ptr >= 'A' &&
+           *name.ptr <= 'Z';
+}
+
 static bool read_json_schema(struct reader *rd, const struct field *f,
                              const struct json *v, void *target)
 {
     struct params *p = target;
 
+    if (v->type == JSON_OBJECT && is_openapi(v))
+        return read_openapi(rd, f, v, target);
     if (v->type != JSON_OBJECT)
         return reader_wrong(rd, f->name, "an object", v->type);
     p->format = FORMAT_JSON_SCHEMA;
@@ -191,10 +204,12 @@ static bool read_declaration(struct reader *rd, const struct json *v,
         return false;
     if (t->name.len == 0)
         return reader_wrong(rd, "name", "a function's name", JSON_NONE);
-    if (d.schema.type == JSON_OBJECT) {
+    if (d.schema.type == JSON_OBJECT && !is_openapi(&d.schema)) {
         t->schema = d.schema.raw;
         return true;
     }
+    if (d.schema.type == JSON_OBJECT)
+        d.openapi = d.schema;
     if (d.openapi.type == JSON_NONE)
         return true;
     if (d.openapi.type != JSON_OBJECT)

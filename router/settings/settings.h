@@ -212,7 +212,8 @@ struct cache_settings {
 struct route_settings {
     struct item item;
     struct text_list arm_names;
-    unsigned policy; /* enum policy */
+    struct text_list match; /* patterns of names that mean it too */
+    unsigned policy;        /* enum policy */
     const char *reference_name;
     double quality;  /* share of the reference's quality */
     double explore;  /* share of requests */

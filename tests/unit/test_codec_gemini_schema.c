@@ -120,12 +120,33 @@ static void geminis_schemas_become_json_schema(void **state)
     assert_json(r->tools[1].raw, "{\"google_search\":{}}");
 }
 
+/* Google's command line agent writes responseJsonSchema so. */
+static void a_json_schema_may_have_the_subsets_names_of_types(void **state)
+{
+    const struct request *r = read_ok(
+        "{\"contents\":[{}],\"tools\":[{\"functionDeclarations\":[{\"name\":"
+        "\"f\",\"parametersJsonSchema\":{\"type\":\"OBJECT\",\"properties\":"
+        "{\"a\":{\"type\":\"STRING\"}}}},{\"name\":\"g\","
+        "\"parametersJsonSchema\":{\"type\":\"object\",\"$defs\":{}}}]}],"
+        "\"generationConfig\":{\"responseJsonSchema\":{\"type\":\"OBJECT\","
+        "\"properties\":{\"n\":{\"type\":\"INTEGER\"}}}}}");
+
+    (void)state;
+    assert_json(r->tools[0].schema, "{\"type\":\"object\",\"properties\":"
+                                    "{\"a\":{\"type\":\"string\"}}}");
+    assert_json(r->tools[1].schema, "{\"type\":\"object\",\"$defs\":{}}");
+    assert_int_equal(r->params.format, FORMAT_JSON_SCHEMA);
+    assert_json(r->params.schema, "{\"type\":\"object\",\"properties\":"
+                                  "{\"n\":{\"type\":\"integer\"}}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(schemas_lose_what_gemini_refuses_and_say_so),
         CASE(a_schema_that_refers_to_itself_ends),
         CASE(geminis_schemas_become_json_schema),
+        CASE(a_json_schema_may_have_the_subsets_names_of_types),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

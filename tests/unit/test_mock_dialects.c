@@ -395,6 +395,20 @@ static const struct {
      "{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"f\"}}]},"
      "{\"role\":\"user\",\"parts\":[{\"text\":\"go on\"}]}]}",
      "number of function response parts"},
+    {&mock_gemini,
+     "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]},"
+     "{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"f\"},"
+     "\"thoughtSignature\":\"skip_thought_signature_validator\"}]},"
+     "{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"name\":\"f\","
+     "\"response\":{}}}]}]}",
+     NULL},
+    {&mock_gemini,
+     "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]},"
+     "{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"f\"},"
+     "\"thoughtSignature\":\"made up\"}]},"
+     "{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"name\":\"f\","
+     "\"response\":{}}}]}]}",
+     "invalid signature"},
     {&mock_bedrock,
      "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"hi\"}]}]}",
      NULL},

@@ -322,9 +322,51 @@ static void a_model_is_found_by_each_of_its_names(void **state)
     snapshot_unref(s);
 }
 
+/* What is written out goes before patterns, these before what is implied. */
+static void names_that_programs_choose_fit_patterns(void **state)
+{
+    struct err e = {0};
+    struct snapshot *s = snapshot_parse(
+        SPAN(HEAD
+             "routes:\n"
+             "  auto: {arms: [nano, big], match: [claude-*, gpt-5.4*]}\n"
+             "  rest: {arms: [nano], match: [claude-opus-*, \"g?m-*\"]}\n"),
+        "t.yaml", NULL, &e);
+    static const struct {
+        const char *name, *route;
+    } rows[] = {
+        {"claude-opus-4-8", "auto"},
+        {"claude-", "auto"},
+        {"gem-3", "rest"},
+        {"geem-3", NULL},
+        {"gpt-5.4-nano", "auto"},
+        {"nano", "nano"},
+        {"mock/gpt-5.4-nano", "nano"},
+        {"weir/nano", "nano"},
+        {"anthropic/claude-opus", NULL},
+        {"Claude-opus", NULL},
+    };
+    char longest[400];
+
+    (void)state;
+    if (!s)
+        fail_msg("%s", e.msg);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct route *r = snapshot_route(s, span_of(rows[i].name));
+        const char *found = r ? r->set->item.name : "nothing";
+
+        assert_string_equal(found, rows[i].route ? rows[i].route : "nothing");
+    }
+    memset(longest, '-', sizeof longest);
+    memcpy(longest, "claude-", 7);
+    assert_null(snapshot_route(s, (struct span){longest, sizeof longest}));
+    snapshot_unref(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_that_programs_choose_fit_patterns),
         cmocka_unit_test(each_mistake_is_named_with_its_place),
         cmocka_unit_test(what_is_not_said_is_as_documented),
         cmocka_unit_test(the_file_goes_before_the_catalogue),

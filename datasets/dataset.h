@@ -24,6 +24,8 @@ struct outcome {
     double propensity;  /* with which a log's arm was chosen; NAN */
     struct span answer; /* normalised final answer, or empty */
     struct span source; /* label's source: feedback, judge, check, ... */
+    struct span plan;   /* logs: how a plan of several models went, as JSON
+                           (log-format.md), or empty; not written either */
 };
 
 struct dataset_row {
@@ -32,8 +34,13 @@ struct dataset_row {
     int64_t time_ms;                     /* UTC; -1: not known */
     struct span messages, tools, params; /* JSON, or empty */
     struct span features;                /* packed struct vec, or empty */
+    double est_input; /* logs: input tokens as the server estimated them; NAN;
+                         not written by dataset_write */
+    bool raw_answers; /* logs: answers are whole texts, not final answers */
     struct span choices; /* logs: the arms there were, as JSON (log-format.md),
                             or empty; not written by dataset_write */
+    /* Of a log's request: first the arm that served, then the arms that were
+     * asked in its shadow, then what members of plans cost. */
     struct outcome outcomes[DATASET_OUTCOMES_MAX];
     uint32_t n_outcomes;
 };

@@ -36,6 +36,8 @@ void row_clear(struct dataset_row *row)
     row->time_ms = -1;
     row->messages = row->tools = row->params = (struct span){NULL, 0};
     row->features = row->choices = (struct span){NULL, 0};
+    row->est_input = NAN;
+    row->raw_answers = false;
     row->n_outcomes = 0;
 }
 

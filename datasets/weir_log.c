@@ -1,41 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reader of the server's outcome log (docs/log-format.md): each request that
- * an arm served is a row with that arm's outcome.  The file is only read,
- * and the server may go on writing meanwhile: all is seen as it was when
- * reading began.
+ * an arm served is a row with that arm's outcome, and those of the arms that
+ * weir itself asked the same in its shadow.  Where a plan of several models
+ * served, whether it needed its `else` and what its members took are outcomes
+ * too, without scores: a draft that was accepted is no fair sample of the
+ * drafts.  The file is only read, and the server may go on writing meanwhile:
+ * all is seen as it was when reading began.
  */
+#include "base/arena.h"
 #include "base/json.h"
 #include "base/vec.h"
+#include "datasets/log_plan.h"
 #include "datasets/reader.h"
 #include "datasets/row.h"
 
 #include <math.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_MS = 5000 };
+enum { BUSY_MS = 5000, ROW_BYTES = 256 << 20, SQL_MAX = 1024 };
 
 struct weir_log {
     char *name; /* (owned) */
     sqlite3 *db;
     sqlite3_stmt *rows, *label;
-    uint64_t done, total; /* rows */
+    sqlite3_stmt *shadows; /* NULL: the log knows none */
+    struct arena arena;    /* of one row: shadows' texts, names */
+    uint64_t done, total;  /* rows */
 };
 
-/* A task that the classifier guessed is no evidence for the next one. */
+/* A task that the classifier guessed is no evidence for the next one.  The
+ * last column is `plan`, or NULL in a log that has no such column. */
+#define COLUMNS                                                                \
+    "SELECT id, time_ms, session, CASE task_given WHEN 1 THEN task END,"       \
+    "  arm, propensity, input_tokens,"                                         \
+    "  CASE WHEN status < 400 THEN output_tokens END,"                         \
+    "  cost_pico, latency_us, features, messages, tools, params, answer,"      \
+    "  arms, est_input, %s FROM requests"
+
 static const char rows_sql[] =
-    "SELECT id, time_ms, session, CASE task_given WHEN 1 THEN task END,"
-    "  arm, propensity, input_tokens,"
-    "  CASE WHEN status < 400 THEN output_tokens END,"
-    "  cost_pico, latency_us, features, messages, tools, params, answer,"
-    "  arms"
-    " FROM requests"
-    " WHERE arm IS NOT NULL"
-    "  AND (features IS NOT NULL OR messages IS NOT NULL)"
-    "  AND time_ms >= ?1 AND time_ms < ?2 AND (?3 IS NULL OR route = ?3)"
-    " ORDER BY time_ms, id";
+    COLUMNS " WHERE arm IS NOT NULL%s"
+            "  AND (features IS NOT NULL OR messages IS NOT NULL)"
+            "  AND time_ms >= ?1 AND time_ms < ?2"
+            "  AND (?3 IS NULL OR route = ?3)"
+            " ORDER BY time_ms, id";
+
+static const char shadows_sql[] =
+    COLUMNS " WHERE id IN (SELECT id FROM temp.shadows WHERE parent = ?1)"
+            " ORDER BY time_ms, id";
+
+/* Found once: the log has no index for it. */
+static const char find_shadows_sql[] =
+    "PRAGMA temp_store = MEMORY;"
+    "CREATE TEMP TABLE shadows (parent TEXT, id TEXT);"
+    "INSERT INTO temp.shadows SELECT parent, id FROM requests"
+    " WHERE purpose = 'shadow' AND parent IS NOT NULL AND arm IS NOT NULL;"
+    "CREATE INDEX temp.shadows_parent ON shadows(parent)";
 
 static const char count_sql[] =
     "SELECT count(*) FROM requests WHERE time_ms >= ?1 AND time_ms < ?2";
@@ -65,6 +88,8 @@ enum column {
     C_PARAMS,
     C_ANSWER,
     C_CHOICES,
+    C_EST_INPUT,
+    C_PLAN,
 };
 
 static bool db_error(const struct weir_log *l, const char *doing, struct err *e)
@@ -139,6 +164,39 @@ static bool count_rows(struct weir_log *l, const struct dataset_options *o,
     return ok;
 }
 
+static bool has_plans(struct weir_log *l, bool *has, struct err *e)
+{
+    int64_t columns;
+
+    if (!ask(l,
+             "SELECT count(*) FROM pragma_table_info('requests')"
+             " WHERE name IN ('plan', 'purpose', 'parent')",
+             &columns, e))
+        return false;
+    *has = columns == 3;
+    return true;
+}
+
+static bool prepare_rows(struct weir_log *l, struct err *e)
+{
+    char sql[SQL_MAX];
+    int64_t shadows;
+    bool plans;
+
+    if (!has_plans(l, &plans, e))
+        return false;
+    snprintf(sql, sizeof sql, rows_sql, plans ? "plan" : "NULL",
+             plans ? " AND purpose IS NULL" : "");
+    if (!prepare(l, sql, &l->rows, e) || !plans)
+        return l->rows != NULL;
+    if (sqlite3_exec(l->db, find_shadows_sql, NULL, NULL, NULL) != SQLITE_OK)
+        return db_error(l, "looking for shadows", e);
+    if (!ask(l, "SELECT count(*) FROM temp.shadows", &shadows, e))
+        return false;
+    snprintf(sql, sizeof sql, shadows_sql, "plan");
+    return shadows == 0 || prepare(l, sql, &l->shadows, e);
+}
+
 static bool begin(struct weir_log *l, const char *path,
                   const struct dataset_options *o, struct err *e)
 {
@@ -147,8 +205,7 @@ static bool begin(struct weir_log *l, const char *path,
     sqlite3_busy_timeout(l->db, BUSY_MS);
     if (sqlite3_exec(l->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
         return db_error(l, "beginning to read", e);
-    if (!check_schema(l, e) || !count_rows(l, o, e) ||
-        !prepare(l, rows_sql, &l->rows, e) ||
+    if (!check_schema(l, e) || !count_rows(l, o, e) || !prepare_rows(l, e) ||
         !prepare(l, label_sql, &l->label, e))
         return false;
     bind(l->rows, o);
@@ -163,7 +220,9 @@ static void weir_log_close(void *r)
         return;
     sqlite3_finalize(l->rows);
     sqlite3_finalize(l->label);
+    sqlite3_finalize(l->shadows);
     sqlite3_close(l->db);
+    arena_free(&l->arena);
     free(l->name);
     free(l);
 }
@@ -173,8 +232,10 @@ void *weir_log_open(const char *path, const struct dataset_options *o,
 {
     struct weir_log *l = calloc(1, sizeof *l);
 
-    if (l)
+    if (l) {
+        arena_init(&l->arena, ROW_BYTES);
         l->name = strdup(path);
+    }
     if (!l || !l->name) {
         err_set(e, ERR_MEMORY, "%s: no memory", path);
     } else if (begin(l, path, o, e)) {
@@ -248,8 +309,8 @@ static bool check_row(const struct dataset_row *row, struct err *e)
     struct vec vec;
     struct json v, bad;
 
-    if (row->id.len == 0 || row->outcomes[0].arm.len == 0)
-        return err_set(e, ERR_INPUT, "wanted an id and an arm, found none");
+    if (row->id.len == 0)
+        return err_set(e, ERR_INPUT, "wanted an id, found none");
     if (row->features.len && !vec_unpack(row->features, &vec, e))
         return err_wrap(e, "features");
     if (row->messages.len) {
@@ -261,15 +322,15 @@ static bool check_row(const struct dataset_row *row, struct err *e)
                            "%s",
                            json_type_name(bad.type));
     }
+    if (row->est_input < 0)
+        return err_set(e, ERR_INPUT, "est_input: wanted 0 or more, found %g",
+                       row->est_input);
     return check_json("tools", row->tools, JSON_ARRAY, e) &&
-           check_json("params", row->params, JSON_OBJECT, e) &&
-           check_amounts(&row->outcomes[0], e);
+           check_json("params", row->params, JSON_OBJECT, e);
 }
 
 static void fill_row(sqlite3_stmt *st, struct dataset_row *row)
 {
-    struct outcome *o = &row->outcomes[0];
-
     row_clear(row);
     row->id = text_of(st, C_ID);
     row->time_ms = sqlite3_column_int64(st, C_TIME);
@@ -280,32 +341,140 @@ static void fill_row(sqlite3_stmt *st, struct dataset_row *row)
     row->tools = text_of(st, C_TOOLS);
     row->params = text_of(st, C_PARAMS);
     row->choices = text_of(st, C_CHOICES);
-    *o = outcome_unknown();
-    o->arm = text_of(st, C_ARM);
-    o->propensity = number_of(st, C_PROPENSITY, 1);
-    o->input_tokens = number_of(st, C_INPUT, 1);
-    o->output_tokens = number_of(st, C_OUTPUT, 1);
-    o->cost_usd = number_of(st, C_COST, 1e-12);
-    o->latency_ms = number_of(st, C_LATENCY, 1e-3);
-    o->answer = text_of(st, C_ANSWER);
-    row->n_outcomes = 1;
+    row->est_input = number_of(st, C_EST_INPUT, 1);
+    row->raw_answers = true;
 }
 
-static bool add_label(struct weir_log *l, struct dataset_row *row,
+static bool add_label(struct weir_log *l, struct span id, struct outcome *o,
                       struct err *e)
 {
     int rc;
 
     sqlite3_reset(l->label);
-    sqlite3_bind_text(l->label, 1, row->id.ptr, (int)row->id.len,
-                      SQLITE_TRANSIENT);
+    sqlite3_bind_text(l->label, 1, id.ptr, (int)id.len, SQLITE_TRANSIENT);
     rc = sqlite3_step(l->label);
     if (rc == SQLITE_ROW) {
-        row->outcomes[0].score = number_of(l->label, 0, 1);
-        row->outcomes[0].source = text_of(l->label, 1);
+        o->score = number_of(l->label, 0, 1);
+        o->source = arena_copy(&l->arena, text_of(l->label, 1));
     }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ||
            db_error(l, "reading labels", e);
+}
+
+/* A new outcome of this arm; NULL: the row has one, or no room. */
+static struct outcome *outcome_new(struct dataset_row *row, struct span arm)
+{
+    struct outcome *o = &row->outcomes[row->n_outcomes];
+
+    for (uint32_t i = 0; i < row->n_outcomes; i++)
+        if (span_eq(row->outcomes[i].arm, arm))
+            return NULL;
+    if (row->n_outcomes == DATASET_OUTCOMES_MAX)
+        return NULL;
+    *o = outcome_unknown();
+    o->arm = arm;
+    row->n_outcomes++;
+    return o;
+}
+
+/* What one arm did: the request's own, or a shadow's. */
+static enum reader_end outcome_take(struct weir_log *l, sqlite3_stmt *st,
+                                    struct dataset_row *row, struct err *e)
+{
+    struct arena *a = &l->arena;
+    struct outcome *o = outcome_new(row, arena_copy(a, text_of(st, C_ARM)));
+
+    if (!o)
+        return READER_ROW;
+    o->propensity = number_of(st, C_PROPENSITY, 1);
+    o->input_tokens = number_of(st, C_INPUT, 1);
+    o->output_tokens = number_of(st, C_OUTPUT, 1);
+    o->cost_usd = number_of(st, C_COST, 1e-12);
+    o->latency_ms = number_of(st, C_LATENCY, 1e-3);
+    o->answer = arena_copy(a, text_of(st, C_ANSWER));
+    o->plan = arena_copy(a, text_of(st, C_PLAN));
+    if (!add_label(l, text_of(st, C_ID), o, e))
+        return READER_FAIL;
+    if (o->arm.len == 0) {
+        err_set(e, ERR_INPUT, "wanted an arm, found none");
+        return READER_BAD;
+    }
+    return check_amounts(o, e) ? READER_ROW : READER_BAD;
+}
+
+static enum reader_end shadows_take(struct weir_log *l, struct dataset_row *row,
+                                    struct err *e)
+{
+    enum reader_end end = READER_ROW;
+    int rc = SQLITE_DONE;
+
+    uint32_t first = row->n_outcomes;
+
+    if (!l->shadows)
+        return READER_ROW;
+    sqlite3_reset(l->shadows);
+    sqlite3_bind_text(l->shadows, 1, row->id.ptr, (int)row->id.len,
+                      SQLITE_TRANSIENT);
+    while (end == READER_ROW && (rc = sqlite3_step(l->shadows)) == SQLITE_ROW) {
+        end = outcome_take(l, l->shadows, row, e);
+        /* Chosen to be looked at, not to serve. */
+        if (end == READER_ROW)
+            row->outcomes[row->n_outcomes - 1].propensity = NAN;
+    }
+    /* Chosen to be looked at, not to serve. */
+    for (uint32_t i = first; i < row->n_outcomes; i++)
+        row->outcomes[i].propensity = NAN;
+    if (end == READER_ROW && rc != SQLITE_DONE) {
+        db_error(l, "reading shadows", e);
+        return READER_FAIL;
+    }
+    return end;
+}
+
+/* What else the plan of an outcome shows. */
+static bool plan_take(struct weir_log *l, struct dataset_row *row, uint32_t i,
+                      struct err *e)
+{
+    const struct outcome *of = &row->outcomes[i];
+    struct outcome *o;
+    struct log_plan p;
+    char name[160];
+
+    if (!log_plan_parse(of->plan, &p, e))
+        return err_wrap(e, "plan");
+    snprintf(name, sizeof name, LOG_ESCALATES "%.*s", SPAN_ARGS(of->arm));
+    if (!isnan(log_plan_escalated(&p)) &&
+        (o = outcome_new(row, arena_copy(&l->arena, span_of(name)))))
+        o->score = log_plan_escalated(&p);
+    for (unsigned m = 0; m < p.n_members; m++) {
+        const struct log_plan_member *in = &p.members[m];
+        if (span_is(in->role, "review") || in->status >= 400 ||
+            (isnan(in->output_tokens) && isnan(in->cost_usd)) ||
+            !(o = outcome_new(row, in->arm)))
+            continue;
+        o->input_tokens = in->input_tokens;
+        o->output_tokens = in->output_tokens;
+        o->cost_usd = in->cost_usd;
+        o->latency_ms = in->ms;
+    }
+    return true;
+}
+
+static enum reader_end row_take(struct weir_log *l, struct dataset_row *row,
+                                struct err *e)
+{
+    enum reader_end end = outcome_take(l, l->rows, row, e);
+    uint32_t served;
+
+    if (end == READER_ROW)
+        end = shadows_take(l, row, e);
+    if (end != READER_ROW)
+        return end;
+    served = row->n_outcomes;
+    for (uint32_t i = 0; i < served; i++)
+        if (row->outcomes[i].plan.len && !plan_take(l, row, i, e))
+            return READER_BAD;
+    return check_row(row, e) ? READER_ROW : READER_BAD;
 }
 
 static enum reader_end weir_log_next(void *r, struct dataset_row *row,
@@ -313,6 +482,7 @@ static enum reader_end weir_log_next(void *r, struct dataset_row *row,
 {
     struct weir_log *l = r;
     int rc = sqlite3_step(l->rows);
+    enum reader_end end;
 
     if (rc == SQLITE_DONE)
         return READER_END;
@@ -320,17 +490,16 @@ static enum reader_end weir_log_next(void *r, struct dataset_row *row,
         db_error(l, "reading", e);
         return READER_FAIL;
     }
+    arena_reset(&l->arena);
     fill_row(l->rows, row);
     row->line = ++l->done;
-    if (!add_label(l, row, e))
-        return READER_FAIL;
-    if (check_row(row, e))
-        return READER_ROW;
-    err_wrap(e, "%s: row %llu, request '%.*s'", l->name,
-             (unsigned long long)l->done,
-             row->id.len < 64 ? (int)row->id.len : 64,
-             row->id.len ? row->id.ptr : "");
-    return READER_BAD;
+    end = row_take(l, row, e);
+    if (end == READER_BAD)
+        err_wrap(e, "%s: row %llu, request '%.*s'", l->name,
+                 (unsigned long long)l->done,
+                 row->id.len < 64 ? (int)row->id.len : 64,
+                 row->id.len ? row->id.ptr : "");
+    return end;
 }
 
 static void weir_log_progress(const void *r, uint64_t *read, uint64_t *size)

@@ -28,9 +28,9 @@ struct options {
     bool skip_bad, json;
 };
 
+/* long: a row for each option */
 static enum args_end parse(int argc, char **argv, struct options *o, int *first,
                            struct err *e)
-/* long: a row for each option */
 {
     const struct arg list[] = {
         {"data", ARG_LIST, &o->data, "F",

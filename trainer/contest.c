@@ -7,6 +7,7 @@
 
 #include "datasets/dataset.h"
 #include "trainer/plan.h"
+#include "trainer/plan_seen.h"
 #include "trainer/pricebook.h"
 #include "trainer/wanted.h"
 
@@ -161,6 +162,7 @@ static bool contender_set(struct contest_set *s, struct span name,
                           struct contender *k, struct err *e)
 {
     struct table *train = s->train ? s->train : s->test;
+    const struct table_plan *plan;
     uint32_t index;
     if (plan_form_is(name)) {
         k->is_plan = true;
@@ -175,6 +177,10 @@ static bool contender_set(struct contest_set *s, struct span name,
             return err_set(e, ERR_INPUT, "no row has an outcome of arm %.*s",
                            SPAN_ARGS(name));
         k->arm = (uint32_t)at;
+        plan = table_plan_of(train, k->arm);
+        k->is_plan = plan != NULL;
+        if (plan)
+            k->plan = *plan;
     }
     s->contest.priced = s->contest.priced && is_priced(s->test, k->arm) &&
                         is_priced(train, k->arm);
@@ -250,7 +256,7 @@ static bool tables_load(struct contest_set *s, const struct contest_options *o,
         if (table_may_choose(s->test, a))
             ok = names_add(&w->models, span_of(s->test->arms[a].name), e);
     if (!ok || !o->n_train)
-        return ok;
+        return ok && (w->plans.n || plan_seen_add(s->test, e));
     ok = o->tiers || stand_ins_find(s, o, &w->models, e);
     if (ok)
         s->train = load(o, o->train, o->n_train, w, e);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trainer/plan_seen.h"
+
 enum { ROWS_FIRST = 256, TERMS_FIRST = 1 << 15 };
 
 /* Open addressing from a row's key to the row + 1; at most half full. */
@@ -153,6 +155,7 @@ void table_free(struct table *t)
     free(t->index);
     free(t->arms);
     free(t->plans);
+    plan_seen_free(t);
     free(t->tasks);
     free(t->files);
     free(t->task);

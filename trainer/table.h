@@ -63,6 +63,8 @@ struct table {
     uint32_t n_arms, n_tasks, n_files, n_plans;
     struct table_arm *arms;   /* (owned) [n_arms] */
     struct table_plan *plans; /* (owned) [n_plans] */
+    struct plan_seen *seen;   /* (owned) [n_seen] trainer/plan_seen.h */
+    uint32_t n_seen;
     char **tasks;             /* (owned) [n_tasks] names, by first use */
     struct table_file *files; /* (owned) [n_files] */
     uint32_t *task;           /* [n] index into tasks, TABLE_NO_TASK */
@@ -86,6 +88,7 @@ struct table {
     struct table_index *index; /* (owned) keys of the rows */
 };
 
+struct plan_seen;
 struct pricebook;
 struct tiers;
 
@@ -97,6 +100,9 @@ struct table_options {
     /* Arms behind those that may lack outcomes: plans, which can be derived */
     const char *const *welcome; /* [n_welcome] */
     uint32_t n_welcome;
+    /* Plans whose members are known beforehand, as plan_add takes them. */
+    const char *const *plans; /* [n_plans] */
+    uint32_t n_plans;
     const struct tiers *tiers;      /* models -> tier arms, or NULL */
     const struct pricebook *prices; /* or NULL */
     bool skip_bad;

@@ -11,6 +11,7 @@
 #include "datasets/dataset.h"
 #include "features/features.h"
 #include "trainer/filehash.h"
+#include "trainer/plan_seen.h"
 #include "trainer/pricebook.h"
 #include "trainer/tiers.h"
 
@@ -29,6 +30,7 @@ struct loader {
     struct table_outcome outcomes[DATASET_OUTCOMES_MAX];
     uint32_t n_outcomes;
     double mean_score; /* of all the row's labelled outcomes; NAN */
+    struct span other; /* (borrowed: row) plan of other members, left out */
     uint32_t merged[DATASET_OUTCOMES_MAX][4]; /* tiers: numbers in a mean */
     char *seen[SEEN_MAX]; /* (owned) arms that were not wanted */
     unsigned n_seen;
@@ -140,6 +142,29 @@ static void outcome_put(struct loader *l, const struct table_outcome *x)
     l->n_outcomes++;
 }
 
+/* Is this the "escalates" of a plan whose outcome was left out? */
+static bool left_out(const struct loader *l, struct span arm)
+{
+    size_t mark = sizeof PLAN_FORM_ESCALATES - 1;
+
+    return l->other.len && plan_form_is_escalates(arm) &&
+           span_eq(l->other, (struct span){arm.ptr + mark, arm.len - mark});
+}
+
+/* *arm: where the outcome counts; -1: nowhere. */
+static bool outcome_place(struct loader *l, const struct outcome *o, int *arm,
+                          struct err *e)
+{
+    bool other = false;
+
+    *arm = -1;
+    if (o->plan.len && !plan_seen_note(l->t, o->arm, o->plan, &other, e))
+        return false;
+    if (other)
+        l->other = o->arm;
+    return other || left_out(l, o->arm) || arm_of(l, o->arm, arm, e);
+}
+
 static bool outcomes_take(struct loader *l, const struct dataset_row *row,
                           double est_input, struct err *e)
 {
@@ -147,6 +172,7 @@ static bool outcomes_take(struct loader *l, const struct dataset_row *row,
 
     l->n_outcomes = 0;
     l->mean_score = NAN;
+    l->other = (struct span){NULL, 0};
     for (uint32_t i = 0; i < row->n_outcomes; i++) {
         const struct outcome *o = &row->outcomes[i];
         struct table_outcome x = {
@@ -158,13 +184,14 @@ static bool outcomes_take(struct loader *l, const struct dataset_row *row,
             .latency_ms = o->latency_ms,
         };
         int arm;
-        mean_in(&l->mean_score, o->score, &labelled);
-        if (!arm_of(l, o->arm, &arm, e))
+        if (!plan_form_is_escalates(o->arm))
+            mean_in(&l->mean_score, o->score, &labelled);
+        if (!outcome_place(l, o, &arm, e))
             return false;
         if (arm < 0)
             continue;
         x.arm = (uint32_t)arm;
-        if (o->answer.len)
+        if (o->answer.len && !row->raw_answers)
             x.answer = (uint32_t)span_hash(o->answer, 2) | 1;
         outcome_price(l, o, est_input, &x);
         outcome_put(l, &x);
@@ -205,8 +232,8 @@ static bool row_features(struct loader *l, const struct dataset_row *row,
 
     if (!row->messages.len) {
         keys_of_features(row, out);
-        out->est_input = NAN;
-        for (uint32_t i = 0; i < row->n_outcomes; i++)
+        out->est_input = row->est_input;
+        for (uint32_t i = 0; isnan(row->est_input) && i < row->n_outcomes; i++)
             out->est_input = fmax(out->est_input, /* NAN gives way */
                                   row->outcomes[i].input_tokens);
         if (isnan(out->est_input))
@@ -344,6 +371,9 @@ static bool arms_set(struct loader *l, struct err *e)
     if (!arms_name(l->t, o->arms, o->n_arms, e) ||
         !arms_name(l->t, o->welcome, o->n_welcome, e))
         return false;
+    for (uint32_t i = 0; i < o->n_plans; i++)
+        if (!plan_seen_fix(l->t, span_of(o->plans[i]), e))
+            return false;
     for (uint32_t i = 0; o->tiers && !o->n_arms && i < tiers_count(o->tiers);
          i++)
         if (table_add_arm(l->t, span_of(tiers_name(o->tiers, i)), e) < 0)

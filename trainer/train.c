@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "trainer/calibrate.h"
+#include "trainer/plan_seen.h"
 #include "trainer/split.h"
 
 /* Quality targets that the card holds a price for. */
@@ -342,6 +343,25 @@ static void notes_on_rows(struct training *r, const struct judged *j)
                 "checked on rows that were not learnt from.");
 }
 
+static void notes_on_plans(struct training *r)
+{
+    for (uint32_t i = 0; i < r->t->n_seen; i++) {
+        const struct plan_seen *p = &r->t->seen[i];
+        if (table_find_arm(r->t, span_of(p->name)) < 0)
+            continue;
+        if (plan_seen_incomplete(p))
+            note(r,
+                 "%s was never seen to ask its last member, so it has no "
+                 "expected cost: name its members with --arms.",
+                 p->name);
+        if (p->others)
+            note(r,
+                 "%s: %llu outcomes were left out, by other members than it "
+                 "has now.",
+                 p->name, (unsigned long long)p->others);
+    }
+}
+
 static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
                     const struct train_options *o, struct err *e)
 {
@@ -359,6 +379,7 @@ static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
         r->n_judged = j.rows.n;
         notes_on_rows(r, &j);
         notes_on_arms(r);
+        notes_on_plans(r);
         advise(r, &j, o);
     }
     judged_free(&j);

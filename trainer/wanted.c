@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "trainer/plan.h"
+#include "trainer/plan_seen.h"
 
 static bool no_memory(struct err *e)
 {
@@ -99,6 +100,8 @@ void wanted_options(const struct wanted *w, struct table_options *o)
     o->n_arms = w->models.n;
     o->welcome = (const char *const *)w->welcome.at;
     o->n_welcome = w->welcome.n;
+    o->plans = (const char *const *)w->plans.at;
+    o->n_plans = w->plans.n;
 }
 
 bool wanted_finish(const struct wanted *w, struct table *t, struct err *e)
@@ -113,5 +116,5 @@ bool wanted_finish(const struct wanted *w, struct table *t, struct err *e)
         if (arm >= 0)
             t->arms[arm].role = TABLE_MEMBER;
     }
-    return true;
+    return plan_seen_add(t, e);
 }

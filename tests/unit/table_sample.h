@@ -87,8 +87,8 @@ static void sample_row(struct table *t, struct rng *r, struct vec *v,
 }
 
 /* n rows of three arms; truth [n] may be NULL. */
-static struct table *sample_table(size_t n, uint64_t seed,
-                                  struct sample_truth *truth)
+static inline struct table *sample_table(size_t n, uint64_t seed,
+                                         struct sample_truth *truth)
 {
     static const char *const arms[SAMPLE_ARMS] = {"small", "middle", "large"};
     struct err e;

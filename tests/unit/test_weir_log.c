@@ -8,81 +8,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 #include "base/vec.h"
+#include "datasets/log_plan.h"
+#include "models/plan_form.h"
+#include "tests/unit/log_rig.h"
 
-static char path[64];
 static struct dataset_row row;
-
-/* The schema as docs/log-format.md has it: the manual is what is tested. */
-static char *schema(void)
-{
-    static char text[8192];
-    FILE *f = fopen("docs/log-format.md", "r");
-    char *from, *to;
-    size_t n;
-
-    assert_non_null(f);
-    n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    from = strstr(text, "```sql\n");
-    assert_non_null(from);
-    to = strstr(from + 7, "```");
-    assert_non_null(to);
-    *to = '\0';
-    return from + 7;
-}
-
-static void run(sqlite3 *db, const char *sql)
-{
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        fail_msg("%s", sqlite3_errmsg(db));
-}
-
-static void remove_log(void)
-{
-    static const char *const ends[] = {"", "-wal", "-shm"};
-
-    for (int i = 0; i < 3; i++) {
-        char name[80];
-
-        snprintf(name, sizeof name, "%s%s", path, ends[i]);
-        unlink(name);
-    }
-}
-
-static sqlite3 *new_log(void)
-{
-    sqlite3 *db;
-
-    snprintf(path, sizeof path, "/tmp/weir-log-%ld.db", (long)getpid());
-    remove_log();
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    run(db, "PRAGMA journal_mode=WAL; PRAGMA user_version=1;");
-    run(db, schema());
-    return db;
-}
 
 static struct dataset *open_log(struct dataset_options opt, struct err *e)
 {
-    return dataset_open(path, opt, e);
+    return dataset_open(log_path, opt, e);
 }
 
 static const struct dataset_options none;
 
 static void one_row_a_request_with_its_best_label(void **state)
 {
-    sqlite3 *db = new_log();
+    sqlite3 *db = log_new();
     struct dataset *d;
     struct err e;
 
     (void)state;
-    run(db,
+    log_run(
+        db,
         "INSERT INTO requests(id,time_ms,route,session,task,task_given,arm,"
         " propensity,status,input_tokens,output_tokens,cost_pico,latency_us,"
         " messages,tools,params,answer) VALUES"
@@ -126,6 +77,159 @@ static void one_row_a_request_with_its_best_label(void **state)
     sqlite3_close(db);
 }
 
+/* ---- plans and shadows ---- */
+
+#define HI "'[{\"role\":\"user\",\"content\":\"hi\"}]'"
+
+static const struct outcome *outcome_of(const char *arm)
+{
+    for (uint32_t i = 0; i < row.n_outcomes; i++)
+        if (span_is(row.outcomes[i].arm, arm))
+            return &row.outcomes[i];
+    fail_msg("no outcome of %s", arm);
+    return NULL;
+}
+
+static void shadows_are_further_outcomes_of_their_parents_row(void **state)
+{
+    sqlite3 *db = log_new();
+    struct dataset *d;
+    struct err e;
+
+    (void)state;
+    log_run(
+        db,
+        "INSERT INTO requests(id,time_ms,arm,propensity,status,input_tokens,"
+        " output_tokens,cost_pico,est_input,messages,purpose,parent) VALUES"
+        "('r1',1000,'nano',0.9,200,12,34,4000000,11," HI ",NULL,NULL),"
+        "('s1',1001,'opus',1,200,12,90,9000000,11," HI ",'shadow','r1'),"
+        "('s2',1002,'qwen',1,200,12,50,0,11," HI ",'shadow','r1'),"
+        "('s3',1003,'nano',1,200,12,99,1,11," HI ",'shadow','r1'),"
+        "('j1',1004,'opus',1,200,500,9,7000000,11," HI ",'judge','s1'),"
+        "('s4',1005,'opus',1,200,1,1,1,11," HI ",'shadow','gone');"
+        "INSERT INTO labels VALUES('r1',2000,'judge',0,0.8,NULL),"
+        "('s1',2000,'judge',1,0.8,NULL);");
+    d = open_log(none, &e);
+    assert_non_null(d);
+    assert_int_equal(dataset_next(d, &row, &e), 1);
+    assert_true(span_is(row.id, "r1"));
+    assert_true(row.est_input == 11);
+    assert_int_equal(row.n_outcomes, 3);
+    assert_true(span_is(row.outcomes[0].arm, "nano")); /* what served */
+    assert_true(row.outcomes[0].output_tokens == 34);
+    assert_true(row.outcomes[0].propensity == 0.9);
+    assert_true(row.outcomes[0].score == 0);
+    assert_true(outcome_of("opus")->score == 1);
+    assert_true(span_is(outcome_of("opus")->source, "judge"));
+    assert_true(isnan(outcome_of("opus")->propensity));
+    assert_true(outcome_of("opus")->output_tokens == 90);
+    assert_true(isnan(outcome_of("qwen")->score));
+    assert_true(outcome_of("qwen")->cost_usd == 0);
+    assert_int_equal(dataset_next(d, &row, &e), 0); /* own calls are none */
+    dataset_close(d);
+    sqlite3_close(db);
+}
+
+#define MEMBER(role, arm, tokens)                                              \
+    "{\"role\":\"" role "\",\"arm\":\"" arm "\",\"status\":200,"               \
+    "\"input_tokens\":7,\"output_tokens\":" tokens ",\"cost_usd\":0.25,"       \
+    "\"ms\":3}"
+#define PLAN(kind, verdict, members)                                           \
+    "{\"kind\":\"" kind "\",\"verdict\":\"" verdict "\",\"checks\":{},"        \
+    "\"members\":[" members "]}"
+
+static const struct {
+    const char *plan;
+    double escalates; /* NAN: no such outcome */
+    const char *member;
+    double tokens; /* of the member; NAN: no outcome of it */
+} plan_rows[] = {
+    {PLAN("verify", "accepted", MEMBER("draft", "a", "5")), 0, "a", 5},
+    {PLAN("verify", "escalated",
+          MEMBER("draft", "a", "5") "," MEMBER("else", "c", "8")),
+     1, "c", 8},
+    {PLAN("cascade", "deadline", MEMBER("draft", "a", "5")), 0, "a", 5},
+    {PLAN("cascade", "failed", MEMBER("draft", "a", "5")), NAN, "a", 5},
+    {PLAN("panel", "accepted",
+          MEMBER("draft", "a", "5") "," MEMBER("review", "b", "6")),
+     NAN, "b", NAN},
+};
+
+static void a_plans_row_says_whether_it_escalated(void **state)
+{
+    sqlite3 *db = log_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof plan_rows / sizeof plan_rows[0]; i++) {
+        double want = plan_rows[i].escalates, tokens = plan_rows[i].tokens;
+        struct dataset *d;
+        struct err e;
+        char sql[1024];
+
+        snprintf(sql, sizeof sql,
+                 "DELETE FROM requests; DELETE FROM labels;"
+                 "INSERT INTO requests(id,time_ms,arm,status,cost_pico,"
+                 "messages,plan) VALUES('p',1,'checked',200,500000000000," HI
+                 ",'%s'); INSERT INTO labels VALUES"
+                 "('p',2,'feedback',1,1,NULL)",
+                 plan_rows[i].plan);
+        log_run(db, sql);
+        d = open_log(none, &e);
+        assert_non_null(d);
+        if (dataset_next(d, &row, &e) != 1)
+            fail_msg("%s", e.msg);
+        assert_true(span_is(row.outcomes[0].arm, "checked"));
+        assert_true(row.outcomes[0].cost_usd == .5);
+        assert_true(row.outcomes[0].score == 1);
+        assert_true(span_is(row.outcomes[0].plan, plan_rows[i].plan));
+        for (uint32_t k = 1; k < row.n_outcomes; k++) {
+            const struct outcome *o = &row.outcomes[k];
+            bool head = span_is(o->arm, "escalates checked");
+            assert_true(!head || o->score == want);
+            assert_true(head || isnan(o->score)); /* members: no score */
+            assert_false(span_is(o->arm, plan_rows[i].member) && isnan(tokens));
+        }
+        if (!isnan(want))
+            assert_true(outcome_of("escalates checked")->score == want);
+        if (!isnan(tokens))
+            assert_true(outcome_of(plan_rows[i].member)->output_tokens ==
+                        tokens);
+        dataset_close(d);
+    }
+    sqlite3_close(db);
+}
+
+static void a_log_from_before_plans_is_read(void **state)
+{
+    static const char *const columns[] = {"plan", "purpose", "parent"};
+    sqlite3 *db = log_new();
+    struct dataset *d;
+    struct err e;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char sql[80];
+        snprintf(sql, sizeof sql, "ALTER TABLE requests DROP COLUMN %s",
+                 columns[i]);
+        log_run(db, sql);
+    }
+    log_run(db, "INSERT INTO requests(id,time_ms,arm,status,messages) VALUES"
+                "('old',1,'nano',200," HI ")");
+    d = open_log(none, &e);
+    assert_non_null(d);
+    assert_int_equal(dataset_next(d, &row, &e), 1);
+    assert_int_equal(row.n_outcomes, 1);
+    assert_int_equal(row.outcomes[0].plan.len, 0);
+    dataset_close(d);
+    sqlite3_close(db);
+}
+
+static void heads_are_called_as_the_classifier_calls_them(void **state)
+{
+    (void)state;
+    assert_string_equal(LOG_ESCALATES, PLAN_FORM_ESCALATES);
+}
+
 static void put_features(sqlite3 *db, const void *bytes, size_t n)
 {
     sqlite3_stmt *st;
@@ -139,14 +243,14 @@ static void put_features(sqlite3 *db, const void *bytes, size_t n)
     sqlite3_bind_blob(st, 1, bytes, (int)n, SQLITE_TRANSIENT);
     assert_int_equal(sqlite3_step(st), SQLITE_DONE);
     sqlite3_finalize(st);
-    run(db, "INSERT INTO labels VALUES('f',1,'check',0.5,1,NULL)");
+    log_run(db, "INSERT INTO labels VALUES('f',1,'check',0.5,1,NULL)");
 }
 
 static void features_alone_are_enough(void **state)
 {
     static struct vec v;
     char bytes[256];
-    sqlite3 *db = new_log();
+    sqlite3 *db = log_new();
     struct dataset *d;
     struct err e;
     size_t n;
@@ -163,7 +267,7 @@ static void features_alone_are_enough(void **state)
     assert_true(span_eq(row.features, (struct span){bytes, n}));
     assert_true(row.outcomes[0].score == 0.5);
     dataset_close(d);
-    run(db, "UPDATE requests SET features = x'00112233'");
+    log_run(db, "UPDATE requests SET features = x'00112233'");
     d = open_log(none, &e);
     assert_int_equal(dataset_next(d, &row, &e), -1);
     assert_non_null(strstr(e.msg, "row 1, request 'f': features: "));
@@ -184,18 +288,25 @@ static void a_bad_row_is_named_and_can_be_skipped(void **state)
         {"UPDATE requests SET messages = '[{\"role\":\"user\"}]',"
          " cost_pico = -1",
          "cost: wanted"},
+        {"UPDATE requests SET cost_pico = 1, est_input = -1",
+         "est_input: wanted"},
+        {"UPDATE requests SET est_input = 1, plan = '['", "plan: JSON"},
+        {"UPDATE requests SET plan = '{\"kind\":\"verify\"}'",
+         "plan: wanted an object with a kind and members"},
+        {"UPDATE requests SET plan = '{\"kind\":\"verify\",\"members\":[{}]}'",
+         "plan: members: wanted a role and an arm"},
     };
     struct dataset_options skip = {.skip_bad = true};
-    sqlite3 *db = new_log();
+    sqlite3 *db = log_new();
     struct dataset *d;
     struct err e;
 
     (void)state;
-    run(db, "INSERT INTO requests(id,time_ms,arm,status,messages) VALUES"
-            "('a',1,'nano',200,'[{\"role\":\"user\"}]');"
-            "INSERT INTO labels VALUES('a',1,'check',0.5,1,NULL)");
+    log_run(db, "INSERT INTO requests(id,time_ms,arm,status,messages) VALUES"
+                "('a',1,'nano',200,'[{\"role\":\"user\"}]');"
+                "INSERT INTO labels VALUES('a',1,'check',0.5,1,NULL)");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        run(db, cases[i].sql);
+        log_run(db, cases[i].sql);
         d = open_log(none, &e);
         assert_int_equal(dataset_next(d, &row, &e), -1);
         if (!strstr(e.msg, cases[i].says))
@@ -213,12 +324,13 @@ static void rows_are_chosen_by_time_and_route(void **state)
 {
     struct dataset_options opt = {
         .since_ms = 2000, .until_ms = 4000, .route = "b"};
-    sqlite3 *db = new_log();
+    sqlite3 *db = log_new();
     struct dataset *d;
     struct err e;
 
     (void)state;
-    run(db, "INSERT INTO requests(id,time_ms,route,arm,latency_us,messages)"
+    log_run(db,
+            "INSERT INTO requests(id,time_ms,route,arm,latency_us,messages)"
             "SELECT value, value * 1000, CASE value % 2 WHEN 0 THEN 'a' ELSE"
             " 'b' END, 'nano', 1, '[{\"role\":\"user\"}]'"
             "FROM json_each('[1,2,3,4,5]')");
@@ -233,20 +345,20 @@ static void rows_are_chosen_by_time_and_route(void **state)
 
 static void the_server_may_write_meanwhile(void **state)
 {
-    sqlite3 *db = new_log();
+    sqlite3 *db = log_new();
     struct dataset *d;
     struct err e;
 
     (void)state;
-    run(db, "INSERT INTO requests(id,time_ms,arm,messages) VALUES"
-            "('1',1,'a','[{\"role\":\"user\"}]'),"
-            "('2',2,'a','[{\"role\":\"user\"}]')");
-    run(db, "BEGIN IMMEDIATE; INSERT INTO requests(id,time_ms,arm,messages)"
-            " VALUES('3',3,'a','[{\"role\":\"user\"}]')");
+    log_run(db, "INSERT INTO requests(id,time_ms,arm,messages) VALUES"
+                "('1',1,'a','[{\"role\":\"user\"}]'),"
+                "('2',2,'a','[{\"role\":\"user\"}]')");
+    log_run(db, "BEGIN IMMEDIATE; INSERT INTO requests(id,time_ms,arm,messages)"
+                " VALUES('3',3,'a','[{\"role\":\"user\"}]')");
     d = open_log(none, &e);
     assert_non_null(d);
     assert_int_equal(dataset_next(d, &row, &e), 1);
-    run(db, "COMMIT; DELETE FROM requests WHERE id = '2'");
+    log_run(db, "COMMIT; DELETE FROM requests WHERE id = '2'");
     assert_int_equal(dataset_next(d, &row, &e), 1);
     assert_true(span_is(row.id, "2"));
     assert_int_equal(dataset_next(d, &row, &e), 0);
@@ -256,33 +368,33 @@ static void the_server_may_write_meanwhile(void **state)
 
 static void what_is_no_log_of_ours_is_refused(void **state)
 {
-    sqlite3 *db = new_log();
+    sqlite3 *db = log_new();
     struct err e;
     FILE *f;
 
     (void)state;
-    run(db, "PRAGMA user_version=99");
+    log_run(db, "PRAGMA user_version=99");
     assert_null(open_log(none, &e));
     assert_non_null(strstr(e.msg, "written by a newer weir"));
-    run(db, "PRAGMA user_version=1; DROP TABLE labels");
+    log_run(db, "PRAGMA user_version=1; DROP TABLE labels");
     assert_null(open_log(none, &e));
     assert_non_null(strstr(e.msg, "found another SQLite database"));
     sqlite3_close(db);
-    remove_log();
-    f = fopen(path, "w");
+    log_remove();
+    f = fopen(log_path, "w");
     assert_non_null(f);
     fwrite("SQLite format 3", 1, 16, f);
     for (int i = 0; i < 5000; i++)
         fputc(i * 7 & 0xff, f);
     fclose(f);
     assert_null(open_log(none, &e));
-    assert_non_null(strstr(e.msg, path));
+    assert_non_null(strstr(e.msg, log_path));
 }
 
 static int clean_up(void **state)
 {
     (void)state;
-    remove_log();
+    log_remove();
     return 0;
 }
 
@@ -290,6 +402,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_row_a_request_with_its_best_label),
+        cmocka_unit_test(shadows_are_further_outcomes_of_their_parents_row),
+        cmocka_unit_test(a_plans_row_says_whether_it_escalated),
+        cmocka_unit_test(a_log_from_before_plans_is_read),
+        cmocka_unit_test(heads_are_called_as_the_classifier_calls_them),
         cmocka_unit_test(features_alone_are_enough),
         cmocka_unit_test(a_bad_row_is_named_and_can_be_skipped),
         cmocka_unit_test(rows_are_chosen_by_time_and_route),

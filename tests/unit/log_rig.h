@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Made logs of a server, for tests of what reads them. */
+#ifndef WEIR_TESTS_LOG_RIG_H
+#define WEIR_TESTS_LOG_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+static char log_path[64];
+
+/* The schema as docs/log-format.md has it: the manual is what is tested. */
+static char *log_schema(void)
+{
+    static char text[8192];
+    FILE *f = fopen("docs/log-format.md", "r");
+    char *from, *to;
+    size_t n;
+
+    assert_non_null(f);
+    n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    from = strstr(text, "```sql\n");
+    assert_non_null(from);
+    to = strstr(from + 7, "```");
+    assert_non_null(to);
+    *to = '\0';
+    return from + 7;
+}
+
+static void log_run(sqlite3 *db, const char *sql)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(db));
+}
+
+static void log_remove(void)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+
+    for (int i = 0; i < 3; i++) {
+        char name[80];
+
+        snprintf(name, sizeof name, "%s%s", log_path, ends[i]);
+        unlink(name);
+    }
+}
+
+static sqlite3 *log_new(void)
+{
+    sqlite3 *db;
+
+    snprintf(log_path, sizeof log_path, "/tmp/weir-log-%ld.db", (long)getpid());
+    log_remove();
+    assert_int_equal(sqlite3_open(log_path, &db), SQLITE_OK);
+    log_run(db, "PRAGMA journal_mode=WAL; PRAGMA user_version=1;");
+    log_run(db, log_schema());
+    return db;
+}
+
+#endif

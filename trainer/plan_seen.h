@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plans that a log's rows were served by: their members follow from the rows,
+ * so nobody has to name them again.  A plan is the arm of its name only as
+ * long as its members are the same: where they changed, what the former ones
+ * came to is forgotten; where --arms says which they are, outcomes by others
+ * are left out.
+ */
+#ifndef WEIR_TRAINER_PLAN_SEEN_H
+#define WEIR_TRAINER_PLAN_SEEN_H
+
+#include "trainer/table.h"
+
+struct plan_seen {
+    char *name; /* (owned) the arm's */
+    enum plan_form_kind kind;
+    unsigned n_members;
+    char *member[PLAN_FORM_MEMBERS]; /* (owned) NULL: not seen yet */
+    bool fixed;                      /* as --arms has it */
+    uint64_t others;                 /* outcomes left out or forgotten */
+};
+
+void plan_seen_free(struct table *t);
+
+/* A plan as --arms names it, before rows are read. */
+MUST_USE bool plan_seen_fix(struct table *t, struct span item, struct err *e);
+
+/* What the log says of how `arm` went with a row that is about to be added.
+ * *other: another plan of this name did, leave its outcome out. */
+MUST_USE bool plan_seen_note(struct table *t, struct span arm, struct span json,
+                             bool *other, struct err *e);
+
+/* Makes plans of those that are arms and none yet.  A member that has no
+ * label becomes a mere member. */
+MUST_USE bool plan_seen_add(struct table *t, struct err *e);
+
+/* Not all its members are known: it stays an arm like a model. */
+bool plan_seen_incomplete(const struct plan_seen *p);
+
+#endif

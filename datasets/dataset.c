@@ -114,6 +114,11 @@ uint64_t dataset_bad(const struct dataset *d, const char **first)
     return d->bad;
 }
 
+uint64_t dataset_contradictory(const struct dataset *d)
+{
+    return d->ops->contradictory ? d->ops->contradictory(d->reader) : 0;
+}
+
 void dataset_progress(const struct dataset *d, uint64_t *read, uint64_t *size)
 {
     d->ops->progress(d->reader, read, size);

@@ -65,6 +65,9 @@ MUST_USE int dataset_next(struct dataset *d, struct dataset_row *row,
                           struct err *e);
 /* Rows left out by skip_bad, and the first one's message ("" if none). */
 uint64_t dataset_bad(const struct dataset *d, const char **first);
+/* Requests of a log with labels of one strength for and against the answer:
+ * the newest counts.  0 for other files. */
+uint64_t dataset_contradictory(const struct dataset *d);
 /* How much of the file was read (bytes, or a log's rows) and how much there
  * is (0: not known), for a progress bar. */
 void dataset_progress(const struct dataset *d, uint64_t *read, uint64_t *size);

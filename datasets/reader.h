@@ -18,7 +18,8 @@ enum reader_end {
 struct reader_ops {
     enum reader_end (*next)(void *r, struct dataset_row *row, struct err *e);
     void (*progress)(const void *r, uint64_t *read, uint64_t *size);
-    void (*close)(void *r); /* NULL: no-op */
+    uint64_t (*contradictory)(const void *r); /* or NULL: none are known */
+    void (*close)(void *r);                   /* NULL: no-op */
 };
 
 /* JSON lines.  Takes the source over, also on failure. */

@@ -30,6 +30,7 @@ struct weir_log {
     sqlite3_stmt *shadows; /* NULL: the log knows none */
     struct arena arena;    /* of one row: shadows' texts, names */
     uint64_t done, total;  /* rows */
+    int64_t contradictory; /* requests */
 };
 
 /* A task that the classifier guessed is no evidence for the next one.  The
@@ -62,6 +63,12 @@ static const char find_shadows_sql[] =
 
 static const char count_sql[] =
     "SELECT count(*) FROM requests WHERE time_ms >= ?1 AND time_ms < ?2";
+
+static const char contradictory_sql[] =
+    "SELECT count(DISTINCT request_id) FROM"
+    " (SELECT request_id FROM labels WHERE source <> 'signal'"
+    "  GROUP BY request_id, source"
+    "  HAVING min(score) < 0.5 AND max(score) > 0.5)";
 
 /* The newest label of the strongest source. */
 static const char label_sql[] =
@@ -205,8 +212,9 @@ static bool begin(struct weir_log *l, const char *path,
     sqlite3_busy_timeout(l->db, BUSY_MS);
     if (sqlite3_exec(l->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
         return db_error(l, "beginning to read", e);
-    if (!check_schema(l, e) || !count_rows(l, o, e) || !prepare_rows(l, e) ||
-        !prepare(l, label_sql, &l->label, e))
+    if (!check_schema(l, e) || !count_rows(l, o, e) ||
+        !ask(l, contradictory_sql, &l->contradictory, e) ||
+        !prepare_rows(l, e) || !prepare(l, label_sql, &l->label, e))
         return false;
     bind(l->rows, o);
     return true;
@@ -255,11 +263,16 @@ static struct span text_of(sqlite3_stmt *st, int column)
     return (struct span){p, (size_t)sqlite3_column_bytes(st, column)};
 }
 
-/* Times `unit`; NAN where it is NULL. */
+/* Times `unit`; NAN where it is NULL; infinite, and so refused, where it is
+ * no number. */
 static double number_of(sqlite3_stmt *st, int column, double unit)
 {
-    if (sqlite3_column_type(st, column) == SQLITE_NULL)
+    int type = sqlite3_column_type(st, column);
+
+    if (type == SQLITE_NULL)
         return NAN;
+    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
+        return HUGE_VAL;
     return sqlite3_column_double(st, column) * unit;
 }
 
@@ -322,7 +335,7 @@ static bool check_row(const struct dataset_row *row, struct err *e)
                            "%s",
                            json_type_name(bad.type));
     }
-    if (row->est_input < 0)
+    if (row->est_input < 0 || isinf(row->est_input))
         return err_set(e, ERR_INPUT, "est_input: wanted 0 or more, found %g",
                        row->est_input);
     return check_json("tools", row->tools, JSON_ARRAY, e) &&
@@ -510,7 +523,15 @@ static void weir_log_progress(const void *r, uint64_t *read, uint64_t *size)
     *size = l->total;
 }
 
+static uint64_t weir_log_contradictory(const void *r)
+{
+    const struct weir_log *l = r;
+
+    return (uint64_t)l->contradictory;
+}
+
 const struct reader_ops weir_log_ops = {
+    .contradictory = weir_log_contradictory,
     .next = weir_log_next,
     .progress = weir_log_progress,
     .close = weir_log_close,

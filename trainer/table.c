@@ -275,6 +275,8 @@ static void outcome_store(struct table *t, size_t row,
     struct table_arm *arm = &t->arms[o->arm];
     bool known = !isnan(arm->score[row]);
 
+    if (known && fabs(o->score - (double)arm->score[row]) > .5)
+        t->contradictory++;
     if (known || (isnan(o->score) && !isnan(arm->cost[row])))
         return;
     if (!isnan(o->score))

@@ -78,13 +78,14 @@ struct table {
     float *dense; /* [n * n_dense] */
     uint32_t n_dense;
     uint32_t features_version;
-    float *est_input;    /* [n] estimated input tokens */
-    float *mean_score;   /* [n] over all labelled outcomes of the row, also
-                            those of arms that are not wanted; NAN: none */
-    uint64_t bad_rows;   /* malformed, left out by skip_bad */
-    uint64_t duplicates; /* merged into an earlier row */
-    uint64_t unused;     /* rows without an outcome of any wanted arm */
-    char first_bad[256]; /* message of the first bad row, or "" */
+    float *est_input;       /* [n] estimated input tokens */
+    float *mean_score;      /* [n] over all labelled outcomes of the row, also
+                               those of arms that are not wanted; NAN: none */
+    uint64_t bad_rows;      /* malformed, left out by skip_bad */
+    uint64_t duplicates;    /* merged into an earlier row */
+    uint64_t contradictory; /* labels against an earlier one, more than .5 */
+    uint64_t unused;        /* rows without an outcome of any wanted arm */
+    char first_bad[256];    /* message of the first bad row, or "" */
     struct table_index *index; /* (owned) keys of the rows */
 };
 

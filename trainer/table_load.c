@@ -297,7 +297,7 @@ static void progress_say(struct loader *l, const struct dataset *d)
                            l->o->n_files);
 }
 
-static void bad_count(struct table *t, const struct dataset *d)
+static void read_count(struct table *t, const struct dataset *d)
 {
     const char *first;
     uint64_t n = dataset_bad(d, &first);
@@ -305,6 +305,7 @@ static void bad_count(struct table *t, const struct dataset *d)
     if (n && !t->bad_rows)
         span_copy(t->first_bad, sizeof t->first_bad, span_of(first));
     t->bad_rows += n;
+    t->contradictory += dataset_contradictory(d);
 }
 
 /* Reads all rows of one file. */
@@ -327,7 +328,7 @@ static bool file_rows(struct loader *l, const char *path, struct err *e)
         if (n++ % 256 == 0)
             progress_say(l, d);
     }
-    bad_count(l->t, d);
+    read_count(l->t, d);
 out:
     free(row);
     dataset_close(d);

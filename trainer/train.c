@@ -324,6 +324,11 @@ static void notes_on_rows(struct training *r, const struct judged *j)
     if (t->duplicates)
         note(r, "%llu rows ask what an earlier row asks and were merged.",
              (unsigned long long)t->duplicates);
+    if (t->contradictory)
+        note(r,
+             "%llu labels contradict each other: of one request in a log the "
+             "newest counts, of rows that ask the same the first.",
+             (unsigned long long)t->contradictory);
     if (j->left_out && t->n_arms > 1)
         note(r,
              "%zu rows lack a score or cost of some arm and say nothing about "
@@ -386,6 +391,33 @@ static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
     return ok;
 }
 
+/* Is there anything to tell arms or requests apart by? */
+static bool worth_learning(const struct table *t, struct err *e)
+{
+    float low = INFINITY, high = -INFINITY;
+
+    if (t->n < 2)
+        return err_set(e, ERR_INPUT,
+                       "wanted at least two different requests, found %zu "
+                       "(%llu others ask the same)",
+                       t->n, (unsigned long long)t->duplicates);
+    for (uint32_t a = 0; a < t->n_arms; a++)
+        for (size_t i = 0; t->arms[a].role != TABLE_ESCALATES && i < t->n; i++)
+            if (!isnan(t->arms[a].score[i])) {
+                low = fminf(low, t->arms[a].score[i]);
+                high = fmaxf(high, t->arms[a].score[i]);
+            }
+    if (low > high)
+        return err_set(e, ERR_INPUT,
+                       "wanted labels, found none: nothing says which answers "
+                       "were adequate");
+    return low < high ||
+           err_set(e, ERR_INPUT,
+                   "wanted labels of two classes, found %g for every answer "
+                   "of every arm: nothing can be learnt from that",
+                   (double)low);
+}
+
 static bool reference_check(const struct table *t,
                             const struct train_options *o, struct err *e)
 {
@@ -411,7 +443,7 @@ bool train_run(struct training *r, const struct table *t,
         r->arms[a] = (struct train_arm){NAN, NAN, NAN, NAN, 0};
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory for %zu rows", t->n);
-    ok = ok && reference_check(t, o, e);
+    ok = ok && worth_learning(t, e) && reference_check(t, o, e);
     for (size_t i = 0; ok && i < t->n; i++)
         rows[i] = (uint32_t)i;
     ok = ok && hold_and_judge(r, &s, order, o, e) &&

@@ -78,10 +78,31 @@ learn skipped --data "$scratch/bad.jsonl" --skip-bad || wrong "--skip-bad: exit 
 rows 400 "question number %d" 1 1 >"$scratch/class.jsonl"
 rows 1 "only one" 0 1 >"$scratch/row.jsonl"
 rows 400 "always the same" mixed 1 >"$scratch/same.jsonl"
-for poor in class row same; do
-    learn "$poor" --data "$scratch/$poor.jsonl" || wrong "$poor: exit status $?"
-    card_has "$poor" '"valid":false'
-done
+sed 's/"score":[01],//g' "$scratch/good.jsonl" >"$scratch/mute.jsonl"
+# Nothing to learn from: a message, and the classifier that is there stays.
+refused() { # refused NAME MESSAGE ARGUMENTS...
+    local name=$1 message=$2; shift 2
+    cp "$scratch/sample.weir" "$scratch/$name.weir"
+    learn "$name" "$@"
+    local status=$?
+    [ "$status" -eq 1 ] || wrong "$name: exit status $status, wanted 1"
+    grep -q -- "$message" "$scratch/err" || wrong "$name: wanted a message with: $message"
+    cmp -s "$scratch/sample.weir" "$scratch/$name.weir" || wrong "$name: the classifier was touched"
+    [ ! -e "$scratch/$name.weir.1" ] || wrong "$name: a file was put aside"
+}
+refused class "labels of two classes" --data "$scratch/class.jsonl"
+refused row "two different requests, found 1" --data "$scratch/row.jsonl"
+refused same "399 others ask the same" --data "$scratch/same.jsonl"
+refused mute "wanted labels, found none" --data "$scratch/mute.jsonl"
+refused nan "nan.jsonl:1: " --data "$scratch/nan.jsonl"
+refused untried "no row has an outcome of arm nobody" --data "$scratch/good.jsonl" --arms cheap,nobody
+(cat "$scratch/good.jsonl"; sed 's/"cheap":{"score":1/"cheap":{"score":2/; s/"cheap":{"score":0/"cheap":{"score":1/; s/"cheap":{"score":2/"cheap":{"score":0/' \
+    "$scratch/good.jsonl") >"$scratch/against.jsonl"
+learn against --data "$scratch/against.jsonl" || wrong "contradictory labels: exit status $?"
+card_has "contradictory labels" "400 labels contradict each other"
+rows 30 "question number %d" 0 1 >"$scratch/poor.jsonl"
+learn poor --data "$scratch/poor.jsonl" || wrong "few rows: exit status $?"
+card_has "few rows" '"valid":false'
 
 # From a server's own log.
 start mock "$weir" mock --port 0 --answers "$scratch/good.jsonl"
@@ -93,4 +114,11 @@ loads good cheap dear
 kill -TERM "$pid"; wait "$pid"
 learn log --data "$scratch/good.db" || wrong "a server's log: exit status $?"
 card_has "a server's log" '"cheap"' '"dear"' '"rows":400'
+python3 - "$scratch/good.db" <<'PY' || wrong "making a log of a newer version"
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("PRAGMA user_version = 99")
+db.commit()
+PY
+refused newer "written by a newer weir" --data "$scratch/good.db"
 exit $failed

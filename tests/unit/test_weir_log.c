@@ -53,6 +53,7 @@ static void one_row_a_request_with_its_best_label(void **state)
         "('r1',9999,'signal',0.2,1,NULL);");
     d = open_log(none, &e);
     assert_non_null(d);
+    assert_int_equal(dataset_contradictory(d), 1); /* r1's feedback */
     assert_int_equal(dataset_next(d, &row, &e), 1);
     assert_true(span_is(row.id, "r1") && span_is(row.session, "s"));
     assert_true(span_is(row.task, "math"));
@@ -281,6 +282,7 @@ static void a_bad_row_is_named_and_can_be_skipped(void **state)
         const char *sql, *says;
     } cases[] = {
         {"UPDATE labels SET score = 7", "score: wanted a number in [0,1]"},
+        {"UPDATE labels SET score = 'fine'", "score: wanted a number"},
         {"UPDATE labels SET score = 1;"
          "UPDATE requests SET messages = '{}'",
          "messages: wanted objects"},

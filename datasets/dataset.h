@@ -36,7 +36,7 @@ struct dataset_row {
     struct span features;                /* packed struct vec, or empty */
     double est_input; /* logs: input tokens as the server estimated them; NAN;
                          not written by dataset_write */
-    bool raw_answers; /* logs: answers are whole texts, not final answers */
+    bool from_log;    /* answers are whole texts then, not final answers */
     struct span choices; /* logs: the arms there were, as JSON (log-format.md),
                             or empty; not written by dataset_write */
     /* Of a log's request: first the arm that served, then the arms that were

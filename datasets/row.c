@@ -37,7 +37,7 @@ void row_clear(struct dataset_row *row)
     row->messages = row->tools = row->params = (struct span){NULL, 0};
     row->features = row->choices = (struct span){NULL, 0};
     row->est_input = NAN;
-    row->raw_answers = false;
+    row->from_log = false;
     row->n_outcomes = 0;
 }
 

@@ -355,7 +355,7 @@ static void fill_row(sqlite3_stmt *st, struct dataset_row *row)
     row->params = text_of(st, C_PARAMS);
     row->choices = text_of(st, C_CHOICES);
     row->est_input = number_of(st, C_EST_INPUT, 1);
-    row->raw_answers = true;
+    row->from_log = true;
 }
 
 static bool add_label(struct weir_log *l, struct span id, struct outcome *o,

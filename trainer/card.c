@@ -60,6 +60,31 @@ static void plans_json(const struct training *r, cJSON *card)
     }
 }
 
+/* Read by the router when it loads the file. */
+static void acceptance_json(const struct training *r, cJSON *card)
+{
+    cJSON *all = NULL;
+
+    for (uint32_t i = 0; i < r->acceptance.n; i++) {
+        const struct acceptance *a = &r->acceptance.at[i];
+        cJSON *head, *weights;
+        if (!a->good)
+            continue;
+        if (!all)
+            all = cJSON_AddObjectToObject(card, "acceptance");
+        head = cJSON_AddObjectToObject(all, a->plan);
+        number(head, "rows", (double)a->rows);
+        number(head, "inadequate", (double)a->inadequate);
+        number(head, "log_loss", a->check.loss);
+        number(head, "log_loss_of_mean", a->check.base);
+        number(head, "intercept", a->fit.intercept);
+        weights = cJSON_AddObjectToObject(head, "weights");
+        for (unsigned j = 0; j < a->fit.k; j++)
+            if (a->fit.w[j] != 0)
+                number(weights, a->name[j], a->fit.w[j]);
+    }
+}
+
 static void calibration_json(const struct training *r, cJSON *card)
 {
     cJSON *all = cJSON_AddObjectToObject(card, "calibration");
@@ -216,6 +241,7 @@ bool card_json(const struct training *r, const struct card_about *c,
     data_json(r->t, card);
     names_json(r, card);
     plans_json(r, card);
+    acceptance_json(r, card);
     calibration_json(r, card);
     levels_json(r, c->options->confidence, card);
     if (r->mix.n)
@@ -320,6 +346,7 @@ void card_text(const struct training *r, const struct card_about *c,
         held_text(r, c, out);
     if (r->n_judged && r->t->n_arms > 1)
         levels_text(r, c, out);
+    acceptance_text(&r->acceptance, out);
     for (uint32_t i = 0; i < r->n_notes; i++)
         buf_printf(out, "* %s\n", r->notes[i]);
 }

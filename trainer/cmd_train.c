@@ -238,7 +238,8 @@ static bool run(const struct options *o, const char *command, struct err *e)
     progress_start(&bar, "training");
     ok = wanted_parse(&w, o->arms, e) && plans_allowed(o, &w, e);
     t = ok ? load(o, &w, &bar, e) : NULL;
-    ok = t && wanted_finish(&w, t, e) && train_run(&r, t, &how, e);
+    ok = t && wanted_finish(&w, t, e) && train_run(&r, t, &how, e) &&
+         acceptance_learn(&r.acceptance, t, how.seed, e);
     progress_end(&bar);
     ok = ok && write_and_say(o, &r, &about, e);
     training_free(&r);

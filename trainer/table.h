@@ -56,6 +56,7 @@ struct table_file {
     char *path;      /* (owned) */
     char sha256[65]; /* of its contents; "" for standard input */
     uint64_t rows;   /* read and used */
+    bool is_log;     /* of a server */
 };
 
 struct table {

@@ -191,7 +191,7 @@ static bool outcomes_take(struct loader *l, const struct dataset_row *row,
         if (arm < 0)
             continue;
         x.arm = (uint32_t)arm;
-        if (o->answer.len && !row->raw_answers)
+        if (o->answer.len && !row->from_log)
             x.answer = (uint32_t)span_hash(o->answer, 2) | 1;
         outcome_price(l, o, est_input, &x);
         outcome_put(l, &x);
@@ -281,6 +281,7 @@ static bool row_take(struct loader *l, const struct dataset_row *row,
         return true;
     }
     l->t->files[l->t->n_files - 1].rows++;
+    l->t->files[l->t->n_files - 1].is_log = row->from_log;
     return table_add(l->t, &x, e);
 }
 

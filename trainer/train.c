@@ -458,6 +458,7 @@ bool train_run(struct training *r, const struct table *t,
 void training_free(struct training *r)
 {
     fit_free(r->fit);
+    acceptance_free(&r->acceptance);
     for (uint32_t i = 0; i < r->n_notes; i++)
         free(r->notes[i]);
     *r = (struct training){0};

@@ -6,6 +6,7 @@
 #ifndef WEIR_TRAINER_TRAIN_H
 #define WEIR_TRAINER_TRAIN_H
 
+#include "trainer/acceptance.h"
 #include "trainer/fit.h"
 #include "trainer/judge.h"
 
@@ -54,6 +55,7 @@ struct training {
     size_t n_train, n_held;
     struct guarantee_level on_held;
     struct train_arm arms[CLASSIFIER_ARMS_MAX];
+    struct acceptance_set acceptance; /* (owned) the caller may fill it */
     /* The fixed arm to take instead of a router; -1: route. */
     int use_fixed;
     char *notes[TRAIN_NOTES_MAX]; /* (owned) sentences for the card */

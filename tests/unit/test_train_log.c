@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training from a server's log: shadows, plans, and what goes wrong. */
+#include "base/json.h"
 #include "tests/unit/log_rig.h"
 #include "tests/unit/table_sample.h"
+#include "trainer/card.h"
 #include "trainer/plan_seen.h"
 #include "trainer/train.h"
 #include "trainer/wanted.h"
@@ -128,11 +130,8 @@ static struct table *load(const char *arms, struct err *e)
     return t;
 }
 
-static const struct train_options usual = {.reference = "opus",
-                                           .quality = .9,
-                                           .confidence = .9,
-                                           .seed = 1,
-                                           .threads = 2};
+static const struct train_options usual = {
+    .quality = .9, .confidence = .9, .seed = 1, .threads = 2};
 
 static void shadow_sampling_carries_promises_without_a_pilot(void **state)
 {
@@ -224,12 +223,135 @@ static void a_plan_of_other_members_is_another_plan(void **state)
     sqlite3_close(db);
 }
 
+/* ---- acceptance heads ---- */
+
+/* Accepted answers: adequate where they overlap; every fifth was escalated. */
+static sqlite3 *log_of_checks(unsigned rows, double strength)
+{
+    sqlite3 *db = log_new();
+    static struct asked q;
+    struct rng r;
+
+    rng_seed(&r, 11);
+    log_run(db, "BEGIN");
+    for (unsigned i = 0; i < rows; i++) {
+        double overlap = rng_unit(&r);
+        double p = 1 / (1 + exp(-strength * (overlap - .4)));
+        bool up = i % 5 == 4;
+        char id[32], plan[1024];
+
+        ask(&r, &q);
+        snprintf(id, sizeof id, "r%u", i);
+        snprintf(plan, sizeof plan,
+                 "{\"kind\":\"verify\",\"verdict\":\"accepted\",\"checks\":"
+                 "{\"overlap\":%.4f,\"always\":1},\"members\":[" MEMBERS(
+                     "nano", "qwen") "%s]}",
+                 overlap, up ? "," MEMBER("else", "opus", "0.1") : "");
+        write_row(db, &q,
+                  &(struct written){id, "checked", NULL, NULL, .002,
+                                    up || rng_unit(&r) < p, plan});
+    }
+    log_run(db, "COMMIT");
+    return db;
+}
+
+static struct acceptance_set learn_checks(unsigned rows, double strength)
+{
+    sqlite3 *db = log_of_checks(rows, strength);
+    struct acceptance_set s;
+    struct err e = {0};
+    struct table *t = load(NULL, &e);
+
+    if (!t || !acceptance_learn(&s, t, 1, &e))
+        fail_msg("%s", e.msg);
+    assert_int_equal(s.n, 1);
+    assert_string_equal(s.at[0].plan, "checked");
+    s.at[0].plan = "checked"; /* the table goes */
+    table_free(t);
+    sqlite3_close(db);
+    return s;
+}
+
+static void accepted_answers_teach_an_acceptance_head(void **state)
+{
+    struct acceptance_set s = learn_checks(500, 8);
+    const struct acceptance *a = &s.at[0];
+
+    (void)state;
+    assert_int_equal(a->rows, 400);
+    assert_true(a->good);
+    assert_int_equal(a->fit.k, 2);
+    assert_string_equal(a->name[0], "overlap");
+    assert_true(a->fit.w[0] > 4 && a->fit.w[1] == 0);
+    assert_true(a->check.loss < a->check.base);
+    acceptance_free(&s);
+}
+
+static void the_card_holds_plain_weights(void **state)
+{
+    sqlite3 *db = log_of_checks(500, 8);
+    const struct card_about about = {"now", "weir train", &usual};
+    struct training r;
+    struct err e = {0};
+    struct table *t = load(NULL, &e);
+    struct json card, all, head, weights, value;
+    struct buf out;
+    double w;
+
+    (void)state;
+    buf_init(&out, 1 << 20);
+    if (!t || !train_run(&r, t, &usual, &e) ||
+        !acceptance_learn(&r.acceptance, t, 1, &e) ||
+        !card_json(&r, &about, &out, &e) ||
+        !json_parse(buf_view(&out), &card, &e))
+        fail_msg("%s", e.msg);
+    all = json_get(&card, "acceptance");
+    head = json_get(&all, "checked");
+    value = json_get(&head, "rows");
+    assert_true(json_double(&value, &w) && w == 400);
+    value = json_get(&head, "intercept");
+    assert_true(json_double(&value, &w) && w < 0);
+    weights = json_get(&head, "weights");
+    value = json_get(&weights, "overlap");
+    assert_true(json_double(&value, &w) && w > 4);
+    assert_int_equal(json_get(&weights, "always").type, JSON_NONE);
+    buf_free(&out);
+    training_free(&r);
+    table_free(t);
+    sqlite3_close(db);
+}
+
+static void too_few_or_idle_checks_leave_the_built_in_rule(void **state)
+{
+    static const struct {
+        unsigned rows;
+        double strength;
+    } cases[] = {{60, 8}, {500, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct acceptance_set s =
+            learn_checks(cases[i].rows, cases[i].strength);
+        struct buf out;
+
+        buf_init(&out, 4096);
+        assert_false(s.at[0].good);
+        acceptance_text(&s, &out);
+        assert_non_null(strstr(buf_cstr(&out), "built-in rule holds"));
+        buf_free(&out);
+        acceptance_free(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shadow_sampling_carries_promises_without_a_pilot),
         cmocka_unit_test(the_plans_costs_and_escalations_are_the_logs),
         cmocka_unit_test(a_plan_of_other_members_is_another_plan),
+        cmocka_unit_test(accepted_answers_teach_an_acceptance_head),
+        cmocka_unit_test(the_card_holds_plain_weights),
+        cmocka_unit_test(too_few_or_idle_checks_leave_the_built_in_rule),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -201,9 +201,10 @@ soak: weir build/disk_fault.so
 # The threaded parts under ThreadSanitizer: the log's queue, and a short storm.
 tsan:
 	@$(MAKE) --no-print-directory VARIANT=tsan build/tsan/weir \
-	  build/tsan/test_outlog build/tsan/test_metrics
+	  build/tsan/test_outlog build/tsan/test_metrics build/tsan/test_purse
 	build/tsan/test_outlog
 	build/tsan/test_metrics
+	build/tsan/test_purse
 	TSAN_OPTIONS=exitcode=66 python3 tests/chaos/chaos.py build/tsan/weir - \
 	  10 $(SEED)
 

@@ -132,6 +132,34 @@ int64_t model_cost(const struct model *m, const struct usage *u)
     return add(at_service(m, u->service, cost), charge(u->searches, m->search));
 }
 
+static int64_t most_of_tokens(const struct prices *p, int64_t input,
+                              int64_t output)
+{
+    int64_t in = p->input;
+
+    in = p->cache_write > in ? p->cache_write : in;
+    in = p->cache_write_1h > in ? p->cache_write_1h : in;
+    in = p->cached_input > in ? p->cached_input : in;
+    return add(charge(input, in), charge(output, p->output));
+}
+
+int64_t model_most(const struct model *m, int64_t input, int64_t output,
+                   enum service s)
+{
+    int64_t most;
+
+    if (!m->priced)
+        return 0;
+    most = most_of_tokens(&m->prices, input, output);
+    for (unsigned i = 0; i < m->n_steps; i++) {
+        int64_t cost = most_of_tokens(&m->steps[i].prices, input, output);
+
+        if (input >= m->steps[i].from_tokens && cost > most)
+            most = cost;
+    }
+    return m->priority > 1000 ? at_service(m, s, most) : most;
+}
+
 enum service service_of(struct span name)
 {
     return span_is(name, "flex")       ? SERVICE_FLEX

@@ -96,6 +96,11 @@ struct model {
 
 /* Exact cost in pico-USD, never below zero; reasoning is inside output. */
 int64_t model_cost(const struct model *m, const struct usage *u);
+/* The most that at most so many tokens can cost, whatever of them is read
+ * from or written to the provider's cache.  s: the dearest service at which
+ * it may be answered.  Searches of the web are not in it. */
+int64_t model_most(const struct model *m, int64_t input, int64_t output,
+                   enum service s);
 /* Expected cost in USD of a request not sent yet. */
 double model_expected_usd(const struct model *m, double input_tokens,
                           double output_tokens);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "router/chat/ask.h"
+#include "router/gate/purse.h"
 #include "router/health/shown.h"
 #include "router/route/explain.h"
 #include "router/route/promise.h"
@@ -167,6 +168,15 @@ static void set_drift_metrics(struct worker *w)
     snapshot_unref(s);
 }
 
+static void set_purse(void *ctx, enum purse_kind kind, struct span name,
+                      struct purse_state s)
+{
+    struct span labels[2] = {span_of(purse_kind_name(kind)), name};
+
+    metrics_set(ctx, METRIC_BUDGET_SPENT, labels,
+                (uint64_t)(s.spent / 1000000));
+}
+
 void admin_metrics(struct worker *w, struct http_exchange *x)
 {
     const struct router *r = w->router;
@@ -181,6 +191,7 @@ void admin_metrics(struct worker *w, struct http_exchange *x)
     }
     set_log_metrics(r);
     set_drift_metrics(w);
+    purse_each(r->purses, set_purse, r->metrics, clock_utc_ms());
     health_measure(r->health, r->metrics);
     metrics_set(r->metrics, METRIC_CONNECTIONS, NULL, open);
     metrics_set(r->metrics, METRIC_IN_FLIGHT, NULL, busy);

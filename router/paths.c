@@ -163,7 +163,7 @@ static unsigned access_of(const struct worker *w, const struct path *p)
 
 /* A web page in a browser on this machine is no operator: it names its
  * origin. */
-static bool from_loopback(const struct http_exchange *x)
+bool paths_from_loopback(const struct http_exchange *x)
 {
     char peer[64];
 
@@ -178,7 +178,7 @@ static bool may(const struct worker *w, const struct path *p,
     unsigned whence = access_of(w, p);
 
     return whence == WHENCE_ANYWHERE ||
-           (whence == WHENCE_LOOPBACK && from_loopback(x));
+           (whence == WHENCE_LOOPBACK && paths_from_loopback(x));
 }
 
 static void refuse(struct http_exchange *x, bool known)

@@ -40,6 +40,8 @@ void paths_refused(struct worker *w, struct span path, int status,
                    const char *why);
 /* The dialect that a client of this path speaks; OpenAI where it says none. */
 const struct dialect_ops *paths_dialect(struct span path);
+/* A process of this machine asks, and no page in a browser. */
+bool paths_from_loopback(const struct http_exchange *x);
 /* Percent-decodes into the arena; what is no escape stays. */
 struct span paths_decode(struct span s, struct arena *a);
 

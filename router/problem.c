@@ -19,6 +19,7 @@ static const struct {
     [PROBLEM_NO_KEY] = {401, "authentication_error", "invalid_api_key"},
     [PROBLEM_KEY_ROUTE] = {403, "permission_error", "route_not_allowed"},
     [PROBLEM_KEY_RATE] = {429, "rate_limit_error", "rate_limit_exceeded"},
+    [PROBLEM_QUOTA] = {429, "insufficient_quota", "insufficient_quota"},
     [PROBLEM_FORBIDDEN] = {403, "permission_error", "forbidden"},
     [PROBLEM_NOT_FOUND] = {404, "not_found_error", "not_found"},
     [PROBLEM_NO_MODEL] = {404, "invalid_request_error", "model_not_found"},

@@ -14,6 +14,7 @@ enum problem_kind {
     PROBLEM_NO_KEY,      /* 401: no key, or none that is known */
     PROBLEM_KEY_ROUTE,   /* 403: the key may not ask for this */
     PROBLEM_KEY_RATE,    /* 429: the key has used its minute */
+    PROBLEM_QUOTA,       /* 429: the day's money is used up */
     PROBLEM_FORBIDDEN,   /* 403 */
     PROBLEM_NOT_FOUND,   /* 404 */
     PROBLEM_NO_MODEL,    /* 404 */

@@ -21,6 +21,7 @@
 #include "router/news.h"
 #include "router/notify.h"
 #include "router/reload.h"
+#include "router/spending.h"
 #include "router/worker.h"
 
 /* ---- the beginning ---- */
@@ -46,6 +47,18 @@ static void say_recovered(struct outlog *log)
                   s.last_error);
 }
 
+/* Budgets of the day go on where the process before this one ended. */
+static void note_spent(struct router *r, const char *path)
+{
+    struct err e = {0};
+
+    if (!spending_begin(r->purses, path, r->started_ms, &e))
+        log_event(LOG_WARN, "budgets",
+                  "reason=\"%s\" effect=\"what today cost before now does not "
+                  "count\"",
+                  e.msg);
+}
+
 static bool open_log(struct router *r, struct err *e)
 {
     const struct log_settings *l = &snapshot_settings(r->first)->log;
@@ -60,6 +73,7 @@ static bool open_log(struct router *r, struct err *e)
 
     if (!*l->path)
         return true;
+    note_spent(r, l->path);
     r->log = outlog_open(l->path, &o, e);
     if (r->log)
         say_recovered(r->log);
@@ -117,9 +131,10 @@ static bool open_events(struct router *r, struct err *e)
     r->wake = r->base ? event_new(r->base, -1, EV_PERSIST, on_wake, r) : NULL;
     r->books = (struct books){budget_book_new(), drift_book_new()};
     r->rates = rate_book_new();
+    r->purses = purse_book_new();
     r->health = health_book_new();
-    if (!r->wake || !r->rates || !r->books.budgets || !r->books.drifts ||
-        !r->health)
+    if (!r->wake || !r->rates || !r->purses || !r->books.budgets ||
+        !r->books.drifts || !r->health)
         return err_set(e, ERR_MEMORY, "router: out of memory");
     return true;
 }
@@ -409,6 +424,7 @@ void router_free(struct router *r)
     budget_book_free(r->books.budgets);
     drift_book_free(r->books.drifts);
     rate_book_free(r->rates);
+    purse_book_free(r->purses);
     health_book_free(r->health);
     sessions_free(r->sessions);
     makers_free(r->makers);

@@ -34,6 +34,7 @@
 struct event;
 struct event_base;
 struct http_server;
+struct purse_book;
 struct rate_book;
 struct makers;
 struct news;
@@ -84,6 +85,7 @@ struct router {
     struct outlog *log;         /* (owned) or NULL */
     struct books books;         /* (owned) what routes keep across snapshots */
     struct rate_book *rates;    /* (owned) of inbound keys */
+    struct purse_book *purses;  /* (owned) what a day may cost */
     struct health_book *health; /* (owned) */
     struct sessions *sessions;  /* (owned) */
     struct makers *makers;      /* (owned) of signatures */

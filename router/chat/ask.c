@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "router/gate/gate.h"
+#include "router/gate/purse.h"
 #include "router/health/pick.h"
 #include "router/news.h"
 
@@ -140,16 +141,66 @@ static void ask_budget(struct brief *brief, const struct budget *b,
     brief->room = budget_room(b, r->set->budget);
 }
 
+/* ---- what exploring may cost ---- */
+
+struct exploring {
+    struct purse *purse; /* (borrowed: router) */
+    int64_t limit, now_ms;
+    struct hold hold;
+};
+
+static bool afford(void *ctx, double usd)
+{
+    struct exploring *x = ctx;
+
+    return purse_take(x->purse, (int64_t)ceil(usd * PICO_PER_USD), x->limit,
+                      x->now_ms, &x->hold);
+}
+
+/* A route with such a budget asks its purse. */
+static void ask_explore(struct exploring *x, const struct worker *w,
+                        const struct route *r, struct brief *brief)
+{
+    double usd = r->set->explore_budget;
+
+    *x = (struct exploring){.limit = purse_limit(usd), .now_ms = brief->now_ms};
+    if (isnan(usd) || r->set->explore <= 0)
+        return;
+    x->purse =
+        purse_of(w->router->purses, PURSE_EXPLORE, span_of(r->set->item.name));
+    if (!x->purse)
+        return;
+    brief->afford = afford;
+    brief->afford_ctx = x;
+}
+
+/* The judge's decision; what was explored for is spent. */
+static void decide_now(struct ask *a, struct worker *w,
+                       const struct snapshot *s, struct brief *brief)
+{
+    struct exploring x;
+    uint64_t from;
+
+    ask_explore(&x, w, a->route, brief);
+    from = clock_ns();
+    judge_decide(w->judge, s, a->route, &a->request, brief);
+    a->decision_ns = clock_ns() - from;
+    if (w->judge->decision.explored_usd <= 0 || !a->spends)
+        purse_settle(&x.hold, 0);
+    else
+        purse_settle(&x.hold, x.hold.pico);
+}
+
 bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
               struct http_exchange *x, uint64_t seed)
 {
     struct brief brief = {
         .seed = seed, .header = exchange_header, .header_ctx = x};
     struct drift *drift;
-    uint64_t from;
 
     *a = (struct ask){.place = a->place,
                       .body = a->body,
+                      .spends = a->spends,
                       .dialect =
                           a->place.dialect ? a->place.dialect : &dialect_openai,
                       .wish = wish_none()};
@@ -167,9 +218,7 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     drift = snapshot_drift(s, a->route);
     brief.drifted = drift_alarm(drift);
     ask_budget(&brief, snapshot_budget(s, a->route), a->route);
-    from = clock_ns();
-    judge_decide(w->judge, s, a->route, &a->request, &brief);
-    a->decision_ns = clock_ns() - from;
+    decide_now(a, w, s, &brief);
     if (drift && drift_note(drift, &w->judge->prediction,
                             (double)w->judge->facts.input_tokens))
         news_say_drift(a->route->set->item.name, drift);

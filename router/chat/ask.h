@@ -10,6 +10,7 @@
 struct ask {
     struct place place; /* set before ask_read; dialect NULL: OpenAI */
     struct span body;   /* likewise; empty: the exchange's */
+    bool spends;        /* likewise: exploring takes the route's money */
     const struct dialect_ops *dialect;
     struct request request;    /* .body is empty until it was read */
     const struct route *route; /* NULL until it was found */

@@ -57,7 +57,7 @@ static void note_session(const struct chat *c, int status)
     const struct usage *u = &c->answer.usage;
     struct session_note n;
 
-    if (status >= 400 || c->arm < 0 || !c->answer.has_usage)
+    if (status >= 400 || c->arm < 0 || !c->answer.has_usage || c->purpose)
         return;
     n = (struct session_note){
         .arm = session_arm(c->ask.route->set->arms[c->arm].name),
@@ -95,6 +95,7 @@ void chat_end(struct chat *c, int status)
     chat_hedge_end(c, FAULT_GONE);
     if (!recorded)
         chat_record(c, status);
+    chat_settle(c);
     gate_leave(c->worker, &c->ask.place,
                (uint64_t)(c->answer.usage.input + c->answer.usage.output));
     if (c->timer)
@@ -246,15 +247,20 @@ static void begin(struct chat *c)
 {
     uint64_t seed = span_hash((struct span){c->id, REQUEST_ID_LEN}, 0);
 
+    if (!chat_read_purpose(c))
+        return;
+    c->ask.spends = c->purpose == PURPOSE_NONE;
     if (!ask_read(&c->ask, c->worker, c->snapshot, c->x, seed)) {
         chat_fail_with(c, &c->ask.problem, c->ask.error);
         return;
     }
+    chat_key_pays(c);
     if (!keep_judgement(c)) {
         chat_fail(c, PROBLEM_MEMORY, "the request needs too much memory");
         return;
     }
-    chat_label_last(c);
+    if (c->purpose == PURPOSE_NONE)
+        chat_label_last(c);
     if (c->decision->answer) {
         chat_static(c);
         return;
@@ -288,6 +294,7 @@ void chat_start(struct worker *w, struct http_exchange *x,
         return;
     }
     c->ask.place = *at;
+    c->ask.dialect = at->dialect;
     c->worker = w;
     c->x = x;
     c->arena = http_arena(x);

@@ -236,6 +236,10 @@ static void nobody(struct chat *c)
     uint64_t ms = pick_wait(a->model, health_now());
     int arm;
 
+    if (c->broke) {
+        chat_broke(c);
+        return;
+    }
     c->tried |= (uint32_t)1 << c->arm;
     arm = chat_other_arm(c);
     if (arm >= 0) {

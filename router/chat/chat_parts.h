@@ -27,6 +27,7 @@
 #include "router/chat/ask.h"
 #include "router/chat/head.h"
 #include "router/codec/aws_stream.h"
+#include "router/gate/purse.h"
 #include "router/health/pick.h"
 #include "router/http/sse.h"
 #include "router/route/makers.h"
@@ -46,6 +47,18 @@ enum {
     FORWARD_MAX = 24,
     STATUS_CLIENT_GONE = 499,
     TRIES_MAX = 12, /* calls for one request, hedges too */
+    PAYERS_MAX = 2,
+};
+
+/* Why weir itself asks. */
+enum purpose { PURPOSE_NONE, PURPOSE_SHADOW, PURPOSE_JUDGE };
+
+/* Whose money a chat's calls cost. */
+struct payer {
+    struct purse *purse; /* (borrowed: router) */
+    int64_t limit;       /* pico-USD a day */
+    const char *whose;   /* for people */
+    struct hold hold;
 };
 
 /* One call of a provider: what it was, how it ended.  While two run (a hedge)
@@ -61,6 +74,7 @@ struct chat_try {
     uint64_t start_ns, head_ns, end_ns; /* monotonic; 0: not yet */
     uint64_t told_ms;                   /* retry-after; UINT64_MAX: none */
     int64_t cost_pico;                  /* of a failed one */
+    int64_t most;                       /* pico-USD that it can cost */
     struct upstream_call *call;         /* while it runs */
     const struct codec *from, *to;
     void *reader, *writer;
@@ -89,6 +103,12 @@ struct chat {
     struct decision *decision; /* (arena) NULL until judged */
     float unseen;              /* of the prediction, where there is one */
     double reserved;           /* USD of the route's budget; NAN: nothing */
+    enum purpose purpose;
+    struct span parent; /* (arena) id of the request it is asked for */
+    struct payer payers[PAYERS_MAX];
+    unsigned n_payers;
+    const struct payer *broke; /* who could not pay the last try; or NULL */
+    int64_t wanted_pico;       /* and what for */
     struct span features;      /* (arena) packed, or empty */
 
     struct token_waiter token; /* for the account of c->arm's provider */
@@ -182,6 +202,20 @@ void chat_retry_or(struct chat *c, enum problem_kind kind, const char *why);
 bool chat_has_place(const struct chat *c, int arm);
 /* Another arm that may be called now; -1: none. */
 int chat_other_arm(const struct chat *c);
+/* chat_money.c: so many USD a day are there, of this purse. */
+void chat_pays(struct chat *c, enum purse_kind kind, struct span name,
+               double usd);
+void chat_key_pays(struct chat *c);
+/* Sets aside what another try, t of c->arm, may cost.  False: c->broke. */
+MUST_USE bool chat_hold(struct chat *c, struct chat_try *t);
+/* x-weir-purpose, -parent and -budget of a request; false: it is refused. */
+MUST_USE bool chat_read_purpose(struct chat *c);
+const char *chat_purpose_name(enum purpose p); /* "judge"; NULL: a client's */
+/* Who could not pay says so: 429, until the day ends. */
+void chat_broke(struct chat *c);
+/* The chat is over and cost c->cost_pico. */
+void chat_settle(struct chat *c);
+
 /* What the present attempt came to; the first word counts. */
 void chat_fault(struct chat *c, enum fault f);
 /* Bounds of a call by the request's deadline. */

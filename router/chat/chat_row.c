@@ -233,7 +233,9 @@ static void fill_request(const struct chat *c, struct outlog_row *row)
     row->route =
         a->route ? span_of(a->route->set->item.name) : a->request.model;
     row->dialect = span_of(a->dialect->name);
-    row->key_name = a->request.key_name;
+    row->key_name = c->purpose ? SPAN("weir") : a->request.key_name;
+    row->purpose = span_of(chat_purpose_name(c->purpose));
+    row->parent = c->parent;
     if (a->place.waited_ns)
         row->queue_us = (int64_t)(a->place.waited_ns / 1000);
     row->stream = a->request.params.stream;

@@ -55,7 +55,7 @@ struct chat_try *chat_try_new(struct chat *c)
 
     if (c->attempts < TRIES_MAX)
         t = arena_zalloc(c->arena, 1, sizeof *t);
-    if (!t || !pick_place(&q, &t->at))
+    if (!t || !chat_hold(c, t) || !pick_place(&q, &t->at))
         return NULL;
     t->chat = c;
     t->arm = c->arm;

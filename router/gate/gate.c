@@ -2,10 +2,12 @@
 #include "router/gate/gate.h"
 
 #include <event2/event.h>
+#include <math.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "router/chat/chat.h"
+#include "router/gate/purse.h"
 #include "router/gate/rate.h"
 #include "router/problem.h"
 #include "router/router.h"
@@ -111,6 +113,24 @@ static bool check_rates(struct worker *w, struct http_exchange *x,
     return !wait || too_fast(w, x, at, "requests", wait);
 }
 
+/* False: no memory. */
+static bool fill_pass(struct worker *w, struct gate_pass *pass,
+                      const char *name, const struct key_settings *k)
+{
+    bool rated = k->requests_per_minute || k->tokens_per_minute;
+    bool budgeted = !isnan(k->budget);
+
+    pass->key = span_of(name);
+    pass->tokens_per_minute = k->tokens_per_minute;
+    pass->budget = purse_limit(k->budget);
+    pass->labels_all = k->feedback == FEEDBACK_ANY;
+    if (rated)
+        pass->rate = rate_of(w->router->rates, name);
+    if (budgeted)
+        pass->purse = purse_of(w->router->purses, PURSE_KEY, pass->key);
+    return (!rated || pass->rate) && (!budgeted || pass->purse);
+}
+
 static bool let_in(struct worker *w, struct http_exchange *x, struct place *at,
                    const struct key_settings *k)
 {
@@ -118,19 +138,12 @@ static bool let_in(struct worker *w, struct http_exchange *x, struct place *at,
     const char *name = arena_strdup(http_arena(x), span_of(k->item.name));
     struct problem p;
 
-    if (pass && name)
-        pass->key = span_of(name);
     at->pass = pass;
-    if (pass && name && !k->requests_per_minute && !k->tokens_per_minute)
-        return true;
-    if (pass && name)
-        pass->rate = rate_of(w->router->rates, name);
-    if (!pass || !name || !pass->rate) {
+    if (!pass || !name || !fill_pass(w, pass, name, k)) {
         problem_set(&p, PROBLEM_MEMORY, http_arena(x), "out of memory");
         return answer(w, x, at, &p, 0);
     }
-    pass->tokens_per_minute = k->tokens_per_minute;
-    return !at->dialect || check_rates(w, x, at, k);
+    return !at->dialect || !pass->rate || check_rates(w, x, at, k);
 }
 
 bool gate_check(struct worker *w, struct http_exchange *x, struct place *at)

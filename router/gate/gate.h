@@ -18,13 +18,17 @@
 struct event;
 struct event_base;
 struct gate_wait;
+struct purse;
 struct rate;
 struct worker;
 
 /* Who asks: what place.pass points to.  In the exchange's arena. */
 struct gate_pass {
-    struct span key;   /* its name; empty: no keys are configured */
-    struct rate *rate; /* (borrowed: router) NULL: no limits */
+    struct span key;     /* its name; empty: no keys are configured */
+    struct purse *purse; /* (borrowed: router) NULL: it may spend all */
+    int64_t budget;      /* pico-USD a day */
+    bool labels_all;     /* feedback: of other keys' requests too */
+    struct rate *rate;   /* (borrowed: router) NULL: no limits */
     uint64_t tokens_per_minute;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/outlog/sql.h"
 
+#include <math.h>
 #include <sqlite3.h>
 
 bool sql_fail(struct sqlite3 *h, const char *what, struct err *e)
@@ -52,4 +53,69 @@ bool sql_run2(struct sqlite3 *h, const char *sql, const int64_t args[2],
         sql_fail(h, sql, e);
     sqlite3_finalize(st);
     return rc == SQLITE_DONE;
+}
+
+/* ---- for readers ---- */
+
+enum { BUSY_MS = 5000 };
+
+struct sqlite3 *sql_open(const char *path, struct err *e)
+{
+    sqlite3 *h = NULL;
+
+    if (sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(h, BUSY_MS);
+        return h;
+    }
+    if (h)
+        sql_fail(h, path, e);
+    else
+        err_set(e, ERR_MEMORY, "%s: no memory", path);
+    sqlite3_close(h);
+    return NULL;
+}
+
+void sql_close(struct sqlite3 *h)
+{
+    sqlite3_close(h);
+}
+
+struct sql_row {
+    sqlite3_stmt *st; /* (borrowed) */
+};
+
+bool sql_each(struct sqlite3 *h, const char *sql,
+              bool (*row)(void *ctx, const struct sql_row *row), void *ctx,
+              struct err *e)
+{
+    struct sql_row r = {NULL};
+    int rc = sqlite3_prepare_v2(h, sql, -1, &r.st, NULL);
+
+    if (rc == SQLITE_OK) {
+        while ((rc = sqlite3_step(r.st)) == SQLITE_ROW && row(ctx, &r))
+            ;
+    }
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+        sql_fail(h, sql, e);
+    sqlite3_finalize(r.st);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW;
+}
+
+struct span sql_row_text(const struct sql_row *row, int i)
+{
+    const char *text = sqlite3_column_blob(row->st, i);
+
+    return (struct span){text, (size_t)sqlite3_column_bytes(row->st, i)};
+}
+
+int64_t sql_row_int(const struct sql_row *row, int i)
+{
+    return sqlite3_column_int64(row->st, i);
+}
+
+double sql_row_real(const struct sql_row *row, int i)
+{
+    return sqlite3_column_type(row->st, i) == SQLITE_NULL
+               ? (double)NAN
+               : sqlite3_column_double(row->st, i);
 }

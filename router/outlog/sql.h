@@ -21,4 +21,21 @@ MUST_USE bool sql_int(struct sqlite3 *h, const char *sql, const char *arg,
 MUST_USE bool sql_run2(struct sqlite3 *h, const char *sql,
                        const int64_t args[2], uint64_t *changes, struct err *e);
 
+/* ---- for readers, and for those that write a little ---- */
+
+/* An existing database, read and written; NULL with e. */
+MUST_USE struct sqlite3 *sql_open(const char *path, struct err *e);
+void sql_close(struct sqlite3 *h); /* NULL: no-op */
+
+struct sql_row;
+/* Each row of a statement, until the callback wants no more. */
+MUST_USE bool sql_each(struct sqlite3 *h, const char *sql,
+                       bool (*row)(void *ctx, const struct sql_row *row),
+                       void *ctx, struct err *e);
+/* Columns from 0; texts (and blobs) are valid during the callback, NULL is
+ * empty, 0 and NaN. */
+struct span sql_row_text(const struct sql_row *row, int i);
+int64_t sql_row_int(const struct sql_row *row, int i);
+double sql_row_real(const struct sql_row *row, int i);
+
 #endif

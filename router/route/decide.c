@@ -507,6 +507,25 @@ static bool must_stay(const struct question *q, const struct decision *d)
     return s && s->hold && s->arm >= 0 && allowed(d, (unsigned)s->arm);
 }
 
+static bool names(const struct text_list *list, struct span name)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        if (span_is(name, list->at[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_risky(const struct question *q, const struct decision *d)
+{
+    const struct risk_settings *r = &q->route->set->high_risk;
+
+    return (d->task.len && names(&r->tasks, d->task)) ||
+           names(&r->keys, q->request->key_name) ||
+           (r->header && q->header &&
+            q->header(q->header_ctx, r->header).len > 0);
+}
+
 /* Those that are not for exploring. */
 static bool settled(const struct question *q, const struct decision *d)
 {
@@ -514,7 +533,7 @@ static bool settled(const struct question *q, const struct decision *d)
                                     1u << REASON_RULE | 1u << REASON_TASK;
 
     return by_will >> d->reason & 1 || q->request->embeds ||
-           !compares_costs(q->route);
+           !compares_costs(q->route) || is_risky(q, d);
 }
 
 /* only: the one arm that is left, or -1. */

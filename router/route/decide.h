@@ -74,6 +74,10 @@ struct question {
     uint32_t resting; /* likewise whose keys rest: only where no other is */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
+    /* May exploring cost so many USD more than the choice?  Called at most
+     * once; NULL: always. */
+    bool (*afford)(void *ctx, double usd);
+    void *afford_ctx;
 };
 
 enum reason {
@@ -124,6 +128,9 @@ struct decision {
     struct span task;             /* given or likeliest; empty: unknown */
     bool task_given, task_likely; /* likely: guessed with 50 % or more */
     double certain_tokens; /* the request takes no more; INFINITY: unknown */
+    bool capped;         /* not explored: the route's money for it is used up */
+    double explored_usd; /* explored: expected USD beyond the choice, 0 where
+                            the arm is cheaper */
     struct verdict arms[ARMS_MAX]; /* [n] in the route's order; last, as a
                                       copy may end behind the n-th */
 };

@@ -33,6 +33,17 @@ static double draw(uint64_t seed)
     return (double)(h >> 11) * 0x1p-53;
 }
 
+/* Whether the route may spend what the dearer neighbour is expected to cost
+ * beyond the choice.  Asked before the draw, so that the propensities are
+ * those of the draw whatever other requests do meanwhile. */
+static bool may_afford(const struct question *q, const struct decision *d,
+                       int above)
+{
+    return above < 0 || !q->afford ||
+           q->afford(q->afford_ctx,
+                     d->arms[above].cost - d->arms[d->chosen].cost);
+}
+
 void explore(const struct question *q, struct decision *d)
 {
     double e = q->route->set->explore, u = draw(q->seed);
@@ -43,12 +54,18 @@ void explore(const struct question *q, struct decision *d)
     d->arms[d->chosen].propensity = 1;
     if (e <= 0 || first < 0)
         return;
+    if (!may_afford(q, d, above)) {
+        d->capped = true;
+        return;
+    }
     d->arms[d->chosen].propensity = (float)(1 - e);
     d->arms[first].propensity = (float)share;
     if (first == below && above >= 0)
         d->arms[above].propensity = (float)share;
     if (u >= e)
         return;
+    if (u >= share || first == above)
+        d->explored_usd = d->arms[above].cost - d->arms[d->chosen].cost;
     d->chosen = u < share ? first : above;
     d->reason = REASON_EXPLORED;
 }

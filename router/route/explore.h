@@ -2,7 +2,8 @@
 /*
  * Exploration: with the route's small probability a request goes to the
  * neighbour in cost of the arm that was chosen, so that the log says
- * something about arms that are not chosen.
+ * something about arms that are not chosen.  Where the question's `afford`
+ * refuses what the dearer neighbour would cost more, nothing is explored.
  */
 #ifndef WEIR_ROUTER_ROUTE_EXPLORE_H
 #define WEIR_ROUTER_ROUTE_EXPLORE_H

@@ -67,6 +67,8 @@ void judge_decide(struct judge *j, const struct snapshot *s,
         .resting = b->resting,
         .header = b->header,
         .header_ctx = b->header_ctx,
+        .afford = b->afford,
+        .afford_ctx = b->afford_ctx,
     };
 
     features_extract(request, j->scratch, &j->vec, &j->facts);

@@ -34,6 +34,8 @@ struct brief {
     uint32_t down, resting;    /* as in struct question */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
+    bool (*afford)(void *ctx, double usd); /* as in struct question */
+    void *afford_ctx;
 };
 
 MUST_USE struct judge *judge_new(void); /* NULL: no memory */

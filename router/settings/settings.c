@@ -84,7 +84,8 @@ static bool resolve(struct settings *s, const struct conf *top, struct err *e)
            check_sessions(s, top, e) && load_catalogue(s, e) &&
            settings_providers(s, e) && settings_models(s, e) &&
            settings_routes(s, e) && settings_keys(s, e) &&
-           check_listen(s, top, e) && check_mode(s, top, e);
+           settings_risks(s, e) && check_listen(s, top, e) &&
+           check_mode(s, top, e);
 }
 
 static struct settings *settings_new(struct err *e)

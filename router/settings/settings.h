@@ -31,6 +31,7 @@ enum unsupported { UNSUPPORTED_WARN, UNSUPPORTED_DROP, UNSUPPORTED_REJECT };
 enum unproven { UNPROVEN_REFERENCE, UNPROVEN_FLOOR };
 enum outside { OUTSIDE_REFERENCE, OUTSIDE_TASK, OUTSIDE_FLOOR };
 enum stay_rule { STAY_LOOPS, STAY_ALWAYS, STAY_NEVER };
+enum feedback_of { FEEDBACK_OWN, FEEDBACK_ANY };
 enum whence { WHENCE_LOOPBACK, WHENCE_ANYWHERE, WHENCE_NOWHERE };
 
 struct log_settings {
@@ -78,6 +79,8 @@ struct key_settings {
     const char *hash;
     struct text_list routes;                         /* empty: all */
     uint64_t requests_per_minute, tokens_per_minute; /* 0: no limit */
+    double budget;     /* USD a day, NAN: no limit */
+    unsigned feedback; /* enum feedback_of */
     /* resolved */
     struct key_hash parsed;
 };
@@ -209,14 +212,32 @@ struct cache_settings {
     bool shared;     /* by all keys */
 };
 
+/* What is never explored. */
+struct risk_settings {
+    struct text_list tasks, keys;
+    const char *header; /* lower-case; or NULL */
+};
+
+/* Answers of another arm, beside the client's. */
+struct shadow_settings {
+    double rate;
+    struct text_list arms; /* empty: all */
+    double budget;         /* USD a day; NAN: not given */
+    /* resolved */
+    uint32_t mask; /* of the route's arms */
+};
+
 struct route_settings {
     struct item item;
     struct text_list arm_names;
     struct text_list match; /* patterns of names that mean it too */
     unsigned policy;        /* enum policy */
     const char *reference_name;
-    double quality;  /* share of the reference's quality */
-    double explore;  /* share of requests */
+    double quality;        /* share of the reference's quality */
+    double explore;        /* share of requests */
+    double explore_budget; /* USD a day beyond the chosen arms', NAN: none */
+    struct risk_settings high_risk;
+    struct shadow_settings shadow;
     double budget;   /* mean USD a request, NAN: none */
     double max_cost; /* USD of one request, NAN: none */
     uint64_t attempts;

@@ -7,6 +7,8 @@
 
 #define AT(field) offsetof(struct key_settings, field)
 
+static const char *const feedback_words[] = {"own", "any", NULL};
+
 static const struct setting rows[] = {
     {.key = "hash",
      .kind = SETTING_SECRET,
@@ -31,6 +33,19 @@ static const struct setting rows[] = {
      .max = 1e12,
      .help = "Input and output; charged when an answer is over, so the last "
              "one may go beyond; 0: no limit."},
+    {.key = "budget",
+     .kind = SETTING_REAL,
+     .offset = AT(budget),
+     .max = 1e6,
+     .help = "USD a day (UTC).  The most that a call may cost is set aside "
+             "before it (max_tokens says less); where so much is not left: "
+             "429 insufficient_quota.  Not given: no limit."},
+    {.key = "feedback",
+     .kind = SETTING_WORD,
+     .offset = AT(feedback),
+     .initial = "own",
+     .words = feedback_words,
+     .help = "Requests that it may label: own, those that came with it; any."},
 };
 
 const struct section settings_key_section = {"keys.NAME",

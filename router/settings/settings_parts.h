@@ -16,6 +16,10 @@ extern const struct section settings_tls_section;
 extern const struct section settings_session_section;
 extern const struct section settings_cache_section;
 extern const struct section settings_route_section; /* settings_table.c */
+/* settings_rules.c */
+extern const struct section settings_rule_section;
+extern const struct section settings_risk_section;
+extern const struct section settings_shadow_section;
 /* settings_attempts.c */
 extern const struct section settings_provider_key_section;
 extern const struct section settings_deployment_section;
@@ -26,6 +30,8 @@ MUST_USE bool settings_providers(struct settings *s, struct err *e);
 MUST_USE bool settings_models(struct settings *s, struct err *e);
 MUST_USE bool settings_routes(struct settings *s, struct err *e);
 MUST_USE bool settings_keys(struct settings *s, struct err *e);
+/* After the keys: those that routes name are there. */
+MUST_USE bool settings_risks(const struct settings *s, struct err *e);
 
 /* By name; NULL when there is none. */
 struct provider_settings *settings_provider(const struct settings *s,

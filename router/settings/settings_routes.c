@@ -2,6 +2,7 @@
 /* Routes: names of arms become models, references are found. */
 #include "router/settings/settings_parts.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -177,6 +178,41 @@ static bool check_tasks(struct route_settings *r, struct err *e)
     return true;
 }
 
+/* Which arms shadow answers are drawn from. */
+static bool check_shadow(struct route_settings *r, struct err *e)
+{
+    struct shadow_settings *s = &r->shadow;
+
+    if (s->rate > 0 && isnan(s->budget))
+        return conf_failf(member(&r->item, "shadow"), e,
+                          "wanted a budget with the rate, found none");
+    for (unsigned i = 0; i < s->arms.n; i++) {
+        int arm = find_arm(r, s->arms.at[i]);
+
+        if (arm < 0)
+            return conf_failf(s->arms.why[i], e,
+                              "wanted one of the route's arms, found %s",
+                              s->arms.at[i]);
+        s->mask |= (uint32_t)1 << arm;
+    }
+    if (s->arms.n == 0)
+        s->mask = UINT32_MAX >> (ARMS_MAX - r->n_arms);
+    return true;
+}
+
+/* Headers are looked up in lower case. */
+static bool lower_header(struct arena *a, const char **name, struct err *e)
+{
+    char *lower = *name ? arena_strdup(a, span_of(*name)) : NULL;
+
+    if (*name && !lower)
+        return err_set(e, ERR_MEMORY, "configuration: out of memory");
+    for (char *p = lower; p && *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    *name = lower;
+    return true;
+}
+
 static bool check_prices(const struct route_settings *r, struct err *e)
 {
     for (unsigned i = 0; i < r->n_arms; i++) {
@@ -208,7 +244,7 @@ static bool check_policy(const struct route_settings *r, struct err *e)
     return true;
 }
 
-static bool resolve_route(const struct settings *s, struct route_settings *r,
+static bool resolve_route(struct settings *s, struct route_settings *r,
                           struct err *e)
 {
     if (!strncmp(r->item.name, "weir/", 5) || !*r->item.name)
@@ -217,7 +253,8 @@ static bool resolve_route(const struct settings *s, struct route_settings *r,
     if (r->attempts == 0)
         r->attempts = s->limits.attempts;
     return add_arms(s, r, e) && find_reference(r, e) && check_rules(r, e) &&
-           check_tasks(r, e) && check_policy(r, e);
+           check_tasks(r, e) && check_policy(r, e) && check_shadow(r, e) &&
+           lower_header(&s->arena, &r->high_risk.header, e);
 }
 
 /* A route for one model or plan, as a route of the file would be that says
@@ -233,7 +270,7 @@ static bool add_direct(struct settings *s, struct item item,
         return false;
     r->item = item;
     r->policy = POLICY_FIXED;
-    r->quality = r->budget = r->max_cost = NAN;
+    r->quality = r->budget = r->max_cost = r->explore_budget = NAN;
     r->attempts = s->limits.attempts;
     r->pinned = true;
     r->arms[0] = (struct arm){item.name, m};
@@ -275,4 +312,21 @@ bool settings_routes(struct settings *s, struct err *e)
             return false;
     }
     return add_directs(s, e);
+}
+
+bool settings_risks(const struct settings *s, struct err *e)
+{
+    const struct route_settings *r = s->routes.at;
+
+    for (unsigned i = 0; i < s->routes.n; i++) {
+        const struct text_list *keys = &r[i].high_risk.keys;
+
+        for (unsigned k = 0; k < keys->n; k++) {
+            if (!settings_key(s, span_of(keys->at[k])))
+                return conf_failf(keys->why[k], e,
+                                  "wanted the name of a key, found %s",
+                                  keys->at[k]);
+        }
+    }
+    return true;
 }

@@ -22,7 +22,6 @@ static const char *const stay_words[] = {"loops", "always", "never", NULL};
 static const char *const plan_words[] = {"single", "cascade", "verify", NULL};
 static const char *const tier_words[] = {"unknown", "economy", "workhorse",
                                          "frontier", NULL};
-static const char *const tri_words[] = {"any", "no", "yes", NULL};
 
 static const struct setting provider_rows[] = {
     {.key = "dialect",
@@ -201,75 +200,6 @@ static const struct setting plan_rows[] = {
 static const struct section plan_section = {
     "plans.NAME", sizeof(struct plan_settings), plan_rows, LEN(plan_rows)};
 
-#define WHEN_TRI(name, field_, text)                                           \
-    {                                                                          \
-        .key = name, .kind = SETTING_WORD,                                     \
-        .offset = AT(when_settings, field_), .initial = "any",                 \
-        .words = tri_words, .help = text                                       \
-    }
-#define WHEN_COUNT(name, field_, first, text)                                  \
-    {                                                                          \
-        .key = name, .kind = SETTING_COUNT,                                    \
-        .offset = AT(when_settings, field_), .initial = first, .max = 1e12,    \
-        .help = text                                                           \
-    }
-
-static const struct setting when_rows[] = {
-    {.key = "headers",
-     .kind = SETTING_PAIRS,
-     .offset = AT(when_settings, headers),
-     .help = "Headers of the request with exactly these values."},
-    {.key = "metadata",
-     .kind = SETTING_PAIRS,
-     .offset = AT(when_settings, metadata),
-     .help = "Members of the body's metadata with exactly these texts."},
-    {.key = "tool",
-     .kind = SETTING_TEXT,
-     .offset = AT(when_settings, tool),
-     .help = "Name of a tool that the request offers."},
-    {.key = "key",
-     .kind = SETTING_TEXT,
-     .offset = AT(when_settings, key),
-     .help = "Name of the inbound key."},
-    {.key = "task",
-     .kind = SETTING_TEXT,
-     .offset = AT(when_settings, task),
-     .help = "Task: the request's x-weir-task, else the likeliest one."},
-    WHEN_TRI("tools", tools, "Whether the request offers tools."),
-    WHEN_TRI("images", images, "Whether it holds images."),
-    WHEN_TRI("json", json, "Whether it asks for JSON."),
-    WHEN_TRI("stream", stream, "Whether it asks for a stream."),
-    WHEN_COUNT("min_tokens", min_tokens, "0", "Input tokens at the least."),
-    WHEN_COUNT("max_tokens", max_tokens, "1000000000000",
-               "Input tokens at the most."),
-    WHEN_COUNT("min_turns", min_turns, "0", "User messages at the least."),
-};
-
-static const struct section when_section = {"routes.NAME.rules[].when",
-                                            sizeof(struct when_settings),
-                                            when_rows, LEN(when_rows)};
-
-static const struct setting rule_rows[] = {
-    {.key = "when",
-     .kind = SETTING_SECTION,
-     .offset = AT(rule_settings, when),
-     .section = &when_section,
-     .help = "All of it must hold; without it the rule always holds."},
-    {.key = "arm",
-     .kind = SETTING_TEXT,
-     .offset = AT(rule_settings, arm),
-     .help = "The arm that is then taken."},
-    {.key = "answer",
-     .kind = SETTING_TEXT,
-     .offset = AT(rule_settings, answer),
-     .help = "Instead of an arm: the text that is then answered, by no model "
-             "and at no cost."},
-};
-
-static const struct section rule_section = {"routes.NAME.rules[]",
-                                            sizeof(struct rule_settings),
-                                            rule_rows, LEN(rule_rows)};
-
 static const struct setting route_rows[] = {
     {.key = "arms",
      .kind = SETTING_TEXTS,
@@ -324,6 +254,23 @@ static const struct setting route_rows[] = {
      .max = 0.5,
      .help = "Share of requests that try the arm next in cost, so that the "
              "log can be learned from."},
+    {.key = "explore_budget",
+     .kind = SETTING_REAL,
+     .offset = AT(route_settings, explore_budget),
+     .max = 1e6,
+     .help = "USD a day (UTC) that such requests may be expected to cost "
+             "beyond the arm that was chosen; then nothing is explored until "
+             "the day ends.  Not given: no limit."},
+    {.key = "high_risk",
+     .kind = SETTING_SECTION,
+     .offset = AT(route_settings, high_risk),
+     .section = &settings_risk_section,
+     .help = "Requests that are never explored."},
+    {.key = "shadow",
+     .kind = SETTING_SECTION,
+     .offset = AT(route_settings, shadow),
+     .section = &settings_shadow_section,
+     .help = "Requests whose answer another arm gives too, for the log only."},
     {.key = "budget",
      .kind = SETTING_REAL,
      .offset = AT(route_settings, budget),
@@ -403,7 +350,7 @@ static const struct setting route_rows[] = {
     {.key = "rules",
      .kind = SETTING_ROWS,
      .offset = AT(route_settings, rules),
-     .section = &rule_section,
+     .section = &settings_rule_section,
      .help = "Before the policy: the first that holds is followed.  policy "
              "rules: none holds: the reference."},
     {.key = "tasks",

@@ -79,6 +79,7 @@ def keygen(name, *options):
 
 class Weir:
     n = 0
+    running = []
 
     def __init__(self, extra="", listen="127.0.0.1:0", env=None, argv=(),
                  **popen):
@@ -94,6 +95,7 @@ class Weir:
             [*argv, WEIR, "serve", "--config", self.config, "--port-file",
              port], stderr=self.err, stdout=self.err,
             env=dict(os.environ, PROVIDER_KEY=SECRET, **(env or {})), **popen)
+        Weir.running.append(self.p)
         for _ in range(1000):
             if os.path.exists(port) and open(port).read().strip():
                 break
@@ -187,6 +189,9 @@ def run(names):
             t()
             print("ok   ", t.__name__.replace("_", " "), flush=True)
         except Exception as e:  # all of them are told
+            for p in Weir.running:
+                if p.poll() is None:
+                    p.terminate()
             failures.append(t.__name__)
             print("FAIL ", t.__name__.replace("_", " ") + ":", repr(e),
                   flush=True)

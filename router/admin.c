@@ -233,6 +233,8 @@ struct feedback {
     struct worker *worker;
     struct http_exchange *x;
     struct outlog_ticket *ticket;
+    double score;
+    bool owned; /* the key may label its own requests only */
 };
 
 static void fail(struct http_exchange *x, enum problem_kind kind,
@@ -252,23 +254,56 @@ static void count_feedback(struct worker *w, enum outlog_label_end end)
     metrics_count(w->shard, METRIC_FEEDBACK, &result, 1);
 }
 
-static void on_labelled(void *ctx, enum outlog_label_end end)
+/* The newest label counts: what it stands against is said. */
+static void label_written(const struct feedback *f, int status,
+                          const struct outlog_earlier *earlier)
+{
+    struct buf out;
+
+    if (earlier->n == 0) {
+        http_reply(f->x, status, "application/json",
+                   SPAN("{\"status\":\"ok\"}"));
+        return;
+    }
+    buf_init(&out, 1024);
+    buf_printf(&out,
+               "{\"status\":\"ok\",\"earlier_labels\":%lld,"
+               "\"earlier_score\":",
+               (long long)earlier->n);
+    buf_json_num(&out, earlier->score);
+    buf_printf(&out, ",\"contradicts\":%s,\"counts\":\"the newest\"}",
+               (earlier->score >= 0.5) != (f->score >= 0.5) ? "true" : "false");
+    http_reply(f->x, status, "application/json", buf_view(&out));
+    buf_free(&out);
+}
+
+static void on_labelled(void *ctx, enum outlog_label_end end,
+                        const struct outlog_earlier *earlier)
 {
     struct feedback *f = ctx;
 
     count_feedback(f->worker, end);
     switch (end) {
     case OUTLOG_LABEL_WRITTEN:
+        label_written(f, 200, earlier);
+        return;
     case OUTLOG_LABEL_LATER:
-        http_reply(f->x, end == OUTLOG_LABEL_WRITTEN ? 200 : 202,
-                   "application/json", SPAN("{\"status\":\"ok\"}"));
+        label_written(f, 202, earlier);
         return;
     case OUTLOG_LABEL_UNKNOWN:
-        fail(f->x, PROBLEM_NOT_FOUND, "no request of this id is in the log",
+        fail(f->x, PROBLEM_NOT_FOUND,
+             f->owned ? "no request of this id came with this key"
+                      : "no request of this id is in the log",
              "request_id");
         return;
     case OUTLOG_LABEL_LOST:
         fail(f->x, PROBLEM_BUSY, "the log has no room", NULL);
+        return;
+    case OUTLOG_LABEL_AWAY:
+        fail(f->x, PROBLEM_BUSY,
+             "the log is away and cannot say whose request this is: come "
+             "again",
+             NULL);
         return;
     }
 }
@@ -281,6 +316,22 @@ static void on_feedback_gone(void *ctx)
 }
 
 /* NULL, or what is wrong and with which member. */
+static const char *read_score(const struct json *score, double *out)
+{
+    switch (score->type) {
+    case JSON_NONE:
+        return "score: wanted a number from 0 to 1, found none";
+    case JSON_NUMBER:
+        if (json_double(score, out) && *out >= 0 && *out <= 1)
+            return NULL;
+        return "score: wanted a number from 0 to 1, found one beyond";
+    case JSON_STRING:
+        return "score: wanted a number from 0 to 1, found a string";
+    default:
+        return "score: wanted a number from 0 to 1, found something else";
+    }
+}
+
 static const char *read_label(struct http_exchange *x,
                               struct outlog_label *label, const char **param)
 {
@@ -289,7 +340,8 @@ static const char *read_label(struct http_exchange *x,
 
     if (!json_parse(http_request(x)->body, &body, &e) ||
         body.type != JSON_OBJECT)
-        return "wanted a JSON object with request_id and score";
+        return "wanted a JSON object with request_id and score (a number; "
+               "NaN is none)";
     id = json_get(&body, "request_id");
     score = json_get(&body, "score");
     comment = json_get(&body, "comment");
@@ -297,9 +349,8 @@ static const char *read_label(struct http_exchange *x,
     if (id.type != JSON_STRING || json_inner(&id).len == 0 || id.escaped)
         return "request_id: wanted the x-weir-request-id of an answer";
     *param = "score";
-    if (!json_double(&score, &label->score) || label->score < 0 ||
-        label->score > 1)
-        return "score: wanted a number from 0 to 1";
+    if (read_score(&score, &label->score))
+        return read_score(&score, &label->score);
     *param = "comment";
     if (comment.type != JSON_NONE && comment.type != JSON_NULL &&
         !json_text(&comment, http_arena(x), &label->comment))
@@ -308,9 +359,18 @@ static const char *read_label(struct http_exchange *x,
     return NULL;
 }
 
-void admin_feedback(struct worker *w, struct http_exchange *x)
+/* Whose requests the asking key may label. */
+static struct span owner_of(const struct place *at)
 {
-    struct outlog_label label = {.source = SPAN("feedback"), .confidence = 1};
+    return at->pass && !at->pass->labels_all ? at->pass->key
+                                             : (struct span){NULL, 0};
+}
+
+void admin_feedback(struct worker *w, struct http_exchange *x,
+                    const struct place *at)
+{
+    struct outlog_label label = {
+        .source = SPAN("feedback"), .confidence = 1, .owner = owner_of(at)};
     const char *param = NULL;
     const char *wrong = read_label(x, &label, &param);
     struct feedback *f = arena_zalloc(http_arena(x), 1, sizeof *f);
@@ -325,7 +385,7 @@ void admin_feedback(struct worker *w, struct http_exchange *x)
     }
     label.time_ms = clock_utc_ms();
     if (f) {
-        *f = (struct feedback){w, x, NULL};
+        *f = (struct feedback){w, x, NULL, label.score, label.owner.len > 0};
         f->ticket = outlog_label(w->port, &label, on_labelled, f);
     }
     if (!f || !f->ticket) {

@@ -6,12 +6,14 @@
 
 #include "router/http/http.h"
 
+struct place;
 struct worker;
 
 void admin_health(struct worker *w, struct http_exchange *x);
 void admin_metrics(struct worker *w, struct http_exchange *x);
 void admin_explain(struct worker *w, struct http_exchange *x);
-void admin_feedback(struct worker *w, struct http_exchange *x);
+void admin_feedback(struct worker *w, struct http_exchange *x,
+                    const struct place *at);
 void admin_reload(struct worker *w, struct http_exchange *x);
 
 #endif

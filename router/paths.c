@@ -56,7 +56,7 @@ static const struct path rows[] = {
      .dialect = &dialect_gemini},
     {"GET", "/v1/models", .serve = listing_models},
     {"GET", "/v1/models/", .serve = listing_model},
-    {"POST", "/v1/feedback", .serve = admin_feedback},
+    {"POST", "/v1/feedback", .speak = admin_feedback},
     {"POST", "/v1/weir/explain", .serve = admin_explain,
      .access = ACCESS_EXPLAIN},
     {"POST", "/v1/weir/reload", .serve = admin_reload, .access = ACCESS_RELOAD},

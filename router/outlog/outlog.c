@@ -100,7 +100,10 @@ static bool insert_items(struct outlog *log, struct outlog_item *it,
 {
     for (; it; it = it->next) {
         struct span bytes = {it->bytes, it->size};
-        enum db_step s = outlog_db_insert(log->db, it->kind, bytes, e);
+        struct span owner = {it->bytes + it->size, it->owner};
+        enum db_step s =
+            it->ticket ? outlog_db_label(log->db, bytes, owner, &it->earlier, e)
+                       : outlog_db_insert(log->db, it->kind, bytes, e);
 
         if (s == DB_FAIL)
             return false;
@@ -137,6 +140,15 @@ static void count_written(struct outlog *log, const struct outlog_item *it)
     pthread_mutex_unlock(&log->lock);
 }
 
+/* Whose a request is can only be looked up in the database. */
+static void put_away(struct outlog *log, struct outlog_item *it)
+{
+    if (it->owner > 0)
+        it->end = OUTLOG_LABEL_AWAY;
+    else
+        spill_item(log, it);
+}
+
 /* Writes or spills a list, answers its tickets, frees it. */
 static void handle(struct outlog *log, struct outlog_item *list)
 {
@@ -146,12 +158,12 @@ static void handle(struct outlog *log, struct outlog_item *list)
         count_written(log, list);
     else
         for (struct outlog_item *it = list; it; it = it->next)
-            spill_item(log, it);
+            put_away(log, it);
     while (list) {
         struct outlog_item *next = list->next;
 
         if (list->ticket)
-            outlog_answer(list->ticket, list->end);
+            outlog_answer(list->ticket, list->end, &list->earlier);
         free(list);
         list = next;
         n++;
@@ -341,6 +353,24 @@ static bool make_item(enum outlog_kind kind, const void *row,
     return true;
 }
 
+static bool make_label(const struct outlog_label *label,
+                       struct outlog_item **out)
+{
+    const struct table *t = &OUTLOG_TABLES[OUTLOG_LABEL];
+    size_t size = table_size(t, label);
+    struct outlog_item *it = malloc(sizeof *it + size + label->owner.len);
+
+    *out = it;
+    if (!it)
+        return false;
+    *it = (struct outlog_item){
+        .kind = OUTLOG_LABEL, .size = size, .owner = label->owner.len};
+    table_pack(t, label, it->bytes);
+    if (label->owner.len)
+        memcpy(it->bytes + size, label->owner.ptr, label->owner.len);
+    return true;
+}
+
 /* False when the queue is full or closed. */
 static bool enqueue(struct outlog *log, struct outlog_item *it, bool urgent)
 {
@@ -401,7 +431,7 @@ bool outlog_submit(struct outlog *log, const struct outlog_label *label,
 {
     struct outlog_item *it;
 
-    if (!make_item(OUTLOG_LABEL, label, &it))
+    if (!make_label(label, &it))
         return false;
     it->ticket = t;
     if (enqueue(log, it, true))

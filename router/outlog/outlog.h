@@ -74,6 +74,14 @@ struct outlog_label {
     double score;           /* [0,1] */
     double confidence;      /* [0,1] */
     struct span comment;
+    struct span owner; /* not stored: the request must have come with this
+                          key; empty: with any or none */
+};
+
+/* Labels of the same source that the request had before. */
+struct outlog_earlier {
+    int64_t n;
+    double score; /* of the newest; NAN: none */
 };
 
 struct outlog_options {
@@ -133,9 +141,12 @@ void outlog_stats(struct outlog *log, struct outlog_stats *out);
 
 enum outlog_label_end {
     OUTLOG_LABEL_WRITTEN,
-    OUTLOG_LABEL_UNKNOWN, /* no such request; nothing was written */
+    OUTLOG_LABEL_UNKNOWN, /* no such request, or another's; nothing was
+                             written */
     OUTLOG_LABEL_LATER,   /* the database is away: kept in the spill */
     OUTLOG_LABEL_LOST,    /* and there was no room for it */
+    OUTLOG_LABEL_AWAY,    /* whose request it is cannot be looked up now;
+                             nothing was kept */
 };
 const char *outlog_label_end_name(enum outlog_label_end end);
 
@@ -147,7 +158,9 @@ void outlog_port_free(struct outlog_port *port); /* forgets open tickets */
  * this call.  NULL when the queue is full or memory is short: answer 503. */
 MUST_USE struct outlog_ticket *
 outlog_label(struct outlog_port *port, const struct outlog_label *label,
-             void (*done)(void *ctx, enum outlog_label_end end), void *ctx);
+             void (*done)(void *ctx, enum outlog_label_end end,
+                          const struct outlog_earlier *earlier),
+             void *ctx);
 /* done will not be called (the label is written nevertheless). */
 void outlog_forget(struct outlog_ticket *t);
 /* A label without an answer: from signals and checks. */

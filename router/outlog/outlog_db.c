@@ -17,7 +17,7 @@ enum { SQL_MAX = 16384 };
 struct outlog_db {
     sqlite3 *h;                         /* (owned) */
     sqlite3_stmt *insert[OUTLOG_KINDS]; /* (owned) */
-    sqlite3_stmt *find;                 /* (owned) */
+    sqlite3_stmt *find, *earlier;       /* (owned) */
 };
 
 static bool fail(struct outlog_db *db, const char *what, struct err *e)
@@ -81,7 +81,13 @@ static bool prepare_all(struct outlog_db *db, struct err *e)
     }
     buf_free(&sql);
     return ok &&
-           prepare(db, "SELECT 1 FROM requests WHERE id=?1", &db->find, e);
+           prepare(db, "SELECT key_name FROM requests WHERE id=?1", &db->find,
+                   e) &&
+           prepare(db,
+                   "SELECT count(*) OVER (), score FROM labels WHERE"
+                   " request_id=?1 AND source=?2"
+                   " ORDER BY time_ms DESC, rowid DESC LIMIT 1",
+                   &db->earlier, e);
 }
 
 /*
@@ -140,6 +146,7 @@ void outlog_db_close(struct outlog_db *db)
     for (int k = 0; k < OUTLOG_KINDS; k++)
         sqlite3_finalize(db->insert[k]);
     sqlite3_finalize(db->find);
+    sqlite3_finalize(db->earlier);
     sqlite3_close(db->h); /* rolls back what is open */
     free(db);
 }
@@ -232,6 +239,45 @@ enum db_step outlog_db_insert(struct outlog_db *db, enum outlog_kind kind,
         return DB_FAIL;
     }
     return step(db, db->insert[kind], e) == DB_FAIL ? DB_FAIL : DB_OK;
+}
+
+static bool is_owner(struct outlog_db *db, struct span id, struct span owner)
+{
+    bool ok = false;
+
+    bind_span(db->find, 1, COLUMN_TEXT, &id);
+    if (sqlite3_step(db->find) == SQLITE_ROW)
+        ok = owner.len == 0 ||
+             span_eq(owner, (struct span){
+                                (const char *)sqlite3_column_text(db->find, 0),
+                                (size_t)sqlite3_column_bytes(db->find, 0)});
+    sqlite3_reset(db->find);
+    return ok;
+}
+
+static void look_earlier(struct outlog_db *db, const struct outlog_label *l,
+                         struct outlog_earlier *out)
+{
+    bind_span(db->earlier, 1, COLUMN_TEXT, &l->request_id);
+    bind_span(db->earlier, 2, COLUMN_TEXT, &l->source);
+    if (sqlite3_step(db->earlier) == SQLITE_ROW)
+        *out = (struct outlog_earlier){sqlite3_column_int64(db->earlier, 0),
+                                       sqlite3_column_double(db->earlier, 1)};
+    sqlite3_reset(db->earlier);
+}
+
+enum db_step outlog_db_label(struct outlog_db *db, struct span packed,
+                             struct span owner, struct outlog_earlier *earlier,
+                             struct err *e)
+{
+    struct outlog_label l;
+
+    *earlier = (struct outlog_earlier){0, NAN};
+    if (!table_unpack(&OUTLOG_TABLES[OUTLOG_LABEL], packed, &l) ||
+        !is_owner(db, l.request_id, owner))
+        return DB_NONE;
+    look_earlier(db, &l, earlier);
+    return outlog_db_insert(db, OUTLOG_LABEL, packed, e);
 }
 
 bool outlog_db_prune(struct outlog_db *db, const struct retention *r,

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "router/outlog/outlog.h"
 #include "router/outlog/outlog_prune.h"
 #include "router/outlog/outlog_table.h"
 
@@ -35,6 +36,13 @@ MUST_USE enum db_step outlog_db_insert(struct outlog_db *db,
                                        struct span packed, struct err *e);
 
 /* As prune_rows(). */
+/* Likewise a label, where its request came with this key (owner empty: with
+ * any); what labels of its source there were before. */
+MUST_USE enum db_step outlog_db_label(struct outlog_db *db, struct span packed,
+                                      struct span owner,
+                                      struct outlog_earlier *earlier,
+                                      struct err *e);
+
 MUST_USE bool outlog_db_prune(struct outlog_db *db, const struct retention *r,
                               int64_t now_ms, uint64_t *n, struct err *e);
 /* Rows of this time and later, and the newest one's. */

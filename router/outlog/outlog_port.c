@@ -15,9 +15,12 @@
 struct outlog_ticket {
     struct outlog_port *port;
     struct outlog_ticket *next; /* in the port's answered ones */
-    void (*done)(void *ctx, enum outlog_label_end end); /* NULL: forgotten */
+    /* NULL: forgotten */
+    void (*done)(void *ctx, enum outlog_label_end end,
+                 const struct outlog_earlier *earlier);
     void *ctx;
     enum outlog_label_end end;
+    struct outlog_earlier earlier;
 };
 
 struct outlog_port {
@@ -32,10 +35,9 @@ struct outlog_port {
 const char *outlog_label_end_name(enum outlog_label_end end)
 {
     static const char *const names[] = {
-        [OUTLOG_LABEL_WRITTEN] = "written",
-        [OUTLOG_LABEL_UNKNOWN] = "unknown",
-        [OUTLOG_LABEL_LATER] = "later",
-        [OUTLOG_LABEL_LOST] = "lost",
+        [OUTLOG_LABEL_WRITTEN] = "written", [OUTLOG_LABEL_UNKNOWN] = "unknown",
+        [OUTLOG_LABEL_LATER] = "later",     [OUTLOG_LABEL_LOST] = "lost",
+        [OUTLOG_LABEL_AWAY] = "away",
     };
 
     return names[end];
@@ -47,7 +49,8 @@ static void port_release(struct outlog_port *p)
     free(p);
 }
 
-void outlog_answer(struct outlog_ticket *t, enum outlog_label_end end)
+void outlog_answer(struct outlog_ticket *t, enum outlog_label_end end,
+                   const struct outlog_earlier *earlier)
 {
     struct outlog_port *p = t->port;
     uint64_t one = 1;
@@ -56,6 +59,7 @@ void outlog_answer(struct outlog_ticket *t, enum outlog_label_end end)
     pthread_mutex_lock(&p->lock);
     p->open--;
     t->end = end;
+    t->earlier = *earlier;
     last = p->fd < 0 && p->open == 0;
     if (p->fd >= 0) {
         ssize_t n;
@@ -103,7 +107,7 @@ static void on_answers(evutil_socket_t fd, short what, void *arg)
         struct outlog_ticket *next = t->next;
 
         if (t->done)
-            t->done(t->ctx, t->end);
+            t->done(t->ctx, t->end, &t->earlier);
         free(t);
         t = next;
     }
@@ -159,7 +163,9 @@ void outlog_port_free(struct outlog_port *p)
 
 struct outlog_ticket *
 outlog_label(struct outlog_port *port, const struct outlog_label *label,
-             void (*done)(void *ctx, enum outlog_label_end end), void *ctx)
+             void (*done)(void *ctx, enum outlog_label_end end,
+                          const struct outlog_earlier *earlier),
+             void *ctx)
 {
     struct outlog_ticket *t = malloc(sizeof *t);
 

@@ -18,9 +18,11 @@ struct outlog_item {
     struct outlog_item *next;
     struct outlog_ticket *ticket; /* (borrowed) who waits for the answer */
     enum outlog_label_end end;    /* what became of it */
+    struct outlog_earlier earlier;
     enum outlog_kind kind;
+    size_t owner; /* bytes of a label's owner, behind the others */
     size_t size;  /* bytes */
-    char bytes[]; /* [size] */
+    char bytes[]; /* [size + owner] */
 };
 
 struct outlog {
@@ -53,6 +55,7 @@ MUST_USE bool outlog_submit(struct outlog *log,
                             const struct outlog_label *label,
                             struct outlog_ticket *t);
 /* outlog_port.c: the writer's answer, from its thread. */
-void outlog_answer(struct outlog_ticket *t, enum outlog_label_end end);
+void outlog_answer(struct outlog_ticket *t, enum outlog_label_end end,
+                   const struct outlog_earlier *earlier);
 
 #endif

@@ -2,6 +2,7 @@
 #include "tests/unit/outlog_rig.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -294,14 +295,19 @@ static void a_row_pushed_twice_is_there_once(void **state)
 
 struct answer {
     struct event_base *base;
+    const char *owner; /* of the next label */
+    int later;         /* ms, likewise */
     int n;
     enum outlog_label_end end;
+    struct outlog_earlier earlier;
 };
 
-static void on_answer(void *ctx, enum outlog_label_end end)
+static void on_answer(void *ctx, enum outlog_label_end end,
+                      const struct outlog_earlier *earlier)
 {
     struct answer *a = ctx;
 
+    a->earlier = *earlier;
     a->n++;
     a->end = end;
     event_base_loopbreak(a->base);
@@ -311,7 +317,8 @@ static enum outlog_label_end label(struct outlog_port *port, const char *id,
                                    struct answer *a)
 {
     struct outlog_label l = {.request_id = span_of(id),
-                             .time_ms = 1700000000001,
+                             .owner = span_of(a->owner),
+                             .time_ms = 1700000000001 + a->later,
                              .source = SPAN("feedback"),
                              .score = 0.5,
                              .confidence = 1,
@@ -350,6 +357,50 @@ static void feedback_hears_what_became_of_it(void **state)
     assert_answer(f->path, "SELECT count(*) FROM labels", "1");
     assert_answer(f->path, "SELECT score||source||comment FROM labels",
                   "0.5feedbackfair");
+    event_base_free(a.base);
+}
+
+static void
+a_label_is_for_requests_of_its_owner_and_hears_of_earlier_ones(void **state)
+{
+    struct fixture *f = *state;
+    struct outlog *log = open_log(f->path, &QUICK);
+    struct answer a = {.base = event_base_new()};
+    struct outlog_row row;
+    struct outlog_port *port;
+    struct err e;
+    sqlite3 *db = NULL;
+
+    port = outlog_port_new(log, a.base, &e);
+    assert_non_null(port);
+    outlog_row_init(&row);
+    row.id = SPAN("req_1");
+    row.time_ms = 1700000000000;
+    row.key_name = SPAN("ci");
+    assert_true(outlog_push(log, &row));
+    assert_true(push_row(log, "req_2")); /* without a key */
+    a.owner = "team";
+    assert_int_equal(label(port, "req_1", &a), OUTLOG_LABEL_UNKNOWN);
+    assert_int_equal(label(port, "req_2", &a), OUTLOG_LABEL_UNKNOWN);
+    a.owner = "ci";
+    assert_int_equal(label(port, "req_2", &a), OUTLOG_LABEL_UNKNOWN);
+    for (a.later = 0; a.later < 3; a.later++) {
+        assert_int_equal(label(port, "req_1", &a), OUTLOG_LABEL_WRITTEN);
+        assert_int_equal(a.earlier.n, a.later);
+        assert_true(a.later ? a.earlier.score == .5 : isnan(a.earlier.score));
+    }
+    a.owner = NULL;
+    assert_int_equal(label(port, "req_1", &a), OUTLOG_LABEL_WRITTEN);
+    assert_int_equal(a.earlier.n, 3);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    a.owner = "team"; /* nobody can say whose it is: not kept for later */
+    assert_int_equal(label(port, "req_1", &a), OUTLOG_LABEL_AWAY);
+    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    sqlite3_close(db);
+    outlog_port_free(port);
+    outlog_close(log);
+    assert_answer(f->path, "SELECT count(*) FROM labels", "4");
     event_base_free(a.base);
 }
 
@@ -394,6 +445,7 @@ int main(void)
         TEST(a_path_that_cannot_be_is_refused),
         TEST(a_row_pushed_twice_is_there_once),
         TEST(feedback_hears_what_became_of_it),
+        TEST(a_label_is_for_requests_of_its_owner_and_hears_of_earlier_ones),
         TEST(a_port_may_go_before_its_answers),
     };
 

@@ -29,8 +29,8 @@ static const char config[] =
     "    high_risk: {tasks: [legal], keys: [vip], header: X-Risk}}\n";
 
 static const char body[] =
-    "{\"model\":\"auto\",\"messages\":"
-    "[{\"role\":\"user\",\"content\":\"hi\"}]}";
+    "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\","
+    "\"content\":\"hi\"}]}";
 
 struct rig {
     struct snapshot *snapshot;

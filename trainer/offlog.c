@@ -119,25 +119,40 @@ static bool options_take(struct reading *r, const struct json *list,
     return true;
 }
 
+/* First that of the arm that served, behind it those of shadow answers. */
+static bool outcomes_take(struct offlog *l, const struct dataset_row *row,
+                          struct table_outcome *out, uint32_t *n, struct err *e)
+{
+    *n = 0;
+    for (uint32_t i = 0; i < row->n_outcomes && *n < CLASSIFIER_ARMS_MAX; i++) {
+        const struct outcome *o = &row->outcomes[i];
+        struct table_outcome *x = &out[(*n)++];
+
+        *x = (struct table_outcome){.score = o->score,
+                                    .input_tokens = o->input_tokens,
+                                    .output_tokens = o->output_tokens,
+                                    .cost_usd = o->cost_usd,
+                                    .propensity = o->propensity,
+                                    .latency_ms = o->latency_ms};
+        if (!arm_of(l, o->arm, &x->arm, e))
+            return false;
+    }
+    return true;
+}
+
 static bool row_take(struct reading *r, const struct dataset_row *row,
                      struct err *e)
 {
     const struct outcome *o = &row->outcomes[0];
     struct offlog *l = r->l;
     struct json list;
-    struct table_outcome x = {.score = o->score,
-                              .input_tokens = o->input_tokens,
-                              .output_tokens = o->output_tokens,
-                              .cost_usd = o->cost_usd,
-                              .propensity = o->propensity,
-                              .latency_ms = o->latency_ms};
+    struct table_outcome x[CLASSIFIER_ARMS_MAX];
     struct table_new_row add = {.vec = &r->vec,
                                 .time_ms = row->time_ms,
                                 .task = row->task,
                                 .group = l->n,
                                 .est_input = fmax(0, o->input_tokens),
-                                .outcomes = &x,
-                                .n_outcomes = 1};
+                                .outcomes = x};
 
     if (!row->features.len || !row->choices.len) {
         l->unused++;
@@ -147,10 +162,10 @@ static bool row_take(struct reading *r, const struct dataset_row *row,
         add.group = span_hash(row->session, 3);
     if (!json_parse(row->choices, &list, e) ||
         !vec_unpack(row->features, &r->vec, e) || !rows_grow(r, e) ||
-        !arm_of(l, o->arm, &x.arm, e) || !options_take(r, &list, e) ||
-        !table_add(l->t, &add, e))
+        !outcomes_take(l, row, x, &add.n_outcomes, e) ||
+        !options_take(r, &list, e) || !table_add(l->t, &add, e))
         return false;
-    l->chosen[l->n] = (uint8_t)x.arm;
+    l->chosen[l->n] = (uint8_t)x[0].arm;
     l->score[l->n] = o->score;
     l->spent[l->n++] = o->cost_usd;
     return true;

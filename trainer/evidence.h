@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two policies on the requests of a log that neither has learnt from: how
+ * much better is the one, and does it keep the promise?
+ *
+ * Each request gives every arm a value.  Where all arms' outcomes are there
+ * (shadow answers) it is what was seen; else the doubly robust one,
+ *
+ *   expected(a) + [a answered] (seen - expected(a)) / propensity(a)
+ *
+ * whose mean is right whatever was expected (Dudik, Langford and Li, "Doubly
+ * robust policy evaluation and learning", 2011), as long as the expectation
+ * does not come from these rows.  A difference of two policies is a mean of
+ * such values' differences, by conversation; the rows of either kind give one
+ * estimate each, and both are weighted by their precision.  Intervals are
+ * normal approximations.
+ */
+#ifndef WEIR_TRAINER_EVIDENCE_H
+#define WEIR_TRAINER_EVIDENCE_H
+
+#include "models/classifier.h"
+#include "trainer/offlog.h"
+
+enum {
+    EVIDENCE_MATCHED = 30, /* fewer rows with the arm in question say nothing */
+    EVIDENCE_FULL = 100,   /* likewise of rows with all outcomes */
+};
+
+/* How a route would be served: what the router does with a classifier. */
+struct evidence_policy {
+    const struct classifier *classifier; /* NULL: the reference for all */
+    const char *reference;               /* arm */
+    double quality;                      /* share of the reference's */
+    bool floor;   /* without a level: the floor on predictions, not the
+                     reference */
+    double price; /* of the level; NAN: it has none */
+    /* By arm of the log: the classifier's arm (-1: none), and what brings its
+     * costs back to those of the level's day. */
+    int head[CLASSIFIER_ARMS_MAX];
+    double scale[CLASSIFIER_ARMS_MAX], base[CLASSIFIER_ARMS_MAX];
+};
+
+/* A mean of differences with its one-sided bounds. */
+struct evidence_figure {
+    double value, lo, hi;
+    double error;   /* standard error */
+    size_t n, full; /* rows that it rests on; of them with all outcomes */
+    size_t differ;  /* rows on which the policies differ */
+    size_t matched; /* of them where the rarer of the two arms was seen */
+    bool solid;     /* there is enough to say it */
+};
+
+struct evidence {
+    struct evidence_figure promise;    /* new - q * reference, wanted above 0 */
+    struct evidence_figure quality;    /* new - old */
+    struct evidence_figure cost;       /* new - old, USD a request */
+    double old_cost, new_cost;         /* estimated means: USD a request, */
+    double old_quality, new_quality;   /* score; NAN: nothing to say */
+    double share[CLASSIFIER_ARMS_MAX]; /* of requests, that the new one gives
+                                          each arm of the log */
+};
+
+/* Fills choice[n]: the arm that the policy takes of each row. */
+MUST_USE bool evidence_choose(const struct offlog *log,
+                              const struct evidence_policy *p, uint8_t *choice,
+                              struct err *e);
+
+/* old and fresh: two policies over the same arms and reference.  The fresh
+ * one's predictions stand for what was not seen, so it must not have learnt
+ * from these rows.  confidence: of each bound. */
+struct evidence_ask {
+    const struct offlog *log;
+    const struct evidence_policy *old, *fresh;
+    double confidence;
+};
+
+MUST_USE bool evidence_compare(const struct evidence_ask *ask,
+                               struct evidence *out, struct err *e);
+
+#endif

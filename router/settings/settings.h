@@ -105,6 +105,16 @@ struct health_settings {
     uint64_t rest_ms, rest_max_ms;
 };
 
+/* Of these the server uses the first three. */
+struct retrain_settings {
+    uint64_t every_ms, min_new_labels; /* both 0: the server runs no cycle */
+    uint64_t look_ms;
+    const char *route; /* or NULL */
+    struct text_list data;
+    double held, share, confidence, margin;
+    uint64_t shadow, canary, watch;
+};
+
 struct health; /* router/health/health.h */
 
 struct provider_key {
@@ -283,6 +293,7 @@ struct settings {
     const char *key_file;
     struct item_list keys, more_keys; /* of key_settings; more: key_file */
     struct health_settings health;
+    struct retrain_settings retrain;
     struct item_list providers, models, plans, routes;
     struct catalogue *prices; /* (owned) */
     /* resolved: one for each enabled model, reached by its own name */

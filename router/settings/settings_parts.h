@@ -25,6 +25,7 @@ extern const struct section settings_provider_key_section;
 extern const struct section settings_deployment_section;
 extern const struct section settings_retry_section;
 extern const struct section settings_health_section;
+extern const struct section settings_retrain_section;
 
 MUST_USE bool settings_providers(struct settings *s, struct err *e);
 MUST_USE bool settings_models(struct settings *s, struct err *e);

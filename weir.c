@@ -13,6 +13,7 @@
 #include "router/cmd_models.h"
 #include "router/cmd_reload.h"
 #include "router/cmd_serve.h"
+#include "trainer/cmd_cycle.h"
 #include "trainer/cmd_eval.h"
 #include "trainer/cmd_report.h"
 #include "trainer/cmd_rollback.h"
@@ -48,6 +49,7 @@ static const struct command commands[] = {
     {"bench", cmd_bench, "measure routing, load and decisions"},
     {"mock", cmd_mock, "play a provider, for tests and benchmarks"},
     {"train", cmd_train, "learn a classifier from labelled outcomes"},
+    {"cycle", cmd_cycle, "learn from the log, prove it, deploy it, watch it"},
     {"rollback", cmd_rollback, "put the classifier before this one back"},
     {"report", cmd_report, "what routing saved, from a server's log"},
     {"eval", cmd_eval, "what routing is worth on labelled outcomes"},

@@ -14,7 +14,7 @@ static const char rows_sql[] =
     "SELECT r.id, r.route, r.session, r.key_name, r.task, r.classifier,"
     "  r.arm, r.model, r.reason, r.error, r.arms,"
     "  r.time_ms, r.status, r.propensity, r.cost_pico, r.input_tokens,"
-    "  r.output_tokens, r.latency_us, l.score, l.source"
+    "  r.output_tokens, r.latency_us, l.score, l.source, l.time_ms"
     " FROM requests r LEFT JOIN labels l ON l.rowid ="
     "  (SELECT rowid FROM labels WHERE request_id = r.id"
     "   AND source <> 'signal'"
@@ -62,7 +62,8 @@ static void fill(sqlite3_stmt *st, struct log_row *r)
     r->output_tokens = number(st, c++, 1);
     r->latency_ms = number(st, c++, 1e-3);
     r->score = number(st, c++, 1);
-    r->source = text(st, c);
+    r->source = text(st, c++);
+    r->label_ms = whole(st, c);
 }
 
 static bool fail(sqlite3 *db, const char *path, const char *doing,

@@ -24,6 +24,7 @@ struct log_row {
     double latency_ms;
     double score;       /* of the label, or NAN */
     struct span source; /* of the label, or empty */
+    int64_t label_ms;   /* UTC, when it came; -1 */
 };
 
 struct log_range {

@@ -7,10 +7,12 @@
 #include "base/args.h"
 #include "features/features.h"
 #include "models/classifier.h"
+#include "trainer/cycle.h"
+#include "trainer/cycle_files.h"
 #include "trainer/deploy.h"
 
 /* The kept file must be one that a server can load. */
-static bool check_kept(const char *model, char id[32], struct err *e)
+static bool check_kept(const char *model, char id[CYCLE_ID], struct err *e)
 {
     char kept[PATH_MAX];
     struct classifier *c;
@@ -20,9 +22,16 @@ static bool check_kept(const char *model, char id[32], struct err *e)
     c = classifier_open(kept, FEATURES_VERSION, e);
     if (!c)
         return false;
-    snprintf(id, 32, "%s", classifier_id(c));
+    snprintf(id, CYCLE_ID, "%s", classifier_id(c));
     classifier_close(c);
     return true;
+}
+
+static bool roll_back(const char *model, char was[CYCLE_ID], const char *to,
+                      struct err *e)
+{
+    cycle_file_id(model, "", was);
+    return deploy_rollback(model, e) && cycle_note_rollback(model, was, to, e);
 }
 
 int cmd_rollback(int argc, char **argv)
@@ -41,7 +50,7 @@ int cmd_rollback(int argc, char **argv)
         .n = sizeof list / sizeof list[0],
     };
     struct err e = {0};
-    char id[32];
+    char id[CYCLE_ID], was[CYCLE_ID] = "";
     int first = 0;
 
     switch (args_parse(&a, argc, argv, &first, &e)) {
@@ -54,7 +63,7 @@ int cmd_rollback(int argc, char **argv)
             model = argv[first];
         if (!model)
             err_set(&e, ERR_USAGE, "--model: wanted a classifier file");
-        else if (check_kept(model, id, &e) && deploy_rollback(model, &e))
+        else if (check_kept(model, id, &e) && roll_back(model, was, id, &e))
             printf("%s is now classifier %s; the one before is %s.undone\n",
                    model, id, model);
         break;

@@ -37,8 +37,8 @@ void pricebook_free(struct pricebook *p)
     free(p);
 }
 
-static bool add(struct pricebook *p, struct span model, const double usd[2],
-                struct err *e)
+bool pricebook_add(struct pricebook *p, struct span model, const double usd[2],
+                   struct err *e)
 {
     struct price_row *rows = realloc(p->rows, (p->n + 1) * sizeof *rows);
     char *name = strndup(model.ptr, model.len);
@@ -72,7 +72,7 @@ static bool line_read(struct pricebook *p, struct span line, unsigned number,
     }
     if (!model.len)
         return err_set(e, ERR_INPUT, "line %u: no model's name", number);
-    return add(p, model, usd, e);
+    return pricebook_add(p, model, usd, e);
 }
 
 bool pricebook_read(struct pricebook *p, const char *path, struct err *e)

@@ -17,6 +17,9 @@ struct catalogue;
 /* catalogue (borrowed) may be NULL.  NULL: out of memory. */
 MUST_USE struct pricebook *pricebook_new(const struct catalogue *catalogue);
 void pricebook_free(struct pricebook *p); /* NULL: no-op */
+/* Adds one: USD per million tokens of input and output. */
+MUST_USE bool pricebook_add(struct pricebook *p, struct span model,
+                            const double usd[2], struct err *e);
 /* Adds a file's lines; a later line of the same model wins.  The message
  * names file and line. */
 MUST_USE bool pricebook_read(struct pricebook *p, const char *path,

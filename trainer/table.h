@@ -108,7 +108,8 @@ struct table_options {
     const struct tiers *tiers;      /* models -> tier arms, or NULL */
     const struct pricebook *prices; /* or NULL */
     bool skip_bad;
-    bool task_hint; /* the row's task is given to the features as a hint */
+    int64_t until_ms; /* only rows before; 0: all (also those without a time) */
+    bool task_hint;   /* the row's task is given to the features as a hint */
     /* Rows that ask the same stay rows of their own, in groups of their own:
      * only to repeat figures that were made so. */
     bool keep_duplicates;

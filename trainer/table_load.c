@@ -312,7 +312,8 @@ static void read_count(struct table *t, const struct dataset *d)
 /* Reads all rows of one file. */
 static bool file_rows(struct loader *l, const char *path, struct err *e)
 {
-    struct dataset_options opt = {.skip_bad = l->o->skip_bad};
+    struct dataset_options opt = {.skip_bad = l->o->skip_bad,
+                                  .until_ms = l->o->until_ms};
     struct dataset *d = dataset_open(path, opt, e);
     struct dataset_row *row = malloc(sizeof *row);
     uint64_t n = 0;

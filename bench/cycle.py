@@ -1,0 +1,388 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""make bench-cycle: a month of traffic, and weir left alone with it.
+
+Labelled questions are asked of a real `weir serve` before a `weir mock`, by
+several tenants; a share of the answers gets feedback from the set's scores.
+After each day `weir cycle` runs once.  A day is a number of requests: the
+log's own clock runs as it does.
+
+  day  6  one model's price changes
+  day 12  a model silently becomes worse
+  day 18  a new family of tasks comes
+  day 26  a bad classifier is planted in place of the running one
+
+What every arm would have scored and cost is in the set, so what is claimed can
+be held against the truth.  Usage: cycle.py WEIR DATA SEEDS [--keep DIR]
+"""
+import argparse, collections, gzip, http.client, json, os, random, shutil
+import signal, sqlite3, subprocess, sys, tempfile, threading, time
+
+DAYS, PRICE_DAY, WORSE_DAY, FAMILY_DAY, BAD_DAY = 30, 6, 12, 18, 26
+ARMS = ["llama-3.1-8b-instruct", "gemini-1.5-flash", "gpt-4o-2024-05-13"]
+REFERENCE, QUALITY, WORSE, FAMILY = ARMS[2], .95, ARMS[1], "crux"
+TENANTS = ["You help the students of a college.",
+           "You answer the staff of a laboratory.",
+           "You check the work of a publisher."]
+LABELS = .3   # share of the requests that get feedback
+WINDOW = 500  # requests over which the promise is looked at
+
+
+def load(data):
+    rows = []
+    for name in ("mmlu-pro", "zeroeval-math", "zeroeval-crux"):
+        with gzip.open(f"{data}/{name}.jsonl.gz", "rt") as f:
+            for line in f:
+                row = json.loads(line)
+                out = row["outcomes"]
+                if all(a in out for a in ARMS):
+                    row["outcomes"] = {a: out[a] for a in ARMS}
+                    rows.append(row)
+    prices = {}
+    with open(f"{data}/prices.csv") as f:
+        for line in f:
+            part = line.strip().split(",")
+            if part[0] in ARMS:
+                prices[part[0]] = [float(part[1]), float(part[2])]
+    return rows, prices
+
+
+def cost(row, arm, prices):
+    o = row["outcomes"][arm]
+    return (o["input_tokens"] * prices[arm][0] +
+            (o.get("output_tokens") or 1) * prices[arm][1]) / 1e6
+
+
+class Month:
+    def __init__(self, weir, rows, prices, seed, scratch, opt):
+        self.weir, self.prices, self.scratch, self.opt = weir, dict(prices), scratch, opt
+        self.rng = random.Random(seed)
+        self.seed = seed
+        deal = list(rows)
+        self.rng.shuffle(deal)
+        cut = len(deal) // 5
+        self.test, self.traffic = deal[:cut], deal[cut:]
+        self.day, self.sent, self.served = 0, 0, []
+        self.labels, self.events, self.asked = 0, [], {}
+        self.started = []
+        self.lock = threading.Lock()
+        self.pools = {}
+        for t in range(len(TENANTS)):
+            self.pools[t] = [r for r in self.traffic]
+            self.rng.shuffle(self.pools[t])
+        self.gone = collections.defaultdict(int)
+
+    # ---- programs ----
+
+    def path(self, name):
+        return os.path.join(self.scratch, name)
+
+    def start(self, name, *argv):
+        port_file = self.path(name + ".port")
+        if os.path.exists(port_file):
+            os.unlink(port_file)
+        out = open(self.path(name + ".out"), "a")
+        p = subprocess.Popen([self.weir, *argv, "--port-file", port_file],
+                             stdout=out, stderr=out)
+        self.started.append(p)
+        for _ in range(200):
+            if os.path.exists(port_file) and os.path.getsize(port_file):
+                return p, int(open(port_file).read())
+            if p.poll() is not None:
+                break
+            time.sleep(.05)
+        sys.exit(f"{name} did not start:\n" + open(self.path(name + ".out")).read())
+
+    def stop_all(self):
+        for p in self.started:
+            if p.poll() is None:
+                p.terminate()
+        for p in self.started:
+            try:
+                p.wait(10)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+
+    def config(self, name, classifier, log, explore):
+        models = "\n".join(
+            f"  {a}: {{provider: mock, name: {a}, tier: {t}, "
+            f"price: {{input: {self.prices[a][0]}, output: {self.prices[a][1]}}}}}"
+            for a, t in zip(ARMS, ("economy", "workhorse", "frontier")))
+        shadow = (f", shadow: {{rate: {self.opt.shadow}, arms: [{', '.join(ARMS)}], budget: 1000}}"
+                  if explore and self.opt.shadow else "")
+        text = f"""listen: 127.0.0.1:0
+workers: 1
+watch: 100ms
+classifier: {classifier}
+log: {{path: {log}, prompts: features, level: warn}}
+providers:
+  mock: {{dialect: openai, base_url: "http://127.0.0.1:{self.mock_port}/v1", api_key: none}}
+models:
+{models}
+routes:
+  auto: {{arms: [{', '.join(ARMS)}], reference: {REFERENCE}, quality: {QUALITY}, unproven: {self.opt.unproven}, explore: {explore}{shadow}}}
+retrain: {{min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_requests: {self.opt.canary}, canary_share: {self.opt.share}, watch_requests: 1500}}
+"""
+        with open(self.path(name + ".tmp"), "w") as f:
+            f.write(text)
+        os.rename(self.path(name + ".tmp"), self.path(name))
+        return self.path(name)
+
+    def answers(self):
+        path = self.path("answers.jsonl")
+        with open(path, "w") as f:
+            for row in self.traffic + self.test:
+                f.write(json.dumps(row) + "\n")
+        return path
+
+    # ---- the truth ----
+
+    def score(self, row, arm, day=None):
+        s = row["outcomes"][arm]["score"]
+        day = self.day if day is None else day
+        if arm == WORSE and day >= WORSE_DAY:  # right no more on two of five
+            return s if hash((row["id"], 7)) % 5 >= 2 else 0
+        return s
+
+    # ---- requests ----
+
+    def pick(self):
+        tenant = self.rng.randrange(len(TENANTS))
+        pool = self.pools[tenant]
+        while True:
+            i = self.gone[tenant]
+            self.gone[tenant] = (i + 1) % len(pool)
+            if self.day >= FAMILY_DAY or pool[i]["task"] != FAMILY:
+                return tenant, pool[i]
+
+    def ask(self, conn, tenant, row):
+        body = json.dumps({"model": "auto", "messages": [
+            {"role": "system", "content": TENANTS[tenant]}, *row["messages"]]})
+        conn.request("POST", "/v1/chat/completions", body,
+                     {"content-type": "application/json"})
+        r = conn.getresponse()
+        r.read()
+        if r.status != 200:
+            sys.exit(f"status {r.status} for {row['id']}")
+        return r.getheader("x-weir-request-id"), r.getheader("x-weir-arm")
+
+    def feedback(self, conn, request_id, score):
+        conn.request("POST", "/v1/feedback", json.dumps(
+            {"request_id": request_id, "score": score}),
+            {"content-type": "application/json"})
+        r = conn.getresponse()
+        r.read()
+        if r.status not in (200, 202):
+            sys.exit(f"feedback: status {r.status}")
+
+    def run_jobs(self, port, jobs, feedback):
+        """jobs: [(tenant, row, labelled)]; results in their order."""
+        results, at = [None] * len(jobs), [0]
+
+        def work():
+            conn = http.client.HTTPConnection("127.0.0.1", port)
+            while True:
+                with self.lock:
+                    i = at[0]
+                    at[0] += 1
+                if i >= len(jobs):
+                    break
+                tenant, row, labelled = jobs[i]
+                rid, arm = self.ask(conn, tenant, row)
+                if feedback and labelled:
+                    self.feedback(conn, rid, self.score(row, arm))
+                results[i] = (rid, arm)
+            conn.close()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        return results
+
+    def shadow_labels(self):
+        """Gold for what the shadow arms answered."""
+        db = sqlite3.connect(f"file:{self.path('weir.db')}?mode=ro", uri=True)
+        todo = [(i, p, a) for i, p, a in db.execute(
+            "SELECT id, parent, arm FROM requests r WHERE purpose = 'shadow' AND"
+            " NOT EXISTS (SELECT 1 FROM labels WHERE request_id = r.id)") if p in self.asked]
+        db.close()
+        conn = http.client.HTTPConnection("127.0.0.1", self.port)
+        for rid, parent, arm in todo:
+            row, mine = self.asked[parent]
+            self.feedback(conn, rid, self.score(row, arm))
+            self.feedback(conn, parent, self.score(row, mine))
+        conn.close()
+
+    def one_day(self):
+        jobs = []
+        for _ in range(self.opt.requests):
+            tenant, row = self.pick()
+            jobs.append((tenant, row, self.rng.random() < LABELS))
+        for (tenant, row, _), (rid, arm) in zip(jobs, self.run_jobs(self.port, jobs, True)):
+            self.asked[rid] = (row, arm)
+            self.served.append((
+                self.day, arm, self.score(row, arm), self.score(row, REFERENCE),
+                cost(row, arm, self.prices), cost(row, REFERENCE, self.prices)))
+        time.sleep(.3)  # the log's writer
+        if self.opt.shadow:
+            self.shadow_labels()
+
+    def cycle(self):
+        r = subprocess.run([self.weir, "cycle", "--config", self.path("weir.yaml"), "--json",
+                            "--seed", str(self.seed)], capture_output=True, text=True)
+        if r.returncode:
+            sys.exit("weir cycle: " + r.stderr)
+        for line in r.stdout.splitlines():
+            e = json.loads(line)
+            self.events.append((self.day, e))
+            if self.opt.verbose:
+                print(f"  day {self.day:2}: {e['event']}: {e['why']}", flush=True)
+        if any(json.loads(l).get("state") for l in r.stdout.splitlines()):
+            subprocess.run([self.weir, "reload", "--url", f"http://127.0.0.1:{self.port}"],
+                           check=True, capture_output=True)
+
+    # ---- the month ----
+
+    def train_full(self, out, rows, worse):
+        path = self.path(out + ".jsonl")
+        with open(path, "w") as f:
+            for row in rows:
+                copy = dict(row, outcomes={
+                    a: dict(o, score=self.score(row, a, DAYS if worse else 0))
+                    for a, o in row["outcomes"].items()})
+                f.write(json.dumps(copy) + "\n")
+        prices = self.path("prices.csv")
+        with open(prices, "w") as f:
+            for a in ARMS:
+                f.write(f"{a},{self.prices[a][0]},{self.prices[a][1]}\n")
+        subprocess.run([self.weir, "train", "--data", path, "--arms", ",".join(ARMS),
+                        "--reference", REFERENCE, "--quality", str(QUALITY), "--prices", prices,
+                        "--out", self.path(out)], check=True, capture_output=True)
+
+    def plant_bad(self):
+        """One that takes the cheapest arm for right: labels turned around."""
+        path = self.path("bad.jsonl")
+        with open(path, "w") as f:
+            for row in self.traffic[:2000]:
+                outcomes = {a: dict(o, score=1 - o["score"] if a == REFERENCE else 1)
+                            for a, o in row["outcomes"].items()}
+                f.write(json.dumps(dict(row, outcomes=outcomes)) + "\n")
+        r = subprocess.run([self.weir, "train", "--data", path, "--arms", ",".join(ARMS),
+                            "--reference", REFERENCE, "--quality", str(QUALITY), "--prices",
+                            self.path("prices.csv"), "--out", self.path("f.weir"), "--json"],
+                           capture_output=True, text=True)
+        if r.returncode:
+            sys.exit("the bad classifier: " + r.stderr)
+        subprocess.run([self.weir, "reload", "--url", f"http://127.0.0.1:{self.port}"],
+                       check=True, capture_output=True)
+
+    def measure(self, name, classifier):
+        """Saving and quality of a classifier on questions nobody has seen."""
+        config = self.config(name + ".yaml", classifier, self.path(name + ".db"), 0)
+        p, port = self.start(name, "serve", "--config", config)
+        jobs = [(i % len(TENANTS), row, False) for i, row in enumerate(self.test)]
+        arms = [arm for _, arm in self.run_jobs(port, jobs, False)]
+        p.terminate()
+        p.wait()
+        spent = sum(cost(r, a, self.prices) for r, a in zip(self.test, arms))
+        whole = sum(cost(r, REFERENCE, self.prices) for r in self.test)
+        got = sum(self.score(r, a, DAYS) for r, a in zip(self.test, arms))
+        best = sum(self.score(r, REFERENCE, DAYS) for r in self.test)
+        return 1 - spent / whole, got / best, collections.Counter(arms)
+
+    def run(self):
+        shutil.copy(os.path.join(os.path.dirname(self.weir), "models/default.weir"),
+                    self.path("f.weir"))
+        self.mock, self.mock_port = self.start("mock", "mock", "--port", "0",
+                                               "--answers", self.answers())
+        self.config("weir.yaml", self.path("f.weir"), self.path("weir.db"), .02)
+        self.server, self.port = self.start("weir", "serve", "--config", self.path("weir.yaml"))
+        for self.day in range(1, DAYS + 1):
+            if self.day == PRICE_DAY:
+                self.prices[WORSE] = [2 * x for x in self.prices[WORSE]]
+                self.config("weir.yaml", self.path("f.weir"), self.path("weir.db"), .02)
+                self.server.send_signal(signal.SIGHUP)
+                time.sleep(.3)
+            if self.day == BAD_DAY:
+                self.good = open(self.path("f.weir"), "rb").read()
+                self.train_full("full.weir", self.traffic, True)
+                self.plant_bad()
+            self.one_day()
+            self.cycle()
+        return self.results()
+
+    def violation(self, day):
+        """Requests after a shock until the promise holds over a window again
+        and to the next shock."""
+        start = next(i for i, s in enumerate(self.served) if s[0] == day)
+        last = 0
+        for i in range(start + WINDOW, len(self.served) + 1):
+            if day < BAD_DAY and self.served[i - 1][0] >= min(
+                    d for d in (WORSE_DAY, FAMILY_DAY, BAD_DAY, DAYS + 1) if d > day):
+                break
+            w = self.served[i - WINDOW:i]
+            got, best = sum(s[2] for s in w), sum(s[3] for s in w)
+            if got < QUALITY * best - 2 * WINDOW ** .5 * .3:  # two standard errors
+                last = i - start
+        return last
+
+    def report(self):
+        r = subprocess.run([self.weir, "report", "--data", self.path("weir.db"), "--json"],
+                           capture_output=True, text=True)
+        if r.returncode:
+            return None
+        return json.loads(r.stdout)
+
+    def results(self):
+        saving, quality, arms = self.measure("final", self.path("f.weir"))
+        full, full_quality, full_arms = self.measure("fullserve", self.path("full.weir"))
+        self.server.terminate()
+        self.server.wait()
+        spent = sum(s[4] for s in self.served)
+        whole = sum(s[5] for s in self.served)
+        rolled = [d for d, e in self.events if e["event"] in ("rollback", "stop") and d >= BAD_DAY]
+        return {"saving": saving, "quality": quality, "full": full, "full_quality": full_quality,
+                "arms": dict(arms), "full_arms": dict(full_arms),
+                "month": 1 - spent / whole,
+                "violations": {d: self.violation(d) for d in (PRICE_DAY, WORSE_DAY, FAMILY_DAY, BAD_DAY)},
+                "rolled_back": rolled[:1],
+                "promotions": [d for d, e in self.events if e["event"] == "promote"],
+                "report": self.report()}
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("weir")
+    p.add_argument("data")
+    p.add_argument("seeds", type=int)
+    p.add_argument("--first", type=int, default=1)
+    p.add_argument("--requests", type=int, default=400)
+    p.add_argument("--labels", type=int, default=400)
+    p.add_argument("--shadow", type=float, default=0)
+    p.add_argument("--share", type=float, default=.1)
+    p.add_argument("--canary", type=int, default=60)
+    p.add_argument("--unproven", default="reference")
+    p.add_argument("--keep")
+    p.add_argument("--verbose", action="store_true")
+    opt = p.parse_args()
+    rows, prices = load(opt.data)
+    for seed in range(opt.first, opt.first + opt.seeds):
+        scratch = opt.keep or tempfile.mkdtemp()
+        os.makedirs(scratch, exist_ok=True)
+        month = Month(os.path.abspath(opt.weir), rows, prices, seed, scratch, opt)
+        began = time.time()
+        try:
+            r = month.run()
+        finally:
+            month.stop_all()
+            if not opt.keep:
+                shutil.rmtree(scratch, ignore_errors=True)
+        report = r.pop("report")
+        print(f"seed {seed}: {time.time() - began:.0f} s", json.dumps(r))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is the challenger better than what runs?  On requests that it has not
+ * learnt from, by trainer/evidence.h.
+ */
+#ifndef WEIR_TRAINER_CYCLE_GATE_H
+#define WEIR_TRAINER_CYCLE_GATE_H
+
+#include "trainer/cycle_config.h"
+#include "trainer/evidence.h"
+
+enum gate_end {
+    GATE_CHEAPER,   /* it keeps the promise and costs less: pass */
+    GATE_BETTER,    /* its quality is higher: pass */
+    GATE_LITTLE,    /* too little is known yet */
+    GATE_UNDECIDED, /* neither better nor worse so far */
+    GATE_BREAKS,    /* it breaks the promise */
+    GATE_WORSE,     /* it costs more and is no better */
+    GATE_SAME,      /* it chooses the same arms */
+    GATE_ENDS,
+};
+
+struct gate {
+    enum gate_end end;
+    struct evidence found;
+    size_t rows;     /* requests that were looked at */
+    size_t labelled; /* of them */
+    double more;     /* further requests of this kind that it would take; NAN:
+                        nobody knows */
+    char why[400];   /* a sentence */
+};
+
+static inline bool gate_passes(const struct gate *g)
+{
+    return g->end == GATE_CHEAPER || g->end == GATE_BETTER;
+}
+
+const char *gate_end_name(enum gate_end end);
+
+/* old NULL: the reference serves all.  Rows of since <= time < until (0: no
+ * limit), without conversations that were begun before. */
+struct gate_ask {
+    const struct cycle_config *set;
+    const struct classifier *old, *fresh;
+    int64_t since_ms, until_ms;
+};
+
+/* Fails only on what is no matter of evidence (files, memory). */
+MUST_USE bool gate_run(const struct gate_ask *ask, struct gate *out,
+                       struct err *e);
+/* From figures alone. */
+void gate_judge(struct gate *g);
+/* ,"quality":{...},... : members for the journal. */
+void gate_json(const struct gate *g, struct buf *out);
+
+/* What the router would do with this classifier and these arms. */
+void gate_policy(const struct cycle_config *set, const struct classifier *c,
+                 const struct offlog *log, struct evidence_policy *out);
+
+#endif

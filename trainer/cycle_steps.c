@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/cycle_parts.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "features/features.h"
+#include "models/retrain.h"
+#include "trainer/cycle_files.h"
+#include "trainer/cycle_gate.h"
+#include "trainer/cycle_train.h"
+
+/* Fewer labelled requests teach nothing that could be shown. */
+enum { LABELS_LEAST = 50 };
+/* A challenger that could not be shown to be better while so many times the
+ * labels of a training came is given up for one that learns from them. */
+enum { PATIENCE = 2 };
+
+typedef bool step(struct cycle_run *r, const struct watch *w,
+                  struct cycle_move *m, struct err *e);
+
+static void say(struct cycle_move *m, const char *event, const char *fmt, ...)
+    PRINTF(3, 4);
+
+static void say(struct cycle_move *m, const char *event, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(m->why, sizeof m->why, fmt, ap);
+    va_end(ap);
+    m->event = event;
+}
+
+static void enter(struct cycle_move *m, enum cycle_stage stage)
+{
+    m->next.stage = stage;
+    m->next.since_ms = clock_utc_ms();
+    if (stage == CYCLE_IDLE)
+        m->next.challenger[0] = '\0';
+}
+
+static uint64_t labels_wanted(const struct cycle_run *r)
+{
+    const struct cycle_config *s = r->set;
+
+    return s->min_new_labels || s->every_ms ? s->min_new_labels
+                                            : RETRAIN_LABELS;
+}
+
+/* ---- idle ---- */
+
+/* The changed arm's older outcomes are forgotten from now on. */
+static void note_changed(const struct watch *w, struct cycle_move *m)
+{
+    for (uint32_t i = 0; i < w->n_arms; i++)
+        if (w->arms[i].residuals.alarm)
+            cycle_state_changed(&m->next, w->arms[i].name, w->arms[i].calm_ms);
+}
+
+/* Why to train now; false: there is no reason. */
+static bool is_due(const struct cycle_run *r, const struct watch *w, char *why,
+                   size_t size)
+{
+    const struct cycle_state *s = &r->state;
+    uint64_t wanted = labels_wanted(r);
+    const struct watch_arm *arm = watch_alarm(w);
+    int64_t waited = clock_utc_ms() - (s->last_ms ? s->last_ms : w->first_ms);
+
+    if (r->force)
+        snprintf(why, size, "by order");
+    else if (arm && w->new_labels >= LABELS_LEAST)
+        snprintf(why, size,
+                 "alarm: %s is worse than predicted by %.3f on %llu labels",
+                 arm->name, page_hinkley_mean(&arm->residuals),
+                 (unsigned long long)arm->residuals.n);
+    else if (watch_drifted(w) && w->new_labels >= LABELS_LEAST)
+        snprintf(why, size, "the traffic has drifted");
+    else if (wanted && w->new_labels >= wanted)
+        snprintf(why, size, "%llu labels since the last training, %llu wanted",
+                 (unsigned long long)w->new_labels, (unsigned long long)wanted);
+    else if (r->set->every_ms && w->new_labels &&
+             waited >= (int64_t)r->set->every_ms)
+        snprintf(why, size, "the last training was %.1f hours ago",
+                 (double)waited / 36e5);
+    else
+        return false;
+    return true;
+}
+
+static void put_training(const struct cycle_trained *t, struct buf *b)
+{
+    buf_printf(b,
+               ",\"challenger\":\"%s\",\"rows\":%zu,\"labels\":%zu,"
+               "\"complete\":%zu,\"promises\":%s,\"use_fixed\":",
+               t->id, t->rows, t->labels, t->complete,
+               t->promises ? "true" : "false");
+    if (*t->use_fixed)
+        buf_json_str(b, span_of(t->use_fixed));
+    else
+        buf_str(b, "null");
+}
+
+/* A training that fails for its data is no failure of the cycle: it says so
+ * and waits for more. */
+static bool train(struct cycle_run *r, const char *why, int64_t cut_ms,
+                  struct cycle_move *m, struct err *e)
+{
+    struct cycle_trained t;
+    struct err bad = {0};
+
+    m->next.last_ms = clock_utc_ms();
+    if (!cycle_train(r->set, &m->next, cut_ms, &t, &bad)) {
+        if (bad.kind != ERR_INPUT && bad.kind != ERR_STATE &&
+            bad.kind != ERR_USAGE) {
+            *e = bad;
+            return false;
+        }
+        enter(m, CYCLE_IDLE);
+        say(m, "refuse", "no challenger could be trained (%s): %.300s", why,
+            bad.msg);
+        return true;
+    }
+    enter(m, CYCLE_GATE);
+    m->next.cut_ms = cut_ms;
+    snprintf(m->next.challenger, CYCLE_ID, "%s", t.id);
+    put_training(&t, &m->figures);
+    say(m, "train", "%s: challenger %s learnt from %zu rows with %zu labels",
+        why, t.id, t.rows, t.labels);
+    return true;
+}
+
+static bool idle(struct cycle_run *r, const struct watch *w,
+                 struct cycle_move *m, struct err *e)
+{
+    char why[200];
+    int64_t cut_ms;
+
+    buf_printf(&m->figures, ",\"new_labels\":%llu",
+               (unsigned long long)w->new_labels);
+    if (!is_due(r, w, why, sizeof why)) {
+        say(m, NULL, "%llu labels since the last training, %llu wanted",
+            (unsigned long long)w->new_labels,
+            (unsigned long long)labels_wanted(r));
+        return true;
+    }
+    if (!watch_cut(r->set, 1 - r->set->held, LABELS_LEAST, &cut_ms, e))
+        return false;
+    if (!cut_ms) {
+        say(m, NULL,
+            "%s, but only %llu labelled requests in all; at least %d "
+            "are wanted",
+            why, (unsigned long long)w->labels, LABELS_LEAST);
+        return true;
+    }
+    note_changed(w, m);
+    if (watch_alarm(w))
+        m->next.watch_ms = clock_utc_ms();
+    if (r->dry) {
+        say(m, "train", "%s", why);
+        return true;
+    }
+    return train(r, why, cut_ms, m, e);
+}
+
+/* ---- gate and shadow ---- */
+
+static struct classifier *open_file(const struct cycle_run *r,
+                                    const char *suffix, struct err *e)
+{
+    char path[PATH_MAX];
+
+    if (!cycle_file_path(r->set->model, suffix, path, sizeof path)) {
+        err_set(e, ERR_USAGE, "%s: the path is too long", r->set->model);
+        return NULL;
+    }
+    return classifier_open(path, FEATURES_VERSION, e);
+}
+
+/* The challenger against what runs.  False with e; a challenger that is not
+ * there any more ends the try. */
+static bool compare(struct cycle_run *r, struct gate *g, struct err *e)
+{
+    struct gate_ask ask = {.set = r->set, .since_ms = r->state.cut_ms};
+    struct classifier *old = NULL, *fresh = open_file(r, ".challenger", e);
+    bool ok = fresh != NULL;
+
+    if (ok && *r->state.running)
+        ok = (old = open_file(r, "", e)) != NULL;
+    ask.old = old;
+    ask.fresh = fresh;
+    ok = ok && gate_run(&ask, g, e);
+    classifier_close(old);
+    classifier_close(fresh);
+    return ok;
+}
+
+static bool lost(const struct cycle_run *r, struct cycle_move *m)
+{
+    char id[CYCLE_ID];
+
+    cycle_file_id(r->set->model, ".challenger", id);
+    if (!strcmp(id, r->state.challenger))
+        return false;
+    enter(m, CYCLE_IDLE);
+    say(m, "lost", "challenger %s is not there any more", m->next.challenger);
+    return true;
+}
+
+static bool given_up(const struct cycle_run *r, const struct watch *w)
+{
+    uint64_t wanted = labels_wanted(r);
+
+    return w->new_labels >= PATIENCE * (wanted ? wanted : RETRAIN_LABELS);
+}
+
+/* Where the comparison leads that passed before: `on`. */
+static bool judge(struct cycle_run *r, const struct watch *w,
+                  struct cycle_move *m, enum cycle_stage on, struct err *e)
+{
+    struct gate g;
+
+    if (lost(r, m))
+        return true;
+    if (!compare(r, &g, e))
+        return false;
+    gate_json(&g, &m->figures);
+    if (gate_passes(&g)) {
+        enter(m, on);
+        say(m, cycle_stage_name(on), "%s", g.why);
+    } else if (g.end != GATE_LITTLE && g.end != GATE_UNDECIDED) {
+        enter(m, CYCLE_IDLE);
+        say(m, "refuse", "%s", g.why);
+    } else if (given_up(r, w)) {
+        enter(m, CYCLE_IDLE);
+        say(m, "refuse", "given up after %llu new labels: %s",
+            (unsigned long long)w->new_labels, g.why);
+    } else {
+        say(m, NULL, "%s", g.why);
+    }
+    return true;
+}
+
+static bool gate(struct cycle_run *r, const struct watch *w,
+                 struct cycle_move *m, struct err *e)
+{
+    return judge(r, w, m, CYCLE_SHADOW, e);
+}
+
+static void promote(struct cycle_move *m, const struct watch *w);
+
+static bool shadow(struct cycle_run *r, const struct watch *w,
+                   struct cycle_move *m, struct err *e)
+{
+    /* Rows since the gate, whoever served them. */
+    if (w->rows_since < r->set->shadow) {
+        say(m, NULL, "%llu requests since the gate, %llu wanted",
+            (unsigned long long)w->rows_since,
+            (unsigned long long)r->set->shadow);
+        return true;
+    }
+    if (!judge(r, w, m, CYCLE_CANARY, e))
+        return false;
+    /* Without a share, or with nothing that serves beside it, there is nothing
+     * to compare with. */
+    if (m->next.stage == CYCLE_CANARY &&
+        (r->set->share <= 0 || !*r->state.running))
+        promote(m, w);
+    return true;
+}
+
+/* ---- canary and watch ---- */
+
+static void put_tests(const struct watch *w, struct buf *b)
+{
+    for (int t = 0; t < WATCH_TESTS; t++) {
+        const struct sequential *s = &w->tests[t];
+
+        buf_printf(b, ",\"%s\":{\"old\":", watch_test_name((enum watch_test)t));
+        buf_json_num(b, s->n_old ? s->sum_old / (double)s->n_old : NAN);
+        buf_str(b, ",\"new\":");
+        buf_json_num(b, s->n_new ? s->sum_new / (double)s->n_new : NAN);
+        buf_printf(b, ",\"n_old\":%llu,\"n_new\":%llu,\"p\":%.4g}",
+                   (unsigned long long)s->n_old, (unsigned long long)s->n_new,
+                   sequential_p(s));
+    }
+}
+
+static void promote(struct cycle_move *m, const struct watch *w)
+{
+    snprintf(m->next.before, CYCLE_ID, "%s", m->next.running);
+    snprintf(m->next.running, CYCLE_ID, "%s", m->next.challenger);
+    m->next.before_quality = w->labelled ? w->score / (double)w->labelled : NAN;
+    enter(m, CYCLE_WATCH);
+    m->next.challenger[0] = '\0';
+    m->next.watch_ms = m->next.since_ms;
+    m->event = "promote";
+}
+
+static bool canary(struct cycle_run *r, const struct watch *w,
+                   struct cycle_move *m, struct err *e)
+{
+    (void)e;
+    put_tests(w, &m->figures);
+    if (w->stopped >= 0) {
+        const struct sequential *s = &w->tests[w->stopped];
+
+        enter(m, CYCLE_IDLE);
+        say(m, "stop",
+            "canary %s is worse in %s than what serves beside it: %.4f "
+            "against %.4f (p %.3g at any time)",
+            r->state.challenger, watch_test_name((enum watch_test)w->stopped),
+            s->sum_new / (double)s->n_new, s->sum_old / (double)s->n_old,
+            sequential_p(s));
+    } else if (w->canary_served < r->set->canary) {
+        say(m, NULL, "the canary has served %llu requests, %llu wanted",
+            (unsigned long long)w->canary_served,
+            (unsigned long long)r->set->canary);
+    } else {
+        say(m, "promote", "the canary served %llu requests and is not worse",
+            (unsigned long long)w->canary_served);
+        promote(m, w);
+    }
+    return true;
+}
+
+static void roll_back(struct cycle_move *m)
+{
+    snprintf(m->next.running, CYCLE_ID, "%s", m->next.before);
+    m->next.before[0] = '\0';
+    m->event = "rollback";
+    enter(m, CYCLE_IDLE);
+    m->next.watch_ms = m->next.since_ms;
+}
+
+/* Better to come back to what was before than to serve worse answers. */
+static bool watch(struct cycle_run *r, const struct watch *w,
+                  struct cycle_move *m, struct err *e)
+{
+    const struct watch_arm *arm = watch_alarm(w);
+    char kept[CYCLE_ID];
+
+    (void)e;
+    cycle_file_id(r->set->model, ".1", kept);
+    if (arm && *m->next.before && !strcmp(kept, m->next.before)) {
+        say(m, "rollback",
+            "%s is worse than classifier %s predicted by %.3f on %llu labels",
+            arm->name, r->state.running, page_hinkley_mean(&arm->residuals),
+            (unsigned long long)arm->residuals.n);
+        roll_back(m);
+    } else if (arm || w->served >= r->set->watch) {
+        enter(m, CYCLE_IDLE);
+        if (!arm)
+            m->next.watch_ms = r->state.watch_ms;
+        say(m, "settle", "%llu requests without an alarm",
+            (unsigned long long)w->served);
+        if (arm)
+            say(m, "settle",
+                "%s is worse than predicted, but there is no "
+                "classifier to go back to",
+                arm->name);
+    } else {
+        say(m, NULL, "%llu requests since the promotion, %llu wanted",
+            (unsigned long long)w->served, (unsigned long long)r->set->watch);
+    }
+    return true;
+}
+
+static step *const steps[CYCLE_STAGES] = {[CYCLE_IDLE] = idle,
+                                          [CYCLE_GATE] = gate,
+                                          [CYCLE_SHADOW] = shadow,
+                                          [CYCLE_CANARY] = canary,
+                                          [CYCLE_WATCH] = watch};
+
+bool cycle_step(struct cycle_run *r, struct cycle_move *m, struct err *e)
+{
+    struct watch w;
+
+    return watch_read(r->set, &r->state, &w, e) &&
+           steps[r->state.stage](r, &w, m, e);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trainer/cycle_train.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "features/features.h"
+#include "models/classifier.h"
+#include "trainer/card.h"
+#include "trainer/cycle_files.h"
+#include "trainer/train.h"
+
+enum { FILE_MAX = 1 << 30, CARD_MAX = 4 << 20 };
+
+/* What an arm did before it became another model says nothing of it. */
+static void forget_changed(struct table *t, const struct cycle_state *s)
+{
+    for (uint32_t k = 0; k < s->n_arms; k++) {
+        int a = table_find_arm(t, span_of(s->arms[k].arm));
+
+        for (size_t i = 0; a >= 0 && i < t->n; i++) {
+            struct table_arm *arm = &t->arms[a];
+
+            if (t->time_ms[i] < 0 || t->time_ms[i] >= s->arms[k].ms)
+                continue;
+            arm->n_scores -= !isnan(arm->score[i]);
+            arm->score[i] = NAN;
+        }
+    }
+}
+
+static struct table *load(const struct cycle_config *set, int64_t until_ms,
+                          struct err *e)
+{
+    const char *files[CYCLE_FILES_MAX + 1], *arms[CLASSIFIER_ARMS_MAX];
+    struct table_options o = {.files = files,
+                              .n_files = set->n_data + 1,
+                              .arms = arms,
+                              .n_arms = set->n_arms,
+                              .prices = set->prices,
+                              .skip_bad = true,
+                              .until_ms = until_ms};
+
+    for (uint32_t i = 0; i < set->n_data; i++)
+        files[i] = set->data[i];
+    files[set->n_data] = set->log;
+    for (uint32_t i = 0; i < set->n_arms; i++)
+        arms[i] = set->arms[i].name;
+    return table_load(&o, e);
+}
+
+static bool write_challenger(const struct cycle_config *set,
+                             const struct training *r,
+                             const struct card_about *about, char id[CYCLE_ID],
+                             struct err *e)
+{
+    char path[PATH_MAX];
+    struct classifier *c = NULL;
+    struct buf card, file;
+
+    buf_init(&card, CARD_MAX);
+    buf_init(&file, FILE_MAX);
+    if (!cycle_file_path(set->model, ".challenger", path, sizeof path))
+        err_set(e, ERR_USAGE, "%s: the path is too long", set->model);
+    else if (card_json(r, about, &card, e) &&
+             fit_write(r->fit, buf_view(&card), &file, e))
+        c = classifier_from(buf_view(&file), FEATURES_VERSION, e);
+    if (c && !file_write(path, buf_view(&file), e)) {
+        classifier_close(c);
+        c = NULL;
+    }
+    if (c)
+        snprintf(id, CYCLE_ID, "%s", classifier_id(c));
+    classifier_close(c);
+    buf_free(&card);
+    buf_free(&file);
+    return c != NULL;
+}
+
+static void tell(const struct cycle_config *set, const struct training *r,
+                 struct cycle_trained *out)
+{
+    out->rows = r->t->n;
+    out->complete = r->n_judged;
+    for (uint32_t a = 0; a < r->t->n_arms; a++)
+        out->labels += fit_arm(r->fit, a)->labels;
+    for (uint32_t k = 0; k < r->n_levels; k++)
+        out->promises |=
+            r->levels[k].valid && fabs(r->qualities[k] - set->quality) < 1e-9;
+    if (r->use_fixed >= 0)
+        snprintf(out->use_fixed, sizeof out->use_fixed, "%s",
+                 r->t->arms[r->use_fixed].name);
+}
+
+bool cycle_train(const struct cycle_config *set,
+                 const struct cycle_state *changed, int64_t until_ms,
+                 struct cycle_trained *out, struct err *e)
+{
+    const struct train_options how = {.reference = set->reference,
+                                      .quality = set->quality,
+                                      .confidence = set->confidence,
+                                      .seed = set->seed,
+                                      .threads = set->threads};
+    char now[32];
+    struct card_about about = {now, "weir cycle", &how};
+    struct training r = {0};
+    struct table *t = load(set, until_ms, e);
+    bool ok = t != NULL;
+
+    *out = (struct cycle_trained){.rows = 0};
+    clock_format(clock_utc_ms(), now);
+    if (ok)
+        forget_changed(t, changed);
+    ok = ok && train_run(&r, t, &how, e) &&
+         write_challenger(set, &r, &about, out->id, e);
+    if (ok)
+        tell(set, &r, out);
+    training_free(&r);
+    table_free(t);
+    return ok;
+}

@@ -200,6 +200,7 @@ struct mock_place mock_place(const struct mock_dialect *only,
 /* ---- what the real API refuses (mock_check.c, mock_rules.c) ---- */
 
 struct mock_checked {
+    bool bytes; /* signatures are bytes, in either alphabet of base64 */
     const struct request *request;
     struct span body;
     uint64_t seed;

@@ -417,6 +417,7 @@ static bool gemini_rules(struct mock_checked *c)
     struct json root = mock_root(c);
     struct json stop = get(&root, "generationConfig", "stopSequences");
 
+    c->bytes = true;
     if (stop.type == JSON_ARRAY && json_count(&stop) > 5)
         return mock_refuse(c, NULL, "stop_sequences: at most 5 are taken");
     return mock_members(c, gemini_members,

@@ -140,7 +140,7 @@ static void put_thinking(struct writing *w, const struct part *p)
     begin(w, p->redacted ? "redacted_thinking" : "thinking");
     if (!p->redacted)
         put_text(w->out, "thinking", p->text);
-    put_str(w->out, p->redacted ? "data" : "signature", p->signature);
+    put_base64(w->out, p->redacted ? "data" : "signature", p->signature);
     end(w);
 }
 

@@ -201,11 +201,11 @@ static void put_thinking(struct body *b, const struct part *p)
     put_comma(b->out);
     buf_str(b->out, "{\"reasoningContent\":{");
     if (p->redacted) {
-        put_str(b->out, "redactedContent", p->signature);
+        put_base64(b->out, "redactedContent", p->signature);
     } else {
         put_open(b->out, "reasoningText");
         put_text(b->out, "text", p->text);
-        put_str(b->out, "signature", p->signature);
+        put_base64(b->out, "signature", p->signature);
         buf_char(b->out, '}');
     }
     buf_str(b->out, "}}");

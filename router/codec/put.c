@@ -45,6 +45,21 @@ void put_cstr(struct buf *b, const char *name, const char *s)
     put_str(b, name, span_of(s));
 }
 
+void put_base64(struct buf *b, const char *name, struct span s)
+{
+    size_t from;
+
+    put_key(b, name);
+    from = b->len;
+    buf_json_str(b, s);
+    for (size_t i = from; i < b->len; i++) {
+        if (b->ptr[i] == '-')
+            b->ptr[i] = '+';
+        else if (b->ptr[i] == '_')
+            b->ptr[i] = '/';
+    }
+}
+
 void put_raw(struct buf *b, const char *name, struct span json)
 {
     put_key(b, name);

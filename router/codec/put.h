@@ -15,6 +15,10 @@ void put_key(struct buf *b, const char *name);  /* ,"name": */
 void put_open(struct buf *b, const char *name); /* ,"name":{ */
 void put_list(struct buf *b, const char *name); /* ,"name":[ */
 void put_str(struct buf *b, const char *name, struct span s);
+/* A signature in the standard alphabet of base64, for providers that take no
+ * other: a client that keeps signatures as bytes (Google's for Python) gives
+ * them back in the one for URLs. */
+void put_base64(struct buf *b, const char *name, struct span s);
 void put_cstr(struct buf *b, const char *name, const char *s);
 void put_raw(struct buf *b, const char *name, struct span json);
 void put_int(struct buf *b, const char *name, int64_t n);

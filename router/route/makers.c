@@ -32,9 +32,30 @@ static uint32_t maker_of(const char *model)
     return (uint32_t)span_hash(span_of(model), 2) | 1;
 }
 
+/* The same for both alphabets of base64, with and without padding: a client
+ * may keep a signature as bytes. */
+static uint64_t hash_of(struct span s)
+{
+    enum { PIECE = 256 };
+    char piece[PIECE];
+    uint64_t h = 3;
+
+    while (s.len && s.ptr[s.len - 1] == '=')
+        s.len--;
+    while (s.len) {
+        size_t n = s.len < PIECE ? s.len : PIECE;
+
+        for (size_t i = 0; i < n; i++)
+            piece[i] = s.ptr[i] == '-' ? '+' : s.ptr[i] == '_' ? '/' : s.ptr[i];
+        h = span_hash((struct span){piece, n}, h);
+        s = (struct span){s.ptr + n, s.len - n};
+    }
+    return h;
+}
+
 void makers_note(struct makers *m, struct span signature, const char *model)
 {
-    uint64_t h = span_hash(signature, 3);
+    uint64_t h = hash_of(signature);
 
     if (signature.len)
         atomic_store_explicit(&m->at[h % SLOTS],
@@ -45,7 +66,7 @@ void makers_note(struct makers *m, struct span signature, const char *model)
 /* 0: not known. */
 static uint32_t find(const struct makers *m, struct span signature)
 {
-    uint64_t h = span_hash(signature, 3);
+    uint64_t h = hash_of(signature);
     uint64_t got =
         atomic_load_explicit(&m->at[h % SLOTS], memory_order_relaxed);
 

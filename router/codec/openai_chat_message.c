@@ -54,6 +54,14 @@ static void put_text_part(struct writing *w, const struct part *p)
     buf_char(w->out, '}');
 }
 
+static void put_name(struct writing *w, const struct message *m)
+{
+    if (m->name.len && w->bits & QUIRK_NO_NAME)
+        lossy_add(w->l, LOSSY_PARAMETER, "messages[%zu].name", w->i);
+    else if (m->name.len)
+        put_str(w->out, "name", m->name);
+}
+
 /* The address, or "data:...;base64,..." of what has none. */
 static void put_address(struct writing *w, const char *name,
                         const struct part *p)
@@ -355,8 +363,7 @@ static void put_user(struct writing *w, const struct message *m)
     if (results && !content)
         return;
     open_message(w, "user");
-    if (m->name.len)
-        put_str(w->out, "name", m->name);
+    put_name(w, m);
     put_content(w, m->parts, m->n_parts);
     buf_char(w->out, '}');
 }
@@ -475,8 +482,7 @@ static void put_assistant(struct writing *w, const struct message *m)
     size_t refusals = count(m, PART_REFUSAL);
 
     open_message(w, "assistant");
-    if (m->name.len)
-        put_str(w->out, "name", m->name);
+    put_name(w, m);
     if (count(m, PART_TEXT) || !(calls || refusals))
         put_joined(w, m->parts, m->n_parts, "");
     else
@@ -492,8 +498,7 @@ static void put_assistant(struct writing *w, const struct message *m)
 static void put_system(struct writing *w, const struct message *m)
 {
     open_message(w, "system");
-    if (m->name.len)
-        put_str(w->out, "name", m->name);
+    put_name(w, m);
     if (w->bits & QUIRK_FLAT)
         put_joined(w, m->parts, m->n_parts, "\\n");
     else

@@ -61,6 +61,8 @@ static bool must_change(const struct writing *w, const struct message *m)
             !span_starts(p->url, "data:"))
             return true;
     }
+    if (w->bits & QUIRK_NO_NAME && m->name.len)
+        return true;
     if (!(w->bits & QUIRK_NO_DEVELOPER) || m->role != ROLE_SYSTEM)
         return false;
     role = json_get(&v, "role");
@@ -128,28 +130,44 @@ static void copy_options(struct writing *w, const struct json *v)
     buf_char(w->out, '}');
 }
 
-/* Reasoning models take these only where they say what holds anyhow. */
-static bool refuses_sampling(const struct writing *w, const struct json *key,
-                             const struct json *v)
-{
-    static const struct {
-        const char *name, *harmless;
-    } rows[] = {{"temperature", "1"},
-                {"top_p", "1"},
-                {"frequency_penalty", "0"},
-                {"presence_penalty", "0"}};
+/* What a rule refuses but for one value; none: any value. */
+static const struct refusal {
+    uint32_t rule;
+    const char *name, *harmless;
+} refusals[] = {
+    {RULE_NO_SAMPLING, "temperature", "1"},
+    {RULE_NO_SAMPLING, "top_p", "1"},
+    {RULE_NO_SAMPLING | RULE_NO_PENALTIES, "frequency_penalty", "0"},
+    {RULE_NO_SAMPLING | RULE_NO_PENALTIES, "presence_penalty", "0"},
+    {RULE_NO_PENALTIES, "stop", NULL},
+    {RULE_ONE_ANSWER, "n", "1"},
+};
 
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (w->rules & RULE_NO_SAMPLING && json_is(key, rows[i].name))
-            return v->type == JSON_NUMBER && !span_is(v->raw, rows[i].harmless);
+static const struct refusal *refusal_of(const struct writing *w,
+                                        struct span name)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        if (w->rules & refusals[i].rule && span_is(name, refusals[i].name))
+            return &refusals[i];
     }
-    return false;
+    return NULL;
+}
+
+static bool refuses_value(const struct writing *w, const struct json *key,
+                          const struct json *v)
+{
+    const struct refusal *r = refusal_of(w, json_inner(key));
+
+    if (!r || v->type == JSON_NULL)
+        return false;
+    return !r->harmless ||
+           (v->type == JSON_NUMBER && !span_is(v->raw, r->harmless));
 }
 
 static void copy_plain(struct writing *w, const struct json *key,
                        const struct json *v)
 {
-    if (refuses_sampling(w, key, v)) {
+    if (refuses_value(w, key, v)) {
         lossy_add(w->l, LOSSY_PARAMETER, "%.*s", SPAN_ARGS(json_inner(key)));
         return;
     }
@@ -223,7 +241,7 @@ static bool is_copied(const struct writing *w, const struct json *key,
     if (json_is(key, "seed") && w->bits & QUIRK_RANDOM_SEED)
         return false;
     return (home || !quirks_refuse(w->t->quirks, json_inner(key))) &&
-           !refuses_sampling(w, key, v);
+           !refuses_value(w, key, v);
 }
 
 bool chat_request_fits(const struct request *r, const struct target *t)
@@ -351,11 +369,11 @@ static void put_format(struct writing *w)
 static void put_number(struct writing *w, const char *name, double v,
                        double usual)
 {
-    if (isnan(v))
+    const struct refusal *r = refusal_of(w, span_of(name));
+
+    if (isnan(v) || (r && v < usual + 1e-9 && v > usual - 1e-9))
         return;
-    if (w->rules & RULE_NO_SAMPLING && v < usual + 1e-9 && v > usual - 1e-9)
-        return;
-    if (w->rules & RULE_NO_SAMPLING)
+    if (r)
         lossy_add(w->l, LOSSY_PARAMETER, "%s", name);
     else if (takes(w, name))
         put_num(w->out, name, v);
@@ -378,7 +396,9 @@ static void put_sampling(struct writing *w)
     if (p->seed != INT64_MIN && takes(w, "seed"))
         put_int(w->out, w->bits & QUIRK_RANDOM_SEED ? "random_seed" : "seed",
                 p->seed);
-    if (p->n > 1 && takes(w, "n"))
+    if (p->n > 1 && refusal_of(w, SPAN("n")))
+        lossy_add(w->l, LOSSY_N, "%lld", (long long)p->n);
+    else if (p->n > 1 && takes(w, "n"))
         put_int(w->out, "n", p->n);
     if (p->logprobs && takes(w, "logprobs")) {
         put_bool(w->out, "logprobs", true);
@@ -403,6 +423,10 @@ static void put_limits(struct writing *w)
                 p->max_tokens);
     if (!p->stop.len || span_is(p->stop, "null") || !takes(w, "stop"))
         return;
+    if (refusal_of(w, SPAN("stop"))) {
+        lossy_add(w->l, LOSSY_STOP, "stop");
+        return;
+    }
     if (stop.type == JSON_STRING || json_count(&stop) <= 4) {
         put_raw(w->out, "stop", p->stop);
         return;

@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * OpenAI, Azure, DeepSeek, Mistral, xAI's Responses, Perplexity, OpenRouter,
- * Ollama and GPUStack are held against recorded traffic.  Groq's row holds
- * what console.groq.com/docs/openai lists as refused.  That Ollama takes
- * images only as data is not confirmed by its page.  The rows of Together,
- * vLLM and xAI's chat are backed by no recording, and their API references
- * still have to be gone through.
+ * Ollama and GPUStack are held against recorded traffic; the rest by what the
+ * makers publish:
+ *   Groq      console.groq.com/docs/openai: logprobs, logit_bias, top_logprobs,
+ *             messages[].name and n other than 1 are answered with 400.
+ *   Ollama    docs/api/openai-compatibility.mdx of its repository lists what
+ *             it ignores; openai/openai.go refuses images by http address and
+ *             takes JPEG, PNG and WebP as data.
+ *   Together  The request's type in its Python SDK (completion_create_params,
+ *             generated from its OpenAPI): no parallel_tool_calls, metadata,
+ *             user, store, service_tier; logprobs is a number there and
+ *             comes back in another form, so it is not asked for.
+ *   vLLM      entrypoints/openai/chat_completion/protocol.py: what is not
+ *             among its fields is ignored, user too.
+ *   xAI       Reference of /v1/chat/completions: logit_bias is unsupported;
+ *             reasoning models refuse both penalties and stop.
+ * Not found: whether Groq and Together take role developer; Together's list
+ * is that of one version of its SDK.
  */
 #include "router/codec/quirks.h"
 
@@ -38,7 +50,8 @@ static const struct quirks rows[] = {
      LIST("top_k", "logit_bias", "store", "metadata", "reasoning", "thinking",
           "enable_thinking"),
      true},
-    {"groq", "groq.com", QUIRK_NO_DEVELOPER | QUIRK_FLAT, EFFORT_PLAIN,
+    {"groq", "groq.com", QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_NO_NAME,
+     EFFORT_PLAIN,
      LIST("top_k", "logprobs", "top_logprobs", "logit_bias", "store",
           "metadata", "reasoning", "thinking", "enable_thinking"),
      true},
@@ -46,7 +59,7 @@ static const struct quirks rows[] = {
      QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_TOP_K,
      EFFORT_PLAIN,
      LIST("parallel_tool_calls", "service_tier", "store", "metadata", "user",
-          "thinking", "enable_thinking"),
+          "logprobs", "top_logprobs", "thinking", "enable_thinking"),
      true},
     {"perplexity", "perplexity.ai",
      QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_FILE_URL |
@@ -65,7 +78,8 @@ static const struct quirks rows[] = {
      QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_TOP_K |
          QUIRK_REPLAY_CONTENT,
      EFFORT_PLAIN,
-     LIST("service_tier", "store", "metadata", "reasoning", "thinking"), true},
+     LIST("service_tier", "store", "metadata", "user", "reasoning", "thinking"),
+     true},
     {"ollama", "ollama.com",
      QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_FLAT | QUIRK_NO_STRICT |
          QUIRK_IMAGE_DATA,
@@ -127,24 +141,35 @@ bool quirks_refuse(const struct quirks *q, struct span member)
     return false;
 }
 
-/* platform.openai.com/docs/guides/reasoning, guides/latest-model. */
+/* platform.openai.com/docs/guides/reasoning, guides/latest-model;
+ * docs.x.ai/docs/guides/reasoning.  The first that fits counts. */
 static const struct {
-    const char *prefix;
+    const char *of, *part; /* provider; in the model's name */
     uint32_t rules;
 } models[] = {
-    {"gpt-5-chat", 0}, /* before gpt-5: the first that fits counts */
-    {"gpt-5", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
-    {"o1", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
-    {"o3", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
-    {"o4", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+    {"openai", "gpt-5-chat", 0},
+    {"openai", "gpt-5", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+    {"openai", "o1", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+    {"openai", "o3", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+    {"openai", "o4", RULE_NEW_LIMIT | RULE_NO_SAMPLING},
+    {"xai", "non-reasoning", 0},
+    {"xai", "grok-3-mini", RULE_NO_PENALTIES},
+    {"xai", "grok-4", RULE_NO_PENALTIES},
+    {"xai", "grok-code", RULE_NO_PENALTIES},
+    {"xai", "grok-latest", RULE_NO_PENALTIES},
+    {"groq", "", RULE_ONE_ANSWER},
 };
 
 uint32_t quirks_of_model(const struct quirks *q, struct span model)
 {
-    if (!q || !(q->bits & QUIRK_OPENAI_RULES))
-        return 0;
+    bool home = q && q->bits & QUIRK_OPENAI_RULES;
+    const char *of = !q ? "" : home ? "openai" : q->name;
+
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
-        if (span_starts(model, models[i].prefix))
+        struct span part = span_of(models[i].part);
+
+        if (!strcmp(of, models[i].of) &&
+            (home ? span_starts(model, models[i].part) : span_has(model, part)))
             return models[i].rules;
     }
     return 0;

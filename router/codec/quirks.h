@@ -30,6 +30,7 @@ enum quirk {
     QUIRK_TOP_K = 1 << 15,            /* takes top_k */
     QUIRK_TELLS_COST = 1 << 17,       /* its usage holds the bill in USD */
     QUIRK_IMAGE_DATA = 1 << 18,       /* images as data only, no addresses */
+    QUIRK_NO_NAME = 1 << 19,          /* messages without a name */
     QUIRK_OPENAI_RULES = 1 << 16,     /* OpenAI's own rules by model: see
                                          quirks_of_model() */
 };
@@ -56,9 +57,11 @@ const struct quirks *quirks_at(unsigned i); /* or NULL */
 bool quirks_refuse(const struct quirks *q, struct span member);
 
 enum model_rule {
-    RULE_NEW_LIMIT = 1 << 0,   /* refuses max_tokens */
-    RULE_NO_SAMPLING = 1 << 1, /* refuses temperature, top_p and the like
-                                  but for their defaults */
+    RULE_NEW_LIMIT = 1 << 0,    /* refuses max_tokens */
+    RULE_NO_SAMPLING = 1 << 1,  /* refuses temperature, top_p and the like
+                                   but for their defaults */
+    RULE_NO_PENALTIES = 1 << 2, /* refuses both penalties and stop */
+    RULE_ONE_ANSWER = 1 << 3,   /* refuses n but 1 */
 };
 uint32_t quirks_of_model(const struct quirks *q, struct span model);
 

@@ -416,6 +416,8 @@ void router_free(struct router *r)
         worker_free(&r->workers[i]);
     reload_forget(r);
     free(r->workers);
+    /* Who leaves the database last takes its WAL in; a reader cannot. */
+    news_stop(r->news);
     if (r->log)
         outlog_close(r->log);
     metrics_free(r->metrics);
@@ -431,7 +433,6 @@ void router_free(struct router *r)
     cache_free(r->cache);
     listeners_close(&r->listeners);
     upgrade_free(&r->upgrade);
-    news_stop(r->news);
     if (r->look)
         event_free(r->look);
     if (r->wake)

@@ -181,6 +181,27 @@ static uint64_t stem_hash(const struct view *v)
                      v->user->raw.len);
 }
 
+enum { SKETCHED = 512 }; /* tokens */
+
+/* Words and pairs of neighbours, so that a changed word changes three. */
+static struct sketch stem_sketch(const struct view *v)
+{
+    const struct token *t = v->words->tokens;
+    struct sketch_work w = {{0}};
+    uint32_t n = v->words->n_tokens < SKETCHED ? v->words->n_tokens : SKETCHED;
+    uint64_t before = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (t[i].kind == TOKEN_SIGN)
+            continue;
+        sketch_add(&w, words_chain(1, t[i].hash));
+        if (before)
+            sketch_add(&w, words_chain(before, t[i].hash));
+        before = t[i].hash;
+    }
+    return sketch_of(&w);
+}
+
 /* ---- the whole ---- */
 
 static void read_result(struct features_scratch *s)
@@ -240,6 +261,7 @@ static void fill_facts(const struct view *v, struct facts *f)
         .system_hash = v->system_hash,
         .session_hash = v->session_hash,
         .stem_hash = stem_hash(v),
+        .stem_sketch = stem_sketch(v),
     };
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/vec.h"
 #include "features/request.h"
+#include "features/sketch.h"
 #include "features/tokens.h"
 
 enum {
@@ -35,6 +36,8 @@ struct facts {
     uint64_t stem_hash;    /* last user message, normalised: letters and
                               digits folded, of signs only those of arithmetic
                               beside a number, a letter or a bracket */
+
+    struct sketch stem_sketch; /* of the same, to see what is alike */
 };
 
 /*

@@ -12,6 +12,8 @@
 #include "router/chat/chat_parts.h"
 #include "router/gate/gate.h"
 
+enum { BODY_END = 4096 };
+
 const struct model_settings *chat_model(const struct chat *c)
 {
     return c->now ? c->now->at.place : c->ask.route->set->arms[c->arm].model;
@@ -51,13 +53,25 @@ static void log_end(const struct chat *c, int status)
               c->error ? c->error : "-");
 }
 
+/* The bytes that clients send again, by both ends and their number. */
+uint64_t chat_body_hash(const struct chat *c)
+{
+    struct span b = c->ask.request.body;
+    size_t n = b.len < BODY_END ? b.len : BODY_END;
+
+    return span_hash((struct span){b.ptr, n},
+                     span_hash((struct span){b.ptr + b.len - n, n}, b.len)) |
+           1;
+}
+
 /* What the next request of the conversation should know. */
 static void note_session(const struct chat *c, int status)
 {
     const struct usage *u = &c->answer.usage;
+    struct sessions *all = c->worker->router->sessions;
     struct session_note n;
 
-    if (status >= 400 || c->arm < 0 || !c->answer.has_usage || c->purpose)
+    if (c->arm < 0 || c->purpose || !c->ask.request.body.ptr)
         return;
     n = (struct session_note){
         .arm = session_arm(c->ask.route->set->arms[c->arm].name),
@@ -67,9 +81,14 @@ static void note_session(const struct chat *c, int status)
         .written = (uint32_t)(u->cache_write + u->cache_write_1h),
         .messages = (uint32_t)c->ask.request.n_messages,
         .turns = c->facts.turns,
-        .stem = c->facts.stem_hash};
+        .stem = c->facts.stem_hash,
+        .body = chat_body_hash(c),
+        .sketch = c->facts.stem_sketch};
     memcpy(n.id, c->id, sizeof n.id);
-    session_note(c->worker->router->sessions, c->ask.session, &n);
+    if (status < 400 && c->answer.has_usage)
+        session_note(all, c->ask.session, &n);
+    else if (status == STATUS_CLIENT_GONE)
+        session_left(all, c->ask.session, &n);
 }
 
 void chat_record(struct chat *c, int status)

@@ -314,7 +314,13 @@ enum follow {
     FOLLOW_ASKED_AGAIN, /* the same question after the answer */
     FOLLOW_UPGRADED,    /* a dearer arm by name */
     FOLLOW_TOOL_ERROR,  /* its call failed */
+    FOLLOW_RETRIED,     /* the same bytes at once: a client's retry */
+    FOLLOW_REPHRASED,   /* nearly the same question after the answer */
 };
+/* Of the bytes of the request; never 0. */
+uint64_t chat_body_hash(const struct chat *c);
+/* What the row's `signals` says: flaws, and what the client did. */
+void chat_signals_text(const struct chat *c, int status, struct buf *out);
 enum follow chat_follow(const struct chat *c);
 void chat_label_last(struct chat *c);
 

@@ -131,7 +131,7 @@ struct pieces {
     size_t session, arms, losses, signals, tries, params, end;
 };
 
-static struct pieces write_pieces(struct chat *c, struct buf *b,
+static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
                                   struct span chat)
 {
     struct pieces p = {0};
@@ -150,7 +150,7 @@ static struct pieces write_pieces(struct chat *c, struct buf *b,
     if (c->losses && c->losses->n)
         lossy_header(c->losses, b);
     p.signals = b->len;
-    chat_flaws_text(chat_flaws(c), b);
+    chat_signals_text(c, status, b);
     p.tries = b->len;
     if (c->attempts)
         chat_tries_json(c, b);
@@ -263,7 +263,7 @@ void chat_write_row(struct chat *c, int status)
     chat = worker_buf(c->worker, set->limits.body_bytes + (1 << 20));
     if (full)
         texts = chat_body(c, &chat);
-    at = write_pieces(c, b, texts);
+    at = write_pieces(c, status, b, texts);
     outlog_row_init(&row);
     fill_request(c, &row);
     row.status = status;

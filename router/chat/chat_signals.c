@@ -6,13 +6,15 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
+
 #include "router/chat/chat_parts.h"
 #include "router/plan/flaws.h"
 
 enum {
-    AGAIN_MS = 10 * 60 * 1000, /* in which a question is asked again */
-    CHECK_MAX = 256 * 1024,    /* bytes of an answer that is looked into */
+    CHECK_MAX = 256 * 1024, /* bytes of an answer that is looked into */
     RESULT_READ = 200,
+    SKETCH_LEAST = 8, /* filled bins: of fewer words nothing can be said */
 };
 
 /* ---- the answer itself ---- */
@@ -110,6 +112,34 @@ void chat_flaws_text(uint32_t flaws, struct buf *out)
     }
 }
 
+/* SDKs count their own retries. */
+static bool says_retry(const struct chat *c)
+{
+    double n;
+
+    return span_double(http_header(c->x, "x-stainless-retry-count"), &n) &&
+           n >= 1;
+}
+
+static bool was_abandoned(const struct chat *c, int status)
+{
+    uint64_t most = snapshot_settings(c->snapshot)->sessions.abandoned_ms;
+
+    return status == STATUS_CLIENT_GONE && c->first_ns == 0 &&
+           clock_ns() - c->start_ns >= most * 1000000;
+}
+
+void chat_signals_text(const struct chat *c, int status, struct buf *out)
+{
+    size_t from = out->len;
+
+    chat_flaws_text(chat_flaws(c), out);
+    if (was_abandoned(c, status))
+        buf_str(out, out->len > from ? ",abandoned" : "abandoned");
+    if (c->ask.route && says_retry(c))
+        buf_str(out, out->len > from ? ",client_retry" : "client_retry");
+}
+
 /* ---- the answer before, by what follows it ---- */
 
 /* How sure each is that the answer was not adequate: of our own judgement,
@@ -123,6 +153,8 @@ static const struct {
     [FOLLOW_ASKED_AGAIN] = {"asked_again", 0.5},
     [FOLLOW_UPGRADED] = {"upgraded", 0.8},
     [FOLLOW_TOOL_ERROR] = {"tool_error", 0.4},
+    [FOLLOW_RETRIED] = {"retried", 0.2},
+    [FOLLOW_REPHRASED] = {"rephrased", 0.4},
 };
 
 static bool result_failed(const struct part *p)
@@ -175,27 +207,63 @@ static bool upgraded(const struct chat *c)
     return false;
 }
 
-enum follow chat_follow(const struct chat *c)
+static bool retried(const struct chat *c, int64_t since_ms)
+{
+    const struct session_settings *s =
+        &snapshot_settings(c->snapshot)->sessions;
+
+    return c->ask.last.body == chat_body_hash(c) &&
+           (since_ms <= (int64_t)s->retry_ms || says_retry(c));
+}
+
+/* The user's next words.  In a tool loop the last ones stay the same by
+ * themselves. */
+static bool is_next_turn(const struct chat *c)
 {
     const struct session_note *last = &c->ask.last;
     const struct request *r = &c->ask.request;
 
-    if (!last->id[0] || c->time_ms - last->time_ms > AGAIN_MS)
+    return r->n_messages > last->messages &&
+           r->messages[r->n_messages - 1].role == ROLE_USER &&
+           c->facts.turns > last->turns;
+}
+
+/* Single requests under one session's name are often of one template: only
+ * within a conversation is a question like the last one the same question. */
+static bool rephrased(const struct chat *c)
+{
+    const struct session_note *last = &c->ask.last;
+    bool edited = c->ask.request.n_messages == last->messages &&
+                  last->messages > 1 && c->facts.turns > 1 &&
+                  c->facts.turns == last->turns;
+
+    return (edited || is_next_turn(c)) &&
+           sketch_filled(&last->sketch) >= SKETCH_LEAST &&
+           sketch_filled(&c->facts.stem_sketch) >= SKETCH_LEAST &&
+           sketch_likeness(&last->sketch, &c->facts.stem_sketch) >=
+               snapshot_settings(c->snapshot)->sessions.alike;
+}
+
+enum follow chat_follow(const struct chat *c)
+{
+    const struct session_note *last = &c->ask.last;
+    const struct request *r = &c->ask.request;
+    int64_t since = c->time_ms - last->time_ms;
+    uint64_t most = snapshot_settings(c->snapshot)->sessions.again_ms;
+
+    if (!last->id[0] || since > (int64_t)most || most == 0)
         return FOLLOW_NONE;
     if (upgraded(c))
         return FOLLOW_UPGRADED;
+    if (retried(c, since))
+        return FOLLOW_RETRIED;
     if (r->n_messages > last->messages && tool_failed(r))
         return FOLLOW_TOOL_ERROR;
     if (last->stem == 0 || last->stem != c->facts.stem_hash)
-        return FOLLOW_NONE;
+        return rephrased(c) ? FOLLOW_REPHRASED : FOLLOW_NONE;
     if (r->n_messages == last->messages)
         return FOLLOW_REGENERATED;
-    /* In a tool loop the user's last words stay the same by themselves. */
-    return r->n_messages > last->messages &&
-                   r->messages[r->n_messages - 1].role == ROLE_USER &&
-                   c->facts.turns > last->turns
-               ? FOLLOW_ASKED_AGAIN
-               : FOLLOW_NONE;
+    return is_next_turn(c) ? FOLLOW_ASKED_AGAIN : FOLLOW_NONE;
 }
 
 void chat_label_last(struct chat *c)

@@ -207,6 +207,26 @@ void session_note(struct sessions *s, uint64_t key,
                    n->read < was.input ? (double)n->read / was.input : 1);
 }
 
+void session_left(struct sessions *s, uint64_t key,
+                  const struct session_note *n)
+{
+    struct session_note is = *n;
+    struct entry *at;
+
+    if (key == 0)
+        return;
+    pthread_mutex_lock(lock_of(s, key));
+    at = place_of(set_of(s, key), key);
+    if (at->key == key) {
+        is.arm = at->note.arm;
+        is.input = at->note.input;
+        is.read = at->note.read;
+        is.written = at->note.written;
+    }
+    *at = (struct entry){key, is};
+    pthread_mutex_unlock(lock_of(s, key));
+}
+
 /* Tokens of the conversation that its arm's provider should still have. */
 static double kept(const struct sessions *s, const struct session_note *n)
 {

@@ -22,10 +22,12 @@ struct session_note {
     uint32_t written; /* of them written to it, where the provider tells */
     uint32_t messages, turns;    /* of the request */
     uint64_t stem;               /* facts' stem_hash */
+    uint64_t body;               /* of its bytes */
+    struct sketch sketch;        /* facts' stem_sketch */
     char id[REQUEST_ID_LEN + 1]; /* its row; "": nothing is known */
 };
 
-/* most: conversations remembered at once (100 bytes each), at least 8. */
+/* most: conversations remembered at once (160 bytes each), at least 8. */
 MUST_USE struct sessions *sessions_new(uint64_t most, struct err *e);
 void sessions_free(struct sessions *s); /* NULL: no-op */
 
@@ -47,6 +49,10 @@ struct stay session_stay(const struct sessions *s, const struct session_note *n,
 /* Its newest answer; also teaches how much of what an arm was sent before its
  * provider really reads from its cache. */
 void session_note(struct sessions *s, uint64_t key,
+                  const struct session_note *n);
+/* Its newest request was left by its client: what it was is remembered, who
+ * answered before and what its provider keeps stays as it was. */
+void session_left(struct sessions *s, uint64_t key,
                   const struct session_note *n);
 
 #endif

@@ -63,6 +63,9 @@ enum fetch_images { FETCH_OFF, FETCH_ON };
 struct session_settings {
     const char *header;
     uint64_t most;
+    /* When the next request speaks against the answer before. */
+    uint64_t again_ms, retry_ms, abandoned_ms;
+    double alike;
 };
 
 struct tls_settings {

@@ -256,8 +256,36 @@ static const struct setting session_rows[] = {
      .min = 8,
      .max = 1e8,
      .restart = true,
-     .help = "Conversations remembered at once, 100 bytes each; those longest "
+     .help = "Conversations remembered at once, 160 bytes each; those longest "
              "silent go first."},
+    {.key = "again_within",
+     .kind = SETTING_MS,
+     .offset = AT(session_settings, again_ms),
+     .initial = "10m",
+     .max = 864e5,
+     .help = "What is asked again so soon after its answer speaks against it "
+             "(labels of the source signal); 0: nothing does."},
+    {.key = "alike",
+     .kind = SETTING_REAL,
+     .offset = AT(session_settings, alike),
+     .initial = "0.5",
+     .max = 1,
+     .help = "Share of words and pairs of words from which on two questions "
+             "count as the same one, said otherwise."},
+    {.key = "retry_within",
+     .kind = SETTING_MS,
+     .offset = AT(session_settings, retry_ms),
+     .initial = "5s",
+     .max = 864e5,
+     .help = "The same bytes so soon again are a client's retry, not a "
+             "person's wish for another answer."},
+    {.key = "abandoned_after",
+     .kind = SETTING_MS,
+     .offset = AT(session_settings, abandoned_ms),
+     .initial = "5s",
+     .max = 864e5,
+     .help = "A client that left after so long without a byte of an answer "
+             "did not want to wait (signal abandoned)."},
 };
 
 const struct section settings_session_section = {

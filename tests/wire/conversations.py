@@ -8,6 +8,7 @@ up = {"openai": Provider("openai"), "anthropic": Provider("anthropic"), "bad": P
 
 def config():
     return SETTINGS + f"""
+sessions: {{abandoned_after: 400ms}}
 providers:
   p: {{dialect: openai, base_url: "http://127.0.0.1:{up['openai'].port}/v1", api_key: {KEY}}}
   q: {{dialect: anthropic, base_url: "http://127.0.0.1:{up['anthropic'].port}", api_key: {KEY}}}
@@ -186,25 +187,68 @@ def signals(r):
 
 
 SAID = [{"role": "user", "content": "play answer"}]
+LONG = "Tell me please how high the famous old iron tower of Paris is, in metres and in feet. play answer"
+ASKED = [{"role": "user", "content": LONG}, {"role": "assistant", "content": "Gruesse"}]
 MORE = SAID + [{"role": "assistant", "content": "Gruesse"}]
 FAILED = [{"role": "tool", "tool_call_id": "c1", "content": "Error: no such city"}]
+WARMER = {"x-again": "1"}  # the same question, other bytes
 FOLLOWED = [
-    ("regenerated", SAID, {}),
+    ("retried", SAID, {}),
+    ("regenerated", SAID, WARMER),
     ("upgraded", SAID, {"x-weir-arm": "large"}),
     ("asked_again", MORE + SAID, {}),
     ("tool_error", loop()[:2] + FAILED, {}),
     (None, MORE + [{"role": "user", "content": "thank you, play answer"}], {}),
+    ("rephrased", ASKED + [{"role": "user", "content": LONG.replace("please", "now")}], {}, ASKED[:1]),
+    (None, ASKED + [{"role": "user", "content": "And who was it that built the second one? play answer"}], {},
+     ASKED[:1]),
+    (None, [{"role": "user", "content": LONG.replace("Paris", "Rome")}], {}, ASKED[:1]),
     (None, loop(), {}),
 ]
 
 
 def what_the_next_request_shows_is_a_label_of_the_answer_before():
-    for i, (kind, messages, headers) in enumerate(FOLLOWED):
+    for i, (kind, messages, headers, *before) in enumerate(FOLLOWED):
         s = {"x-weir-session": f"follow{i}"}
-        first = send("openai", "first", headers=s, messages=SAID)
-        row(send("openai", "first", headers=dict(s, **headers), messages=messages))
+        first = send("openai", "first", headers=s, messages=before[0] if before else SAID)
+        more = {"temperature": 0.9} if headers == WARMER else {}
+        row(send("openai", "first", headers=dict(s, **headers), messages=messages, **more))
         time.sleep(0.2)
         same((kind, signals(first)), (kind, [("signal", 0.0, kind)] if kind else []))
+
+
+def a_clients_own_retry_is_told_by_its_library():
+    s = {"x-weir-session": "stainless"}
+    first = send("openai", "first", headers=s, messages=SAID)
+    time.sleep(0.1)
+    again = send("openai", "first", headers=dict(s, **{"x-stainless-retry-count": "1"}), messages=SAID)
+    same((row(first)["signals"], row(again)["signals"]), (None, "client_retry"))
+    time.sleep(0.2)
+    same(signals(first), [("signal", 0.0, "retried")])
+
+
+def a_client_that_would_not_wait_shows_in_the_row_and_is_a_label_later():
+    s = {"x-weir-session": "left"}
+    for wait, found in ((0.1, None), (0.6, "abandoned")):
+        c = http.client.HTTPConnection("127.0.0.1", weir_port_now(), timeout=20)
+        body = request("openai", "silent", False, False, messages=[{"role": "user", "content": "play silent"}])
+        body["model"] = "to-first"
+        c.request("POST", path_of("openai", "to-first", False), json.dumps(body).encode(),
+                  dict(HEADERS["openai"], **s))
+        time.sleep(wait)
+        c.close()
+        for _ in range(100):
+            time.sleep(0.1)
+            db = sqlite3.connect(DIR + "/weir.db")
+            left = db.execute("select id, signals from requests where status=499 and session='left'"
+                              " order by time_ms").fetchall()
+            if len(left) == (1 if found is None else 2):
+                break
+        same(left[-1][1], found)
+    time.sleep(0.3)
+    db = sqlite3.connect(DIR + "/weir.db")
+    same(db.execute("select request_id, comment from labels where request_id in (?, ?)",
+                    (left[0][0], left[1][0])).fetchall(), [(left[0][0], "retried")])
 
 
 def flaws_of_an_answer_are_in_its_row():

@@ -402,6 +402,10 @@ class Provider:
             s.sendall(chunk(e))
         s.sendall(END)
 
+    def silent(self, s):
+        time.sleep(2)
+        return "close"
+
     def endless(self, s):
         s.sendall(self.head() + chunk(b"".join(self.first())))
         self.gone_at = None

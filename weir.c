@@ -9,6 +9,7 @@
 #include "router/cmd_explain.h"
 #include "router/cmd_init.h"
 #include "router/cmd_keygen.h"
+#include "router/cmd_label.h"
 #include "router/cmd_log.h"
 #include "router/cmd_models.h"
 #include "router/cmd_reload.h"
@@ -44,6 +45,7 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "say how a request would be routed, and why"},
     {"keygen", cmd_keygen, "make a key for a client"},
     {"log", cmd_log, "check, repair, prune or export the outcome log"},
+    {"label", cmd_label, "label answers of the log by an LLM judge"},
     {"import", cmd_import, "make a dataset from other programs' files"},
     {"export", cmd_export, "write a server's log as a dataset"},
     {"bench", cmd_bench, "measure routing, load and decisions"},

@@ -69,8 +69,17 @@ static void set_key(struct directive *d, struct span key, struct span value)
     }
 }
 
-/* key=value key="value with spaces" flag */
-static void read_pairs(struct directive *d, struct span rest)
+/* key@model: of one model's answers alone. */
+static bool is_for(struct span *key, struct span model)
+{
+    struct span rest = *key;
+
+    *key = span_cut(&rest, '@');
+    return !rest.ptr || span_eq(rest, model);
+}
+
+/* key=value key="value with spaces" key@model=value flag */
+static void read_pairs(struct directive *d, struct span rest, struct span model)
 {
     while ((rest = span_trim(rest)).len) {
         struct span key = {rest.ptr, 0}, value;
@@ -92,7 +101,8 @@ static void read_pairs(struct directive *d, struct span rest)
             }
             value = span_cut(&rest, end);
         }
-        set_key(d, key, value);
+        if (is_for(&key, model))
+            set_key(d, key, value);
     }
 }
 
@@ -124,7 +134,8 @@ static void read_directive(const struct request *r, struct directive *d)
     }
     to = from ? strrchr(from, ']') : NULL;
     if (to)
-        read_pairs(d, (struct span){from + 6, (size_t)(to - from) - 6});
+        read_pairs(d, (struct span){from + 6, (size_t)(to - from) - 6},
+                   r->model);
 }
 
 /* ---- content ---- */

@@ -21,6 +21,7 @@ enum metric {
     METRIC_SIGNALS,           /* kind */
     METRIC_CACHE,             /* route, result */
     METRIC_FETCHES,           /* result */
+    METRIC_PLANS,             /* route, arm, verdict */
     METRIC_TOKENS,            /* arm, kind */
     METRIC_COST,              /* route, arm; counted in pico-USD */
     METRIC_UPSTREAM_CALLS,    /* provider, status ("2xx", "none") */

@@ -46,6 +46,14 @@ const struct metric_row METRICS[METRIC_N] = {
                         "Images and documents by address that were fetched "
                         "for providers that take data only.",
                         NULL},
+    [METRIC_PLANS] = {"weir_plans_total",
+                      METRIC_COUNTER,
+                      3,
+                      {"route", "arm", "verdict"},
+                      "Plans of several models, by how they ended: the draft "
+                      "was accepted, the plan escalated, its deadline passed, "
+                      "or it failed.",
+                      NULL},
     [METRIC_COST] = {"weir_cost_usd_total",
                      METRIC_COUNTER,
                      1e-12,

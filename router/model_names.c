@@ -59,7 +59,7 @@ static bool add_all(struct model_names *names, struct arena *arena)
         const struct model *m = &set->arms[0].model->model;
         const char *own, *full;
 
-        if (!set->pinned)
+        if (!set->pinned || set->arms[0].plan)
             continue;
         own = join("weir", set->item.name, arena);
         full = join(m->provider, m->upstream, arena);

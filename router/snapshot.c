@@ -12,6 +12,7 @@
 #include "router/http/tls.h"
 #include "router/model_names.h"
 #include "router/route/levels.h"
+#include "router/route/plans.h"
 
 struct snapshot {
     _Atomic unsigned refs;
@@ -125,7 +126,8 @@ static bool bind_routes(struct snapshot *s, const struct books *books)
 
         r->set = i < set->routes.n ? &own[i] : &set->direct[i - set->routes.n];
         levels_bind(r, s->classifier, foreign);
-        if (!bind_books(s, i, books))
+        if (!plan_accepts(r, s->classifier, &s->settings->arena) ||
+            !bind_books(s, i, books))
             return false;
     }
     s->names = model_names_new(s->routes, s->n_routes, &s->settings->arena);

@@ -27,7 +27,10 @@ const struct limit_settings *chat_limits(const struct chat *c)
 void chat_set(struct chat *c, enum chat_state next)
 {
     static const uint8_t may[CHAT_STATES] = {
-        [CHAT_DECIDING] = 1 << CHAT_CALLING | 1 << CHAT_ENDED,
+        [CHAT_DECIDING] =
+            1 << CHAT_PLANNING | 1 << CHAT_CALLING | 1 << CHAT_ENDED,
+        [CHAT_PLANNING] =
+            1 << CHAT_CALLING | 1 << CHAT_STREAMING | 1 << CHAT_ENDED,
         [CHAT_CALLING] = 1 << CHAT_CALLING | 1 << CHAT_READING |
                          1 << CHAT_STREAMING | 1 << CHAT_ENDED,
         [CHAT_READING] = 1 << CHAT_CALLING | 1 << CHAT_ENDED,
@@ -74,7 +77,7 @@ static void note_session(const struct chat *c, int status)
     if (c->arm < 0 || c->purpose || !c->ask.request.body.ptr)
         return;
     n = (struct session_note){
-        .arm = session_arm(c->ask.route->set->arms[c->arm].name),
+        .arm = session_arm(chat_answerer(c)),
         .time_ms = clock_utc_ms(),
         .input = (uint32_t)u->input,
         .read = (uint32_t)u->cached,
@@ -96,6 +99,10 @@ void chat_record(struct chat *c, int status)
     chat_try_end(c, c->now);
     chat_media_end(c); /* the row shows addresses */
     chat_count_cost(c);
+    if (c->member) {
+        chat_count_tokens(c);
+        return;
+    }
     note_session(c, status);
     chat_write_row(c, status);
     chat_count_metrics(c, status);
@@ -112,11 +119,15 @@ void chat_end(struct chat *c, int status)
     upstream_cancel(call);
     tokens_forget(&c->token);
     chat_hedge_end(c, FAULT_GONE);
+    chat_plan_stop(c);
     if (!recorded)
         chat_record(c, status);
-    chat_settle(c);
-    gate_leave(c->worker, &c->ask.place,
-               (uint64_t)(c->answer.usage.input + c->answer.usage.output));
+    if (!c->member) {
+        chat_settle(c);
+        gate_leave(c->worker, &c->ask.place,
+                   (uint64_t)(c->answer.usage.input + c->answer.usage.output) +
+                       chat_plan_tokens(c));
+    }
     if (c->timer)
         event_free(c->timer);
     c->timer = NULL;
@@ -125,8 +136,10 @@ void chat_end(struct chat *c, int status)
     if (c->sse_ready)
         sse_free(&c->sse);
     chat_relay_free(c);
-    worker_give_back(c->worker, &c->text);
+    if (!c->member) /* the plan may yet want it */
+        worker_give_back(c->worker, &c->text);
     worker_give_back(c->worker, &c->held);
+    chat_plan_free(c);
     snapshot_unref(c->snapshot);
     c->snapshot = NULL;
 }
@@ -135,7 +148,6 @@ void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
 {
     bool begun = c->head_sent;
     const struct dialect_ops *dialect = c->ask.dialect;
-    struct http_exchange *x = c->x;
     struct problem told = *p;
     struct buf tail;
 
@@ -152,14 +164,12 @@ void chat_fail_with(struct chat *c, const struct problem *p, const char *error)
     chat_end(c, begun ? 200 : p->status);
     worker_give_back(c->worker, &c->body);
     if (!begun) {
-        if (c->ask.retry_after)
-            http_setf(x, "retry-after", "%u", c->ask.retry_after);
-        problem_reply(x, dialect, p);
+        chat_out_problem(c, p);
         return;
     }
-    http_write(x, buf_view(&tail));
+    chat_out_write(c, buf_view(&tail));
     buf_free(&tail);
-    http_end(x);
+    chat_out_end(c);
 }
 
 static enum fault fault_of_problem(enum problem_kind kind)
@@ -192,20 +202,23 @@ void chat_fail(struct chat *c, enum problem_kind kind, const char *fmt, ...)
 
 /* ---- the client ---- */
 
-static void on_gone(void *ctx)
+void chat_cancel(struct chat *c, enum fault f)
 {
-    struct chat *c = ctx;
-
     if (c->state == CHAT_ENDED)
         return;
     if (c->state != CHAT_CLOSING) {
         c->error = "client_gone";
         c->truncated = c->state == CHAT_STREAMING;
         c->charged = c->call && c->upstream_status < 400;
-        chat_fault(c, FAULT_GONE);
+        chat_fault(c, f);
     }
     chat_end(c, STATUS_CLIENT_GONE);
     worker_give_back(c->worker, &c->body);
+}
+
+static void on_gone(void *ctx)
+{
+    chat_cancel(ctx, FAULT_GONE);
 }
 
 static void on_full(void *ctx)
@@ -297,7 +310,8 @@ static void begin(struct chat *c)
     c->sent_ns = c->start_ns;
     if (c->ask.request.params.stream)
         chat_wait(c);
-    chat_attempt(c);
+    if (!chat_plan(c))
+        chat_attempt(c);
 }
 
 void chat_start(struct worker *w, struct http_exchange *x,

@@ -9,13 +9,14 @@
 #include "router/codec/tap.h"
 #include "router/digits.h"
 
-static void set_number(struct http_exchange *x, const char *name, double v,
+static void set_number(struct chat *c, const char *name, double v,
                        unsigned decimals)
 {
     char text[DIGITS_MAX];
 
     if (!isnan(v))
-        http_set(x, name, (struct span){text, digits_put(text, v, decimals)});
+        http_set(c->x, name,
+                 (struct span){text, digits_put(text, v, decimals)});
 }
 
 static void decision_headers(struct chat *c, bool with_cost)
@@ -25,13 +26,14 @@ static void decision_headers(struct chat *c, bool with_cost)
     char text[DIGITS_MAX];
 
     http_set(c->x, "x-weir-arm", span_of(arm));
-    http_set(c->x, "x-weir-model", span_of(chat_model(c)->upstream));
-    set_number(c->x, "x-weir-quality", (double)v->quality, 4);
+    if (!chat_plan_open(c))
+        http_set(c->x, "x-weir-model", span_of(chat_model(c)->upstream));
+    set_number(c, "x-weir-quality", (double)v->quality, 4);
     if (with_cost)
         http_set(c->x, "x-weir-cost-usd",
                  (struct span){text, digits_usd(text, c->cost_pico)});
     else
-        set_number(c->x, "x-weir-expected-cost-usd", v->cost, 9);
+        set_number(c, "x-weir-expected-cost-usd", v->cost, 9);
 }
 
 static void warn_losses(struct chat *c)
@@ -69,15 +71,18 @@ void chat_headers(struct chat *c, bool with_cost)
     char text[PROMISE_MAX];
     struct span promise = chat_promise(c, text, NULL);
 
+    if (c->member)
+        return;
     http_set(c->x, "x-request-id", id);
     http_set(c->x, "x-weir-request-id", id);
     if (c->ask.judged)
-        set_number(c->x, "x-weir-decision-us", (double)c->ask.decision_ns / 1e3,
+        set_number(c, "x-weir-decision-us", (double)c->ask.decision_ns / 1e3,
                    1);
     if (c->arm >= 0 && c->decision)
         decision_headers(c, with_cost);
     if (promise.len)
         http_set(c->x, "x-weir-guarantee", promise);
+    chat_plan_headers(c);
     chat_tries_headers(c);
     if (c->losses && c->losses->n && c->ask.route &&
         c->ask.route->set->unsupported == UNSUPPORTED_WARN)
@@ -88,7 +93,6 @@ void chat_headers(struct chat *c, bool with_cost)
 
 void chat_reply(struct chat *c, int status, struct buf b)
 {
-    struct http_exchange *x = c->x;
     struct worker *w = c->worker;
 
     c->first_ns = clock_ns();
@@ -97,7 +101,7 @@ void chat_reply(struct chat *c, int status, struct buf b)
     chat_keep(c, buf_view(&b));
     chat_keep_end(c, status == 200 ? "application/json" : NULL);
     chat_end(c, status);
-    http_reply(x, status, "application/json", buf_view(&b));
+    chat_out_reply(c, status, "application/json", buf_view(&b));
     worker_give_back(w, &b);
     worker_give_back(w, &c->body);
 }
@@ -146,6 +150,8 @@ void chat_hide_key(const struct chat *c, char *text)
 void chat_tap(struct chat *c, const struct chunk *k)
 {
     tap_chunk(&c->answer, k);
+    if (c->member)
+        chat_member_take(c, k);
     if (k->signature.len)
         makers_note(c->worker->router->makers, k->signature,
                     chat_model(c)->model.origin);

@@ -226,6 +226,8 @@ static void clear(struct chat *c)
     c->stop = c->ending = false;
     c->events = 0;
     c->error = NULL;
+    if (c->member)
+        chat_member_again(c);
 }
 
 /* The arm's providers are all left alone at present: another arm, else that

@@ -73,19 +73,28 @@ static int64_t most_of(const struct chat *c)
     return model_most(m, most_input(c), most_output(c, m), s);
 }
 
+int64_t chat_held(const struct chat *c)
+{
+    int64_t all = c->spent_pico;
+
+    for (unsigned i = 0; i < c->attempts; i++)
+        all += c->tries[i]->open ? c->tries[i]->most : 0;
+    return all;
+}
+
+/* A plan's member is paid for by those who pay for the client's chat. */
 bool chat_hold(struct chat *c, struct chat_try *t)
 {
+    struct chat *pays = chat_payer(c);
     int64_t all;
 
     c->broke = NULL;
-    if (c->n_payers == 0)
+    if (pays->n_payers == 0)
         return true;
     t->most = most_of(c);
-    all = c->spent_pico + t->most;
-    for (unsigned i = 0; i < c->attempts; i++)
-        all += c->tries[i]->open ? c->tries[i]->most : 0;
-    for (unsigned i = 0; i < c->n_payers; i++) {
-        struct payer *p = &c->payers[i];
+    all = chat_held(pays) + chat_plan_held(pays) + t->most;
+    for (unsigned i = 0; i < pays->n_payers; i++) {
+        struct payer *p = &pays->payers[i];
 
         if (!purse_take(p->purse, all, p->limit, c->time_ms, &p->hold)) {
             c->broke = p;
@@ -111,7 +120,7 @@ void chat_broke(struct chat *c)
 
     metrics_count(c->worker->shard, METRIC_REFUSED, &reason, 1);
     c->ask.retry_after = (unsigned)(purse_day_left_ms(c->time_ms) / 1000 + 1);
-    http_set(c->x, "x-should-retry", SPAN("false"));
+    chat_out_set(c, "x-should-retry", SPAN("false"));
     chat_fail(c, PROBLEM_QUOTA,
               "%s has $%.6f left of $%.6f a day (UTC), and this request may "
               "cost up to $%.6f (a smaller max_tokens needs less)",

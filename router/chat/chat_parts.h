@@ -2,6 +2,9 @@
 /*
  * One chat exchange, for the chat_*.c files only.
  *
+ *   An arm that is a plan of several models has a state before CALLING:
+ *   PLANNING, in which inner chats of its members answer (chat_plan.h).
+ *
  *            read, judged          head: not a stream
  *   DECIDING ------------> CALLING --------------------> READING --+
  *      |                    ^  |  \                         |      |
@@ -35,6 +38,7 @@
 
 enum chat_state {
     CHAT_DECIDING,
+    CHAT_PLANNING,
     CHAT_CALLING,
     CHAT_READING,
     CHAT_STREAMING,
@@ -89,10 +93,13 @@ struct forwarded {
 };
 
 struct chat {
-    struct worker *worker;     /* (borrowed) */
-    struct http_exchange *x;   /* (borrowed) */
-    struct snapshot *snapshot; /* (owned reference) until ENDED */
-    struct arena *arena;       /* (borrowed: exchange) */
+    struct worker *worker;      /* (borrowed) */
+    struct http_exchange *x;    /* (borrowed) */
+    struct plan_run *plan;      /* (arena) where its arm is a plan, or NULL */
+    struct plan_member *member; /* (borrowed: plan) what it is in another
+                                   chat's plan, or NULL: a client's own */
+    struct snapshot *snapshot;  /* (owned reference) until ENDED */
+    struct arena *arena;        /* (borrowed: exchange) */
     enum chat_state state;
     char id[REQUEST_ID_LEN + 1];
     uint64_t start_ns, first_ns; /* monotonic; first_ns 0: nothing sent */
@@ -177,6 +184,17 @@ struct chat {
 const struct model_settings *chat_model(const struct chat *c);
 const struct limit_settings *chat_limits(const struct chat *c);
 
+/* chat_outlet.c: to the client, or into a plan's hands. */
+void chat_out_set(struct chat *c, const char *name, struct span value);
+void chat_out_reply(struct chat *c, int status, const char *type,
+                    struct span body);
+void chat_out_problem(struct chat *c, const struct problem *p);
+void chat_out_begin(struct chat *c);
+void chat_out_write(struct chat *c, struct span bytes);
+/* With its end mark: nothing more comes but the end. */
+void chat_out_mark(struct chat *c, struct span bytes);
+void chat_out_end(struct chat *c);
+
 /* The one place where the state changes. */
 void chat_set(struct chat *c, enum chat_state next);
 /* Cost, row, metrics, log line. */
@@ -188,6 +206,8 @@ void chat_end(struct chat *c, int status);
 void chat_fail(struct chat *c, enum problem_kind kind, const char *fmt, ...)
     PRINTF(3, 4);
 void chat_fail_with(struct chat *c, const struct problem *p, const char *error);
+/* It is given up: ENDED, what runs is cancelled. */
+void chat_cancel(struct chat *c, enum fault f);
 
 /* ---- attempts ---- */
 
@@ -215,6 +235,8 @@ const char *chat_purpose_name(enum purpose p); /* "judge"; NULL: a client's */
 void chat_broke(struct chat *c);
 /* The chat is over and cost c->cost_pico. */
 void chat_settle(struct chat *c);
+/* What it has cost, and what its open calls may cost at the most. */
+int64_t chat_held(const struct chat *c);
 
 /* What the present attempt came to; the first word counts. */
 void chat_fault(struct chat *c, enum fault f);
@@ -343,6 +365,8 @@ struct span chat_promise(const struct chat *c, char dst[PROMISE_MAX],
 /* x-weir-* and forwarded headers of the answer. */
 void chat_headers(struct chat *c, bool with_cost);
 
+/* Behind chat_mark: the end. */
+void chat_close_stream(struct chat *c);
 /* The provider's own error stands in a stream that had begun. */
 void chat_broken(struct chat *c);
 /* What was held back of a stream goes out. */
@@ -362,5 +386,32 @@ void chat_stream_ended(struct chat *c, const struct upstream_result *r);
 void chat_count_cost(struct chat *c);
 void chat_write_row(struct chat *c, int status);
 void chat_count_metrics(struct chat *c, int status);
+/* Tokens of its own answer by the arm that gave it. */
+void chat_count_tokens(const struct chat *c);
+
+/* chat_plan.c: the arm's plan begins.  False: it has none. */
+MUST_USE bool chat_plan(struct chat *c);
+/* Its members are given up and paid for; nothing where it is decided. */
+void chat_plan_stop(struct chat *c);
+void chat_plan_free(struct chat *c);
+/* chat_plan_said.c.  Whether it is known which model answers. */
+bool chat_plan_open(const struct chat *c);
+/* The arm that answers: a plan's member, or c->arm. */
+const char *chat_answerer(const struct chat *c);
+/* Calls of the chat, with those of its plan's members. */
+unsigned chat_calls(const struct chat *c);
+const struct chat_try *chat_call_at(const struct chat *c, unsigned i);
+/* Whose payers pay for it: itself, or the chat in whose plan it is. */
+struct chat *chat_payer(struct chat *c);
+/* Likewise of members, while the plan is not decided. */
+int64_t chat_plan_held(const struct chat *c);
+uint64_t chat_plan_tokens(const struct chat *c); /* of members passed over */
+void chat_plan_headers(struct chat *c);
+void chat_plan_json(const struct chat *c, int status, struct buf *out);
+void chat_plan_count(struct chat *c, int status);
+/* chat_member.c: what a member's provider said. */
+void chat_member_take(struct chat *c, const struct chunk *k);
+/* Its answer begins once more. */
+void chat_member_again(struct chat *c);
 
 #endif

@@ -114,16 +114,15 @@ static bool feed(struct chat *c, struct span bytes)
 /* The error is in the client's hands; nothing more is wanted. */
 static void end_with(struct chat *c, struct buf out)
 {
-    struct http_exchange *x = c->x;
     struct worker *w = c->worker;
 
     chat_hide_key_in(c, &out);
     chat_broken(c);
     chat_end(c, 200);
     worker_give_back(w, &c->body);
-    http_write(x, buf_view(&out));
+    chat_out_write(c, buf_view(&out));
     worker_give_back(w, &out);
-    http_end(x);
+    chat_out_end(c);
 }
 
 static void deliver(struct chat *c)

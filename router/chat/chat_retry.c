@@ -112,6 +112,8 @@ static struct next other_arm(const struct chat *c, unsigned how)
     };
     int arm;
 
+    if (c->member) /* a plan's member is itself or nothing */
+        return nothing;
     while ((arm = decide_next(c->ask.route, c->decision, &f)) >= 0) {
         if (has_place(c, arm, false))
             return (struct next){.arm = arm};

@@ -55,6 +55,8 @@ static void arms_json(const struct chat *c, struct buf *b)
     for (unsigned i = 0; i < d->n; i++) {
         const struct verdict *v = &d->arms[i];
 
+        if (i >= c->ask.route->set->n_arms && (int)i != d->chosen)
+            continue; /* a plan's member, which was not to be chosen */
         buf_str(b, i ? ",{\"arm\":" : "{\"arm\":");
         buf_json_str(b, span_of(c->ask.route->set->arms[i].name));
         buf_str(b, ",\"quality\":");
@@ -128,7 +130,7 @@ static struct span body_member(struct span chat, const char *key)
 
 /* Offsets into the worker's scratch, for it may move while it grows. */
 struct pieces {
-    size_t session, arms, losses, signals, tries, params, end;
+    size_t session, arms, losses, signals, tries, plan, params, end;
 };
 
 static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
@@ -152,8 +154,11 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
     p.signals = b->len;
     chat_signals_text(c, status, b);
     p.tries = b->len;
-    if (c->attempts)
+    if (chat_calls(c))
         chat_tries_json(c, b);
+    p.plan = b->len;
+    if (c->plan)
+        chat_plan_json(c, status, b);
     p.params = b->len;
     if (chat.len)
         params_json(chat, b);
@@ -186,8 +191,10 @@ static void fill_decision(const struct chat *c, struct outlog_row *row)
     if (c->arm < 0)
         return;
     row->arm = span_of(c->ask.route->set->arms[c->arm].name);
-    row->model = span_of(chat_model(c)->upstream);
-    row->provider = span_of(chat_model(c)->provider);
+    if (!chat_plan_open(c)) {
+        row->model = span_of(chat_model(c)->upstream);
+        row->provider = span_of(chat_model(c)->provider);
+    }
     row->propensity = (double)d->arms[c->arm].propensity;
     if (c->cached) {
         row->reason = SPAN("cache");
@@ -240,7 +247,7 @@ static void fill_request(const struct chat *c, struct outlog_row *row)
         row->queue_us = (int64_t)(a->place.waited_ns / 1000);
     row->stream = a->request.params.stream;
     row->error = span_of(c->error);
-    row->attempts = c->attempts;
+    row->attempts = chat_calls(c);
     row->latency_us = (int64_t)((clock_ns() - c->start_ns) / 1000);
     if (c->first_ns)
         row->ttft_us = (int64_t)((c->first_ns - c->start_ns) / 1000);
@@ -271,7 +278,8 @@ void chat_write_row(struct chat *c, int status)
     row.arms = piece(b, at.arms, at.losses);
     row.losses = piece(b, at.losses, at.signals);
     row.signals = piece(b, at.signals, at.tries);
-    row.tries = piece(b, at.tries, at.params);
+    row.tries = piece(b, at.tries, at.plan);
+    row.plan = piece(b, at.plan, at.params);
     if (c->decision)
         fill_decision(c, &row);
     fill_promise(c, promise, &row);
@@ -346,11 +354,27 @@ static void settle(struct chat *c)
     c->reserved = NAN;
 }
 
+void chat_count_tokens(const struct chat *c)
+{
+    struct metrics_shard *s = c->worker->shard;
+    const struct usage *u = &c->answer.usage;
+    struct span arm;
+
+    /* as in the row; a member's are counted with its own chat */
+    if (c->arm < 0 || (!was_answered(c) && !c->charged) ||
+        (c->plan && c->attempts == 0))
+        return;
+    arm = span_of(chat_answerer(c));
+    count_tokens(s, arm, "input", u->input);
+    count_tokens(s, arm, "cached", u->cached);
+    count_tokens(s, arm, "output", u->output);
+    count_tokens(s, arm, "reasoning", u->reasoning);
+}
+
 void chat_count_metrics(struct chat *c, int status)
 {
     struct metrics_shard *s = c->worker->shard;
     const struct route_settings *set = c->ask.route ? c->ask.route->set : NULL;
-    const struct usage *u = &c->answer.usage;
     uint64_t now = clock_ns();
     struct span labels[3];
 
@@ -367,13 +391,9 @@ void chat_count_metrics(struct chat *c, int status)
         metrics_observe(s, METRIC_DECISION_SECONDS, NULL, c->ask.decision_ns);
     settle(c);
     count_promise(c);
+    chat_plan_count(c, status);
     if (c->arm < 0 || (!was_answered(c) && c->cost_pico == 0))
         return;
     metrics_count(s, METRIC_COST, labels, (uint64_t)c->cost_pico);
-    if (was_answered(c) || c->charged) { /* as in the row */
-        count_tokens(s, labels[1], "input", u->input);
-        count_tokens(s, labels[1], "cached", u->cached);
-        count_tokens(s, labels[1], "output", u->output);
-        count_tokens(s, labels[1], "reasoning", u->reasoning);
-    }
+    chat_count_tokens(c);
 }

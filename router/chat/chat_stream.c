@@ -92,8 +92,7 @@ void chat_open_stream(struct chat *c)
         return;
     c->head_sent = true;
     chat_headers(c, false);
-    http_set(c->x, "cache-control", SPAN("no-cache"));
-    http_begin(c->x, 200, "text/event-stream");
+    chat_out_begin(c);
 }
 
 /* The head goes out with the first event. */
@@ -144,7 +143,7 @@ void chat_unhold(struct chat *c)
         chat_timer(c, TIMER_NONE, 0);
     if (held.len) {
         open_stream(c);
-        http_write(c->x, buf_view(&held));
+        chat_out_write(c, buf_view(&held));
     }
     worker_give_back(c->worker, &held);
 }
@@ -157,7 +156,7 @@ void chat_write(struct chat *c, struct span bytes)
     open_stream(c);
     c->sent_ns = clock_ns();
     chat_keep(c, bytes);
-    http_write(c->x, bytes);
+    chat_out_write(c, bytes);
 }
 
 /* A frame is looked at; false when it stays away from the client. */
@@ -240,7 +239,7 @@ void chat_mark(struct chat *c, struct span bytes)
     chat_keep(c, bytes);
     chat_keep_end(c, "text/event-stream");
     chat_set(c, CHAT_CLOSING);
-    http_write(c->x, bytes);
+    chat_out_mark(c, bytes);
 }
 
 static void send_mark(struct chat *c)
@@ -251,13 +250,11 @@ static void send_mark(struct chat *c)
     chat_mark(c, mark.len ? mark : span_of(c->ask.dialect->end_mark));
 }
 
-static void close_stream(struct chat *c)
+void chat_close_stream(struct chat *c)
 {
-    struct http_exchange *x = c->x;
-
     chat_end(c, 200);
     worker_give_back(c->worker, &c->body);
-    http_end(x);
+    chat_out_end(c);
 }
 
 void chat_stream_bytes(struct chat *c, struct span bytes)
@@ -352,7 +349,7 @@ void chat_stream_ended(struct chat *c, const struct upstream_result *r)
          c->answer.is_error))
         send_mark(c);
     if (c->state == CHAT_CLOSING)
-        close_stream(c);
+        chat_close_stream(c);
     else if (c->state == CHAT_CALLING) {
         chat_fault(c, r->end == UPSTREAM_TIMEOUT ? FAULT_TIMEOUT : FAULT_CUT);
         chat_retry_or(c, problem_of(r), why);

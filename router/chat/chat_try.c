@@ -229,10 +229,10 @@ static void one_json(const struct chat *c, const struct chat_try *t,
 void chat_tries_json(const struct chat *c, struct buf *b)
 {
     buf_char(b, '[');
-    for (unsigned i = 0; i < c->attempts; i++) {
+    for (unsigned i = 0; i < chat_calls(c); i++) {
         if (i)
             buf_char(b, ',');
-        one_json(c, c->tries[i], b);
+        one_json(c, chat_call_at(c, i), b);
     }
     buf_char(b, ']');
 }
@@ -242,15 +242,15 @@ void chat_tries_headers(struct chat *c)
     char text[DIGITS_MAX];
     struct buf b;
 
-    if (c->attempts == 0)
+    if (!c->now)
         return;
     http_set(c->x, "x-weir-attempts",
-             (struct span){text, digits_put(text, c->attempts, 0)});
+             (struct span){text, digits_put(text, chat_calls(c), 0)});
     http_set(c->x, "x-weir-provider", span_of(chat_model(c)->provider));
     http_set(c->x, "x-weir-key", span_of(c->now->at.key->item.name));
     buf_init(&b, 4096);
-    for (unsigned i = 0; i < c->attempts; i++) {
-        const struct chat_try *t = c->tries[i];
+    for (unsigned i = 0; i < chat_calls(c); i++) {
+        const struct chat_try *t = chat_call_at(c, i);
 
         if (t->fault)
             buf_printf(&b, "%s%s; provider=%s; key=%s; error=%s; ms=%lld",

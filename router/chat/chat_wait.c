@@ -43,7 +43,8 @@ void chat_wait_end(struct chat *c)
 /* A client that is behind with reading knows that the stream is alive. */
 static bool is_due(const struct chat *c, uint64_t now)
 {
-    return (c->state == CHAT_CALLING || c->state == CHAT_STREAMING) &&
+    return (c->state == CHAT_PLANNING || c->state == CHAT_CALLING ||
+            c->state == CHAT_STREAMING) &&
            now - c->sent_ns >= chat_limits(c)->ping_ms * 1000000 &&
            http_unsent(c->x) == 0;
 }

@@ -122,18 +122,35 @@ uint64_t pick_wait(const struct model_settings *model, uint64_t now_ms)
     return least;
 }
 
+/* 1 where one of the models that a plan cannot do without is in the mask; a
+ * review can be missed. */
+static uint32_t of_members(const struct arm *arm, uint32_t mask)
+{
+    uint32_t found = 0;
+
+    for (unsigned k = 0; arm->plan && k < PLAN_REVIEW; k++) {
+        if (arm->member[k] >= 0)
+            found |= mask >> arm->member[k] & 1;
+    }
+    return found;
+}
+
 void pick_masks(const struct route_settings *r, uint64_t now_ms, uint32_t *down,
                 uint32_t *resting)
 {
     struct pick_question q = {.now_ms = now_ms};
 
     *down = *resting = 0;
-    for (unsigned i = 0; i < r->n_arms; i++) {
+    for (unsigned i = 0; i < r->n_all; i++) {
         q.model = r->arms[i].model;
         if (try_pick(&q, NULL))
             continue;
         q.resting_too = true;
         *(try_pick(&q, NULL) ? resting : down) |= (uint32_t)1 << i;
         q.resting_too = false;
+    }
+    for (unsigned i = 0; i < r->n_arms; i++) {
+        *down |= of_members(&r->arms[i], *down) << i;
+        *resting |= of_members(&r->arms[i], *resting) << i;
     }
 }

@@ -201,7 +201,7 @@ static struct http_exchange *exchange_get(struct conn *c)
         if (!x)
             return NULL;
         arena_init(&x->arena, s->limits.header_bytes +
-                                  2 * s->limits.body_bytes + ARENA_SPARE);
+                                  4 * s->limits.body_bytes + ARENA_SPARE);
         buf_init(&x->body, s->limits.body_bytes);
         buf_init(&x->extra, 16384);
     }

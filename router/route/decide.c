@@ -5,11 +5,10 @@
 #include <string.h>
 
 #include "models/choose.h"
+#include "router/route/expect.h"
 #include "router/route/explore.h"
+#include "router/route/plans.h"
 #include "router/route/rules.h"
-
-/* Output tokens expected where nothing is predicted. */
-#define TOKENS_GUESS 300.0f
 
 static const struct {
     const char *name, *text;
@@ -66,47 +65,6 @@ static const struct model *model_of(const struct route *r, unsigned i)
 
 /* ---- candidates ---- */
 
-static float expected_tokens(const struct question *q, unsigned i)
-{
-    const struct params *p = &q->request->params;
-    const struct model *m = model_of(q->route, i);
-    int head = q->prediction ? q->route->head[i] : -1;
-    float t = head >= 0 ? q->prediction->tokens[head] : TOKENS_GUESS;
-
-    if (p->max_tokens >= 0 && t > (float)p->max_tokens)
-        t = (float)p->max_tokens;
-    if (m->max_output > 0 && t > (float)m->max_output)
-        t = (float)m->max_output;
-    return t;
-}
-
-/* The conversation's arm reads its cache; another one fills its own. */
-static double cache_usd(const struct question *q, unsigned i)
-{
-    const struct stay *s = q->stay;
-    bool stays = s && s->arm == (int)i;
-
-    if (!s || s->arm < 0)
-        return 0;
-    return model_cache_usd(model_of(q->route, i),
-                           (double)q->facts->input_tokens, stays ? s->read : 0,
-                           stays ? 0 : s->written);
-}
-
-static void predict_arm(const struct question *q, unsigned i, struct verdict *v)
-{
-    int head = q->prediction ? q->route->head[i] : -1;
-    double n = q->request->params.n > 1 ? (double)q->request->params.n : 1;
-
-    v->quality = head >= 0 ? q->prediction->quality[head] : NAN;
-    v->tokens = expected_tokens(q, i);
-    v->cost = model_expected_usd(model_of(q->route, i),
-                                 (double)q->facts->input_tokens,
-                                 (double)v->tokens * n);
-    v->cache_usd = cache_usd(q, i);
-    v->cost += v->cache_usd;
-}
-
 static bool compares_costs(const struct route *r)
 {
     return r->set->policy == POLICY_CHEAPEST || r->set->policy == POLICY_BUDGET;
@@ -139,25 +97,45 @@ static double max_cost(const struct question *q)
     return isnan(q->wish.max_cost) ? route : fmin(q->wish.max_cost, route);
 }
 
-static struct drop drop_arm(const struct question *q, unsigned i,
-                            const struct verdict *v)
+struct drop decide_need(const struct question *q, unsigned i)
 {
-    struct drop d = {DROP_NONE, 0, 0};
     const struct model *m = model_of(q->route, i);
-    double most = max_cost(q);
+    struct drop d;
 
-    if (q->wish.arms.len && !listed(q->wish.arms, q->route->set->arms[i].name))
-        return (struct drop){DROP_NOT_ASKED, 0, 0};
     if (q->down >> i & 1)
         return (struct drop){DROP_UNHEALTHY, 0, 0};
     d = drop_by_task(m, q->request);
     if (d.kind == DROP_NONE && !is_pin(q) && !q->request->embeds)
         d = drop_by_model(m, q->request, q->facts);
+    return d;
+}
+
+/* A member that is no arm of the route is taken only where the conversation
+ * must stay with it. */
+static struct drop drop_member(const struct question *q, unsigned i)
+{
+    if (q->stay && q->stay->hold && q->stay->arm == (int)i)
+        return decide_need(q, i);
+    return (struct drop){DROP_MEMBER, 0, 0};
+}
+
+static struct drop drop_arm(const struct question *q, unsigned i,
+                            const struct verdict *v)
+{
+    const struct route_settings *set = q->route->set;
+    const struct model *m = model_of(q->route, i);
+    double most = max_cost(q);
+    struct drop d;
+
+    if (i >= set->n_arms)
+        return drop_member(q, i);
+    if (q->wish.arms.len && !listed(q->wish.arms, set->arms[i].name))
+        return (struct drop){DROP_NOT_ASKED, 0, 0};
+    d = set->arms[i].plan ? plan_need(q, i) : decide_need(q, i);
     if (d.kind != DROP_NONE)
         return d;
-    if (!m->priced &&
-        (!isnan(most) ||
-         (compares_costs(q->route) && q->route->set->n_arms > 1 && !is_pin(q))))
+    if (!m->priced && (!isnan(most) || (compares_costs(q->route) &&
+                                        set->n_arms > 1 && !is_pin(q))))
         return (struct drop){DROP_UNPRICED, 0, 0};
     if (v->cost > most)
         return (struct drop){DROP_COST, v->cost, most};
@@ -533,7 +511,40 @@ static bool settled(const struct question *q, const struct decision *d)
                                     1u << REASON_RULE | 1u << REASON_TASK;
 
     return by_will >> d->reason & 1 || q->request->embeds ||
-           !compares_costs(q->route) || is_risky(q, d);
+           plan_verifies(q->route, d->chosen) || !compares_costs(q->route) ||
+           is_risky(q, d);
+}
+
+/* Predictions and drops, plans behind their members. */
+static void judge_arms(const struct question *q, struct decision *d)
+{
+    const struct arm *arms = q->route->set->arms;
+
+    for (unsigned i = 0; i < d->n; i++) {
+        if (!arms[i].plan)
+            d->arms[i] = expect_arm(q, i);
+    }
+    for (unsigned i = 0; i < d->n; i++) {
+        if (arms[i].plan)
+            plan_predict(q, i, d);
+        d->arms[i].drop = drop_arm(q, i, &d->arms[i]);
+    }
+}
+
+/* A plan that is asked for by name is not begun anew in the middle of what
+ * one of its members does. */
+static void pin(const struct question *q, struct decision *d, int arm)
+{
+    const struct stay *s = q->stay;
+
+    if (!s || !s->hold || s->arm < 0 ||
+        !plan_has(&q->route->set->arms[arm], s->arm) ||
+        decide_need(q, (unsigned)s->arm).kind != DROP_NONE) {
+        take(d, arm, REASON_PINNED);
+        return;
+    }
+    d->arms[s->arm].drop.kind = DROP_NONE;
+    take(d, s->arm, REASON_STAY);
 }
 
 /* only: the one arm that is left, or -1. */
@@ -557,7 +568,7 @@ void decide(const struct question *q, struct decision *out)
     unsigned left;
     int first;
 
-    *out = (struct decision){.n = set->n_arms,
+    *out = (struct decision){.n = set->n_all,
                              .chosen = -1,
                              .rule = -1,
                              .drifted = q->drifted,
@@ -569,18 +580,13 @@ void decide(const struct question *q, struct decision *out)
         out->quality_target =
             isnan(q->wish.quality) ? set->quality : q->wish.quality;
     find_task(q, out);
-    for (unsigned i = 0; i < out->n; i++) {
-        struct verdict *v = &out->arms[i];
-
-        predict_arm(q, i, v);
-        v->drop = drop_arm(q, i, v);
-    }
+    judge_arms(q, out);
     drop_resting(q->resting, out);
     first = first_allowed(out, &left);
     if (first < 0)
         return;
     if (is_pin(q))
-        take(out, first, REASON_PINNED);
+        pin(q, out, first);
     else
         choose(q, out, left == 1 ? first : -1);
     if (out->chosen < 0)

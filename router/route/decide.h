@@ -28,7 +28,11 @@ struct level {
 struct route {
     const struct route_settings *set; /* (borrowed: settings) */
     int head[ARMS_MAX];               /* the classifier's arm, -1: none */
-    struct level levels[LEVELS_MAX];  /* ascending quality */
+    int escalates[ARMS_MAX];          /* of a plan: the one whose quality is
+                                         P(`else` is needed), -1: none */
+    /* Of a plan, what its draft is judged by (borrowed: snapshot); or NULL. */
+    const struct acceptance *accept[ARMS_MAX];
+    struct level levels[LEVELS_MAX]; /* ascending quality */
     unsigned n_levels;
     /* Levels were found with the costs of training: what a request costs
      * now, times scale, plus base. */
@@ -131,12 +135,17 @@ struct decision {
     bool capped;         /* not explored: the route's money for it is used up */
     double explored_usd; /* explored: expected USD beyond the choice, 0 where
                             the arm is cheaper */
-    struct verdict arms[ARMS_MAX]; /* [n] in the route's order; last, as a
-                                      copy may end behind the n-th */
+    struct verdict arms[ARMS_MAX]; /* [n] in the order of the route's arms,
+                                      members of plans too; last, as a copy
+                                      may end behind the n-th */
 };
 
 /* The lowest level that promises at least the target; NULL: none. */
 const struct level *decide_level(const struct route *r, double target);
+
+/* What keeps the model of arm i from serving the request, whoever it was asked
+ * for by; DROP_NONE: nothing. */
+struct drop decide_need(const struct question *q, unsigned i);
 
 /* out->chosen is -1 when every arm was dropped. */
 void decide(const struct question *q, struct decision *out);

@@ -27,6 +27,7 @@ static const struct {
     [DROP_RESTING] = {"resting", "its provider's limits are used up", 0},
     [DROP_CHAT] = {"chat", "only makes embeddings", 0},
     [DROP_EMBEDDINGS] = {"embeddings", "makes no embeddings", 0},
+    [DROP_MEMBER] = {"member", "only a member of plans", 0},
     [DROP_VECTORS] = {"vectors", "makes another model's embeddings", 0},
 };
 

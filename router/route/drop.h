@@ -30,6 +30,7 @@ enum drop_kind {
     DROP_CHAT,       /* it only makes embeddings */
     DROP_EMBEDDINGS, /* embeddings are wanted, it makes none */
     DROP_VECTORS,    /* its embeddings are another model's: no stand-in */
+    DROP_MEMBER,     /* stands there for plans alone */
     DROP_KINDS,
 };
 

@@ -4,9 +4,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "router/route/plans.h"
 #include "router/route/promise.h"
 
-enum { WEIGHTS_SHOWN = 8 };
+enum { WEIGHTS_SHOWN = 8, PLAN_TEXT_MAX = 1024 };
 
 static const char *const policies[] = {"cheapest_adequate", "budget", "fixed",
                                        "rules"};
@@ -52,6 +53,23 @@ static size_t weightiest(const struct explained *x, unsigned arm,
                                     WEIGHTS_SHOWN);
 }
 
+/* "verify(nano,qwen,opus)", and how often its `else` is expected. */
+static void plan_json(const struct explained *x, unsigned i, struct buf *out)
+{
+    const struct classifier *c = snapshot_classifier(x->snapshot);
+    int head = c ? x->route->escalates[i] : -1;
+    struct buf text;
+
+    if (!x->route->set->arms[i].plan)
+        return;
+    buf_init(&text, PLAN_TEXT_MAX);
+    plan_members_text(x->route->set, i, &text);
+    member(out, "plan", buf_view(&text));
+    buf_free(&text);
+    if (head >= 0)
+        number(out, "escalates", (double)x->judge->prediction.quality[head]);
+}
+
 static void weights_json(const struct explained *x, unsigned arm,
                          struct buf *out)
 {
@@ -81,6 +99,7 @@ static void arm_json(const struct explained *x, unsigned i, struct buf *out)
     buf_json_str(out, span_of(arm->name));
     member(out, "model", span_of(arm->model->upstream));
     member(out, "provider", span_of(arm->model->provider));
+    plan_json(x, i, out);
     number(out, "quality", (double)v->quality);
     number(out, "tokens", (double)v->tokens);
     number(out, "cost_usd", v->cost);
@@ -158,6 +177,15 @@ static void percent(double v, char dst[16])
         snprintf(dst, 16, "%.1f %%", v * 100);
 }
 
+static void plan_line(const struct explained *x, unsigned i, struct buf *out)
+{
+    if (!x->route->set->arms[i].plan)
+        return;
+    buf_str(out, "    = ");
+    plan_members_text(x->route->set, i, out);
+    buf_char(out, '\n');
+}
+
 static void arm_text(const struct explained *x, unsigned i, struct buf *out)
 {
     const struct decision *d = &x->judge->decision;
@@ -171,6 +199,7 @@ static void arm_text(const struct explained *x, unsigned i, struct buf *out)
     buf_printf(out, "%c %-16s %8s %8.0f %12.6f %8s  %s\n", chosen ? '*' : ' ',
                x->route->set->arms[i].name, quality, (double)v->tokens, v->cost,
                propensity, chosen ? reason_text(d->reason) : why);
+    plan_line(x, i, out);
 }
 
 static void weights_text(const struct explained *x, struct buf *out)

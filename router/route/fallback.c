@@ -18,6 +18,9 @@ static bool falls_to(const struct route *r, const struct decision *d,
     bool smaller =
         to->context > 0 && (from->context == 0 || to->context < from->context);
 
+    /* What a plan would begin with has no place behind a failure. */
+    if (r->set->arms[i].plan)
+        return false;
     if ((drop != DROP_NONE && drop != DROP_RESTING) || f->tried >> i & 1)
         return false;
     if (f->kind == FALLBACK_PROVIDER && !strcmp(from->provider, to->provider))

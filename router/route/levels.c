@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/route/levels.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "router/route/plans.h"
 
 static int find_named(const struct classifier *c, const struct arm *arm)
 {
@@ -23,18 +25,24 @@ static bool find_heads(struct route *r, const struct classifier *c)
 {
     bool named = true;
 
-    for (unsigned i = 0; i < r->set->n_arms; i++) {
+    for (unsigned i = 0; i < r->set->n_all; i++) {
         const struct arm *arm = &r->set->arms[i];
 
-        r->head[i] = c ? find_named(c, arm) : -1;
-        if (r->head[i] >= 0)
-            continue;
-        named = false;
-        if (c)
+        r->head[i] = c && !arm->plan ? find_named(c, arm) : -1;
+    }
+    for (unsigned i = 0; c && i < r->set->n_arms; i++) {
+        if (r->set->arms[i].plan)
+            plan_heads(r, c, i);
+        named = named && r->head[i] >= 0;
+    }
+    for (unsigned i = 0; c && i < r->set->n_all; i++) {
+        const struct arm *arm = &r->set->arms[i];
+
+        if (r->head[i] < 0 && !arm->plan)
             r->head[i] = classifier_find_arm(
                 c, span_of(tier_name(arm->model->model.tier)));
     }
-    return named;
+    return named && c;
 }
 
 /* The heads of all arms as a bit mask; 0 when one is unknown or two share a
@@ -101,6 +109,27 @@ static void read_level(struct route *r, const struct classifier *c,
     insert_level(r, level);
 }
 
+static struct json basis_arm(const struct route *r, const struct classifier *c,
+                             const struct json *arms, unsigned i)
+{
+    if (r->head[i] < 0)
+        return (struct json){.type = JSON_NONE};
+    return json_get(arms, classifier_arm(c, (uint32_t)r->head[i]));
+}
+
+/* USD that the arm's mean request costs at today's prices; NAN: the card does
+ * not say what it is. */
+static double now_usd(const struct route *r, const struct json *arm, unsigned i,
+                      double input)
+{
+    struct json tokens = json_get(arm, "output_tokens");
+    double output;
+
+    if (!json_double(&tokens, &output))
+        return NAN;
+    return model_expected_usd(&r->set->arms[i].model->model, input, output);
+}
+
 /* A level's price is quality per USD of the day it was found on.  The same
  * requests must go to the same arms after a change of list prices, or the
  * promise would be another: each arm's costs are brought back to what its
@@ -110,20 +139,26 @@ static void read_prices(struct route *r, const struct classifier *c,
 {
     struct json arms = json_get(basis, "arms");
     struct json value = json_get(basis, "input_tokens");
-    double input, output, usd, now;
+    double now[ARMS_MAX], input, usd, escalates;
 
+    if (!json_double(&value, &input))
+        return;
+    for (unsigned i = 0; i < r->set->n_all; i++) {
+        struct json arm = basis_arm(r, c, &arms, i);
+
+        now[i] = now_usd(r, &arm, i, input);
+    }
     for (unsigned i = 0; i < r->set->n_arms; i++) {
-        const char *name = classifier_arm(c, (uint32_t)r->head[i]);
-        struct json arm = json_get(&arms, name);
-        struct json tokens = json_get(&arm, "output_tokens");
+        struct json arm = basis_arm(r, c, &arms, i);
         struct json cost = json_get(&arm, "usd");
+        struct json share = json_get(&arm, "escalates");
 
-        if (!json_double(&value, &input) || !json_double(&tokens, &output) ||
-            !json_double(&cost, &usd))
+        if (r->set->arms[i].plan && json_double(&share, &escalates))
+            now[i] = plan_usd(&r->set->arms[i], now, escalates);
+        if (isnan(now[i]) || !json_double(&cost, &usd))
             continue;
-        now = model_expected_usd(&r->set->arms[i].model->model, input, output);
-        r->scale[i] = now > 0 ? usd / now : 0;
-        r->base[i] = now > 0 ? 0 : usd;
+        r->scale[i] = now[i] > 0 ? usd / now[i] : 0;
+        r->base[i] = now[i] > 0 ? 0 : usd;
     }
 }
 

@@ -289,7 +289,7 @@ struct stay session_stay(const struct sessions *s, const struct session_note *n,
     struct stay out = {.arm = -1};
     uint64_t cache_ms;
 
-    for (unsigned i = 0; i < set->n_arms && out.arm < 0; i++)
+    for (unsigned i = 0; i < set->n_all && out.arm < 0; i++)
         if (session_arm(set->arms[i].name) == n->arm)
             out.arm = (int)i;
     if (out.arm < 0)

@@ -26,7 +26,9 @@ enum {
 
 enum prompts { PROMPTS_FEATURES, PROMPTS_FULL, PROMPTS_NONE };
 enum policy { POLICY_CHEAPEST, POLICY_BUDGET, POLICY_FIXED, POLICY_RULES };
-enum plan_kind { PLAN_SINGLE, PLAN_CASCADE, PLAN_VERIFY };
+enum plan_kind { PLAN_SINGLE, PLAN_CASCADE, PLAN_VERIFY, PLAN_PANEL };
+/* What a member does in a plan of several models. */
+enum plan_role { PLAN_DRAFT, PLAN_CHECK, PLAN_ELSE, PLAN_REVIEW, PLAN_ROLES };
 enum unsupported { UNSUPPORTED_WARN, UNSUPPORTED_DROP, UNSUPPORTED_REJECT };
 enum unproven { UNPROVEN_REFERENCE, UNPROVEN_FLOOR };
 enum outside { OUTSIDE_REFERENCE, OUTSIDE_TASK, OUTSIDE_FLOOR };
@@ -195,7 +197,10 @@ struct model_settings {
 struct plan_settings {
     struct item item;
     unsigned kind; /* enum plan_kind */
-    const char *model, *draft, *check, *otherwise;
+    const char *model, *draft, *check, *otherwise, *review;
+    uint64_t deadline_ms;
+    double agreement; /* overlap of words from which long answers agree */
+    double accept;    /* P(the draft is adequate) from which it stands */
 };
 
 struct when_settings {
@@ -216,8 +221,13 @@ struct rule_settings {
 };
 
 struct arm {
-    const char *name;                   /* model or plan key */
-    const struct model_settings *model; /* that answers */
+    const char *name; /* model or plan key */
+    /* That answers; of a plan the one that does when nothing else stands:
+     * cascade and verify `else`, panel `model`. */
+    const struct model_settings *model;
+    const struct plan_settings *plan; /* of several models; NULL: none */
+    int8_t member[PLAN_ROLES];        /* of a plan: indices in the route's arms,
+                                         -1: has none */
 };
 
 struct cache_settings {
@@ -268,8 +278,10 @@ struct route_settings {
     struct health *health;        /* (borrowed: book) its hedges; or NULL */
     struct item_list rules;       /* of struct rule_settings */
     /* resolved */
+    /* Behind the n_arms that it chooses from stand those members of its plans
+     * that are none of them. */
     struct arm arms[ARMS_MAX];
-    unsigned n_arms;
+    unsigned n_arms, n_all;
     uint8_t task_arms[TASKS_MAX]; /* index of each of `tasks` */
     int reference;                /* index */
     bool pinned; /* stands for one model, made by weir itself */

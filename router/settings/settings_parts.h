@@ -16,6 +16,7 @@ extern const struct section settings_tls_section;
 extern const struct section settings_session_section;
 extern const struct section settings_cache_section;
 extern const struct section settings_route_section; /* settings_table.c */
+extern const struct section settings_plan_section;  /* settings_plans.c */
 /* settings_rules.c */
 extern const struct section settings_rule_section;
 extern const struct section settings_risk_section;
@@ -39,6 +40,23 @@ struct provider_settings *settings_provider(const struct settings *s,
                                             const char *name);
 struct model_settings *settings_model(const struct settings *s,
                                       const char *name);
+
+/* settings_plans.c */
+MUST_USE bool settings_plans(const struct settings *s, struct err *e);
+/* By name; NULL when there is none. */
+const struct plan_settings *settings_plan(const struct settings *s,
+                                          const char *name);
+/* An arm of that name at the end of the route's; one that is not enabled is
+ * left out. */
+MUST_USE bool settings_add_arm(const struct settings *s,
+                               struct route_settings *r, struct item item,
+                               struct err *e);
+/* Members of the route's plans that are no arms of it. */
+MUST_USE bool settings_add_members(const struct settings *s,
+                                   struct route_settings *r, struct err *e);
+int settings_find_arm(const struct route_settings *r, const char *name);
+/* Where an item's key stands in the file, else the item. */
+const struct conf *settings_at(const struct item *item, const char *key);
 
 /* Keys and key files of a provider's account, those of the environment too. */
 MUST_USE bool settings_account(struct settings *s, struct provider_settings *p,

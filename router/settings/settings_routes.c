@@ -6,134 +6,51 @@
 #include <math.h>
 #include <string.h>
 
-static const struct conf *member(const struct item *item, const char *key)
-{
-    const struct conf *c = conf_get(item->why, key);
-
-    return c ? c : item->why;
-}
-
-static const struct plan_settings *find_plan(const struct settings *s,
-                                             const char *name)
-{
-    const struct plan_settings *p = s->plans.at;
-
-    for (unsigned i = 0; i < s->plans.n; i++) {
-        if (!strcmp(p[i].item.name, name))
-            return &p[i];
-    }
-    return NULL;
-}
-
-static bool is_model(const struct settings *s, const struct plan_settings *p,
-                     const char *key, const char *name, struct err *e)
-{
-    if (!name)
-        return conf_failf(p->item.why, e, "wanted a %s here, found none", key);
-    if (!settings_model(s, name))
-        return conf_failf(member(&p->item, key), e,
-                          "wanted one of the models, found %s", name);
-    return true;
-}
-
-static bool check_plan(const struct settings *s, const struct plan_settings *p,
-                       struct err *e)
-{
-    if (settings_model(s, p->item.name))
-        return conf_failf(p->item.why, e,
-                          "wanted a name of its own, found a model's");
-    if (p->kind == PLAN_SINGLE)
-        return is_model(s, p, "model", p->model, e);
-    if (!is_model(s, p, "draft", p->draft, e) ||
-        !is_model(s, p, "else", p->otherwise, e))
-        return false;
-    return p->kind == PLAN_CASCADE || is_model(s, p, "check", p->check, e);
-}
-
-static bool check_plans(const struct settings *s, struct err *e)
-{
-    const struct plan_settings *p = s->plans.at;
-
-    for (unsigned i = 0; i < s->plans.n; i++) {
-        if (!check_plan(s, &p[i], e))
-            return false;
-    }
-    return true;
-}
-
-/* The model behind an arm's name; NULL with e. */
-static const struct model_settings *arm_model(const struct settings *s,
-                                              const char *name,
-                                              const struct conf *why,
-                                              struct err *e)
-{
-    const struct model_settings *m = settings_model(s, name);
-    const struct plan_settings *p = m ? NULL : find_plan(s, name);
-
-    if (p && p->kind != PLAN_SINGLE) {
-        conf_failf(why, e,
-                   "wanted a model or a plan of kind single: cascade and "
-                   "verify (here: %s) are not served by this version",
-                   name);
-        return NULL;
-    }
-    if (p)
-        m = settings_model(s, p->model);
-    if (!m)
-        conf_failf(why, e, "wanted one of the models or plans, found %s", name);
-    return m;
-}
-
 static bool add_arms(const struct settings *s, struct route_settings *r,
                      struct err *e)
 {
     const struct text_list *names = &r->arm_names;
 
     if (names->n == 0 || names->n > ARMS_MAX)
-        return conf_failf(member(&r->item, "arms"), e,
+        return conf_failf(settings_at(&r->item, "arms"), e,
                           "wanted 1 to %d arms, found %u", ARMS_MAX, names->n);
     for (unsigned i = 0; i < names->n; i++) {
-        const struct model_settings *m =
-            arm_model(s, names->at[i], names->why[i], e);
-
-        if (!m)
-            return false;
         for (unsigned j = 0; j < i; j++) {
             if (!strcmp(names->at[i], names->at[j]))
                 return conf_failf(names->why[i], e, "%s stands twice",
                                   names->at[i]);
         }
-        if (m->enabled)
-            r->arms[r->n_arms++] = (struct arm){names->at[i], m};
+        if (!settings_add_arm(s, r, (struct item){names->at[i], names->why[i]},
+                              e))
+            return false;
     }
     if (r->n_arms == 0)
-        return conf_failf(member(&r->item, "arms"), e,
+        return conf_failf(settings_at(&r->item, "arms"), e,
                           "wanted an enabled arm, found none");
-    return true;
+    return settings_add_members(s, r, e);
 }
 
-static int find_arm(const struct route_settings *r, const char *name)
+/* Of two arms, whether b rather is the reference: the higher tier, among
+ * equals the later; a plan only where there is no model. */
+static bool is_rather(const struct arm *a, const struct arm *b)
 {
-    for (unsigned i = 0; i < r->n_arms; i++) {
-        if (!strcmp(r->arms[i].name, name))
-            return (int)i;
-    }
-    return -1;
+    if ((a->plan != NULL) != (b->plan != NULL))
+        return a->plan != NULL;
+    return b->model->model.tier >= a->model->model.tier;
 }
 
 static bool find_reference(struct route_settings *r, struct err *e)
 {
     if (r->reference_name) {
-        r->reference = find_arm(r, r->reference_name);
+        r->reference = settings_find_arm(r, r->reference_name);
         if (r->reference < 0)
-            return conf_failf(member(&r->item, "reference"), e,
+            return conf_failf(settings_at(&r->item, "reference"), e,
                               "wanted one of the route's arms, found %s",
                               r->reference_name);
         return true;
     }
     for (unsigned i = 1; i < r->n_arms; i++) {
-        if (r->arms[i].model->model.tier >=
-            r->arms[r->reference].model->model.tier)
+        if (is_rather(&r->arms[r->reference], &r->arms[i]))
             r->reference = (int)i;
     }
     return true;
@@ -144,15 +61,15 @@ static bool check_rules(struct route_settings *r, struct err *e)
     struct rule_settings *rule = r->rules.at;
 
     if (r->rules.n > RULES_MAX)
-        return conf_failf(member(&r->item, "rules"), e,
+        return conf_failf(settings_at(&r->item, "rules"), e,
                           "wanted at most %d rules, found %u", RULES_MAX,
                           r->rules.n);
     for (unsigned i = 0; i < r->rules.n; i++) {
-        rule[i].index = rule[i].arm ? find_arm(r, rule[i].arm) : -1;
+        rule[i].index = rule[i].arm ? settings_find_arm(r, rule[i].arm) : -1;
         if ((rule[i].arm != NULL) == (rule[i].answer != NULL))
             return conf_fail(rule[i].item.why, e, "either an arm or an answer");
         if (rule[i].arm && rule[i].index < 0)
-            return conf_failf(member(&rule[i].item, "arm"), e,
+            return conf_failf(settings_at(&rule[i].item, "arm"), e,
                               "wanted one of the route's arms, found %s",
                               rule[i].arm);
     }
@@ -161,13 +78,13 @@ static bool check_rules(struct route_settings *r, struct err *e)
 
 static bool check_tasks(struct route_settings *r, struct err *e)
 {
-    const struct conf *why = member(&r->item, "tasks");
+    const struct conf *why = settings_at(&r->item, "tasks");
 
     if (r->tasks.n > TASKS_MAX)
         return conf_failf(why, e, "wanted at most %d tasks, found %u",
                           TASKS_MAX, r->tasks.n);
     for (unsigned i = 0; i < r->tasks.n; i++) {
-        int arm = find_arm(r, r->tasks.at[i].value);
+        int arm = settings_find_arm(r, r->tasks.at[i].value);
 
         if (arm < 0)
             return conf_failf(why, e,
@@ -184,10 +101,10 @@ static bool check_shadow(struct route_settings *r, struct err *e)
     struct shadow_settings *s = &r->shadow;
 
     if (s->rate > 0 && isnan(s->budget))
-        return conf_failf(member(&r->item, "shadow"), e,
+        return conf_failf(settings_at(&r->item, "shadow"), e,
                           "wanted a budget with the rate, found none");
     for (unsigned i = 0; i < s->arms.n; i++) {
-        int arm = find_arm(r, s->arms.at[i]);
+        int arm = settings_find_arm(r, s->arms.at[i]);
 
         if (arm < 0)
             return conf_failf(s->arms.why[i], e,
@@ -215,7 +132,7 @@ static bool lower_header(struct arena *a, const char **name, struct err *e)
 
 static bool check_prices(const struct route_settings *r, struct err *e)
 {
-    for (unsigned i = 0; i < r->n_arms; i++) {
+    for (unsigned i = 0; i < r->n_all; i++) {
         const struct model_settings *m = r->arms[i].model;
 
         if (r->n_arms > 1 && !m->model.priced)
@@ -259,13 +176,10 @@ static bool resolve_route(struct settings *s, struct route_settings *r,
 
 /* A route for one model or plan, as a route of the file would be that says
  * nothing but its arm. */
-static bool add_direct(struct settings *s, struct item item,
-                       const struct model_settings *m, struct err *e)
+static bool add_direct(struct settings *s, struct item item, struct err *e)
 {
     struct route_settings *r = &s->direct[s->n_direct];
 
-    if (!m->enabled)
-        return true;
     if (!schema_load(&settings_route_section, NULL, r, &s->arena, e))
         return false;
     r->item = item;
@@ -273,13 +187,13 @@ static bool add_direct(struct settings *s, struct item item,
     r->quality = r->budget = r->max_cost = r->explore_budget = NAN;
     r->attempts = s->limits.attempts;
     r->pinned = true;
-    r->arms[0] = (struct arm){item.name, m};
-    r->n_arms = 1;
-    s->n_direct++;
+    if (!settings_add_arm(s, r, item, e) || !settings_add_members(s, r, e))
+        return false;
+    s->n_direct += r->n_arms > 0;
     return true;
 }
 
-/* Each enabled model and single plan can be asked for by its own name. */
+/* Each enabled model and plan can be asked for by its own name. */
 static bool add_directs(struct settings *s, struct err *e)
 {
     const struct model_settings *m = s->models.at;
@@ -290,12 +204,11 @@ static bool add_directs(struct settings *s, struct err *e)
     if (!s->direct)
         return err_set(e, ERR_MEMORY, "configuration: out of memory");
     for (unsigned i = 0; i < s->models.n; i++) {
-        if (!add_direct(s, m[i].item, &m[i], e))
+        if (!add_direct(s, m[i].item, e))
             return false;
     }
     for (unsigned i = 0; i < s->plans.n; i++) {
-        if (p[i].kind == PLAN_SINGLE &&
-            !add_direct(s, p[i].item, settings_model(s, p[i].model), e))
+        if (!add_direct(s, p[i].item, e))
             return false;
     }
     return true;
@@ -305,7 +218,7 @@ bool settings_routes(struct settings *s, struct err *e)
 {
     struct route_settings *r = s->routes.at;
 
-    if (!check_plans(s, e))
+    if (!settings_plans(s, e))
         return false;
     for (unsigned i = 0; i < s->routes.n; i++) {
         if (!resolve_route(s, &r[i], e))

@@ -19,7 +19,6 @@ static const char *const unsupported_words[] = {"warn", "drop", "reject", NULL};
 static const char *const unproven_words[] = {"reference", "floor", NULL};
 static const char *const outside_words[] = {"reference", "task", "floor", NULL};
 static const char *const stay_words[] = {"loops", "always", "never", NULL};
-static const char *const plan_words[] = {"single", "cascade", "verify", NULL};
 static const char *const tier_words[] = {"unknown", "economy", "workhorse",
                                          "frontier", NULL};
 
@@ -176,29 +175,6 @@ static const struct setting model_rows[] = {
 
 static const struct section model_section = {
     "models.NAME", sizeof(struct model_settings), model_rows, LEN(model_rows)};
-
-#define PLAN_TEXT(name, field_, text)                                          \
-    {                                                                          \
-        .key = name, .kind = SETTING_TEXT,                                     \
-        .offset = AT(plan_settings, field_), .help = text                      \
-    }
-
-static const struct setting plan_rows[] = {
-    {.key = "kind",
-     .kind = SETTING_WORD,
-     .offset = AT(plan_settings, kind),
-     .initial = "single",
-     .words = plan_words,
-     .help = "single: one model under another name.  cascade and verify are "
-             "read and checked, but not served by this version."},
-    PLAN_TEXT("model", model, "single: the model."),
-    PLAN_TEXT("draft", draft, "cascade, verify: the model that drafts."),
-    PLAN_TEXT("check", check, "verify: the model whose agreement is asked."),
-    PLAN_TEXT("else", otherwise, "cascade, verify: the model escalated to."),
-};
-
-static const struct section plan_section = {
-    "plans.NAME", sizeof(struct plan_settings), plan_rows, LEN(plan_rows)};
 
 static const struct setting route_rows[] = {
     {.key = "arms",
@@ -517,7 +493,7 @@ static const struct setting top_rows[] = {
     {.key = "plans",
      .kind = SETTING_ITEMS,
      .offset = AT(settings, plans),
-     .section = &plan_section,
+     .section = &settings_plan_section,
      .help = "Further arms."},
     {.key = "routes",
      .kind = SETTING_ITEMS,

@@ -64,6 +64,26 @@ static void warn_route(const struct snapshot *s, const struct route *r,
                                     "quality is used");
 }
 
+/* Relatives make the same mistakes: their agreement says less. */
+static void warn_plan(const struct arm *arms, bool json, struct buf *out)
+{
+    const struct arm *plan = &arms[0];
+    int draft = plan->member[PLAN_DRAFT];
+    int judge = plan->member[PLAN_CHECK] >= 0 ? plan->member[PLAN_CHECK]
+                                              : plan->member[PLAN_REVIEW];
+    const char *family;
+
+    if (judge < 0)
+        return;
+    family = arms[draft].model->model.family;
+    if (family && *family && arms[judge].model->model.family &&
+        !strcmp(family, arms[judge].model->model.family))
+        warn(out, json,
+             "plan %s: %s and %s are both of the family %s, which makes the "
+             "same mistakes",
+             plan->name, arms[draft].name, arms[judge].name, family);
+}
+
 static void warn_provider(const struct provider_settings *p, bool json,
                           struct buf *out)
 {
@@ -85,8 +105,13 @@ static void warn_all(const struct snapshot *s, bool json, struct buf *out)
     if (!snapshot_classifier(s))
         warn(out, json, "%s: reference arms are taken",
              snapshot_unclassified(s));
-    for (size_t i = 0; i < snapshot_routes(s); i++)
+    for (size_t i = 0; i < snapshot_routes(s); i++) {
+        const struct route_settings *r = snapshot_route_at(s, i)->set;
+
         warn_route(s, snapshot_route_at(s, i), json, out);
+        if (r->pinned && r->arms[0].plan)
+            warn_plan(r->arms, json, out);
+    }
 }
 
 static void print_right(const struct options *o, const struct snapshot *s)

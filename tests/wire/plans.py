@@ -398,6 +398,17 @@ def plans_are_counted_and_tokens_go_to_who_made_them():
     assert 'weir_tokens_total{arm="checked"' not in text
 
 
+def relatives_that_check_each_other_are_noted():
+    with open(DIR + "/relatives.yaml", "w") as f:
+        f.write(config().replace("  careful:", "  related: {kind: verify, draft: nano, check: large, "
+                                 "else: claude}\n  careful:"))
+    r = subprocess.run([WEIR, "check", "--config", DIR + "/relatives.yaml"], capture_output=True,
+                       text=True, check=True)
+    notes = [l for l in r.stdout.splitlines() if "same mistakes" in l]
+    same(notes, ["note: plan related: nano and large are both of the family gpt, which makes the "
+                 "same mistakes"])
+
+
 def explain_shows_the_members():
     r = post("/v1/weir/explain", dict(request("openai", "hello"), model="to-checked"))
     arms = {a["arm"]: a for a in json.loads(r.read())["arms"]}

@@ -15,7 +15,8 @@
 struct log_row {
     struct span id, route, session, key_name, task, classifier;
     struct span arm, model, reason, error;
-    struct span arms; /* JSON: expectations and propensities of each arm */
+    struct span purpose; /* empty: a client's request; else why weir asked */
+    struct span arms;    /* JSON: expectations and propensities of each arm */
     int64_t time_ms;
     int64_t status;
     double propensity;
@@ -30,6 +31,7 @@ struct log_row {
 struct log_range {
     int64_t since_ms, until_ms; /* since <= time < until; 0: no limit */
     const char *route;          /* NULL: all */
+    bool own; /* with what weir itself asked: shadows, judges */
 };
 
 /* By time; the log may be written meanwhile and is seen as it was when

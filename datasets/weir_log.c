@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/vec.h"
+#include "datasets/log_db.h"
 #include "datasets/log_plan.h"
 #include "datasets/reader.h"
 #include "datasets/row.h"
@@ -21,11 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_MS = 5000, ROW_BYTES = 256 << 20, SQL_MAX = 1024 };
+enum { ROW_BYTES = 256 << 20, SQL_MAX = 1024 };
 
 struct weir_log {
     char *name; /* (owned) */
-    sqlite3 *db;
+    struct log_db db;
     sqlite3_stmt *rows, *label;
     sqlite3_stmt *shadows; /* NULL: the log knows none */
     struct arena arena;    /* of one row: shadows' texts, names */
@@ -70,13 +71,9 @@ static const char contradictory_sql[] =
     "  GROUP BY request_id, source"
     "  HAVING min(score) < 0.5 AND max(score) > 0.5)";
 
-/* The newest label of the strongest source. */
 static const char label_sql[] =
     "SELECT score, source FROM labels WHERE request_id = ?1"
-    " AND source <> 'signal'"
-    " ORDER BY CASE source WHEN 'feedback' THEN 0 WHEN 'benchmark' THEN 1"
-    "  WHEN 'judge' THEN 2 WHEN 'check' THEN 3 ELSE 4 END,"
-    "  time_ms DESC, rowid DESC LIMIT 1";
+    " AND" LOG_DB_BEST_LABEL;
 
 enum column {
     C_ID,
@@ -99,124 +96,54 @@ enum column {
     C_PLAN,
 };
 
-static bool db_error(const struct weir_log *l, const char *doing, struct err *e)
+static struct log_db_range range_of(const struct dataset_options *o)
 {
-    return err_set(e, ERR_INPUT, "%s: %s: %s", l->name, doing,
-                   sqlite3_errmsg(l->db));
-}
-
-static bool prepare(struct weir_log *l, const char *sql, sqlite3_stmt **out,
-                    struct err *e)
-{
-    return sqlite3_prepare_v2(l->db, sql, -1, out, NULL) == SQLITE_OK ||
-           db_error(l, "wanted the tables of a weir log", e);
-}
-
-/* One whole number that a statement without parameters gives. */
-static bool ask(struct weir_log *l, const char *sql, int64_t *out,
-                struct err *e)
-{
-    sqlite3_stmt *st = NULL;
-    bool ok = prepare(l, sql, &st, e);
-
-    if (ok && sqlite3_step(st) == SQLITE_ROW)
-        *out = sqlite3_column_int64(st, 0);
-    else if (ok)
-        ok = db_error(l, "reading", e);
-    sqlite3_finalize(st);
-    return ok;
-}
-
-static bool check_schema(struct weir_log *l, struct err *e)
-{
-    int64_t version, tables;
-
-    if (!ask(l, "PRAGMA user_version", &version, e) ||
-        !ask(l,
-             "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
-             " AND name IN ('requests', 'labels')",
-             &tables, e))
-        return false;
-    if (version > WEIR_LOG_SCHEMA)
-        return err_set(e, ERR_INPUT,
-                       "%s: wanted a log of schema %d, found schema %lld: it "
-                       "was written by a newer weir",
-                       l->name, WEIR_LOG_SCHEMA, (long long)version);
-    return (version >= 1 && tables == 2) ||
-           err_set(e, ERR_INPUT,
-                   "%s: wanted a weir log, found another SQLite database",
-                   l->name);
-}
-
-static void bind(sqlite3_stmt *st, const struct dataset_options *o)
-{
-    sqlite3_bind_int64(st, 1, o->since_ms ? o->since_ms : INT64_MIN);
-    sqlite3_bind_int64(st, 2, o->until_ms ? o->until_ms : INT64_MAX);
-    if (o->route && sqlite3_bind_parameter_count(st) > 2)
-        sqlite3_bind_text(st, 3, o->route, -1, SQLITE_TRANSIENT);
+    return (struct log_db_range){o->since_ms, o->until_ms, o->route};
 }
 
 static bool count_rows(struct weir_log *l, const struct dataset_options *o,
                        struct err *e)
 {
     sqlite3_stmt *st = NULL;
-    bool ok = prepare(l, count_sql, &st, e);
+    bool ok = log_db_prepare(&l->db, count_sql, &st, e);
 
     if (ok) {
-        bind(st, o);
-        ok = sqlite3_step(st) == SQLITE_ROW || db_error(l, "counting", e);
+        log_db_bind(st, range_of(o));
+        ok = sqlite3_step(st) == SQLITE_ROW ||
+             log_db_fail(&l->db, "counting", e);
         l->total = (uint64_t)sqlite3_column_int64(st, 0);
     }
     sqlite3_finalize(st);
     return ok;
 }
 
-static bool has_plans(struct weir_log *l, bool *has, struct err *e)
-{
-    int64_t columns;
-
-    if (!ask(l,
-             "SELECT count(*) FROM pragma_table_info('requests')"
-             " WHERE name IN ('plan', 'purpose', 'parent')",
-             &columns, e))
-        return false;
-    *has = columns == 3;
-    return true;
-}
-
 static bool prepare_rows(struct weir_log *l, struct err *e)
 {
     char sql[SQL_MAX];
     int64_t shadows;
-    bool plans;
+    bool plans = l->db.has_plans;
 
-    if (!has_plans(l, &plans, e))
-        return false;
     snprintf(sql, sizeof sql, rows_sql, plans ? "plan" : "NULL",
              plans ? " AND purpose IS NULL" : "");
-    if (!prepare(l, sql, &l->rows, e) || !plans)
+    if (!log_db_prepare(&l->db, sql, &l->rows, e) || !plans)
         return l->rows != NULL;
-    if (sqlite3_exec(l->db, find_shadows_sql, NULL, NULL, NULL) != SQLITE_OK)
-        return db_error(l, "looking for shadows", e);
-    if (!ask(l, "SELECT count(*) FROM temp.shadows", &shadows, e))
+    if (sqlite3_exec(l->db.sql, find_shadows_sql, NULL, NULL, NULL) !=
+        SQLITE_OK)
+        return log_db_fail(&l->db, "looking for shadows", e);
+    if (!log_db_ask(&l->db, "SELECT count(*) FROM temp.shadows", &shadows, e))
         return false;
     snprintf(sql, sizeof sql, shadows_sql, "plan");
-    return shadows == 0 || prepare(l, sql, &l->shadows, e);
+    return shadows == 0 || log_db_prepare(&l->db, sql, &l->shadows, e);
 }
 
-static bool begin(struct weir_log *l, const char *path,
-                  const struct dataset_options *o, struct err *e)
+static bool begin(struct weir_log *l, const struct dataset_options *o,
+                  struct err *e)
 {
-    if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-        return db_error(l, "opening", e);
-    sqlite3_busy_timeout(l->db, BUSY_MS);
-    if (sqlite3_exec(l->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
-        return db_error(l, "beginning to read", e);
-    if (!check_schema(l, e) || !count_rows(l, o, e) ||
-        !ask(l, contradictory_sql, &l->contradictory, e) ||
-        !prepare_rows(l, e) || !prepare(l, label_sql, &l->label, e))
+    if (!log_db_open(&l->db, l->name, e) || !count_rows(l, o, e) ||
+        !log_db_ask(&l->db, contradictory_sql, &l->contradictory, e) ||
+        !prepare_rows(l, e) || !log_db_prepare(&l->db, label_sql, &l->label, e))
         return false;
-    bind(l->rows, o);
+    log_db_bind(l->rows, range_of(o));
     return true;
 }
 
@@ -229,7 +156,7 @@ static void weir_log_close(void *r)
     sqlite3_finalize(l->rows);
     sqlite3_finalize(l->label);
     sqlite3_finalize(l->shadows);
-    sqlite3_close(l->db);
+    log_db_close(&l->db);
     arena_free(&l->arena);
     free(l->name);
     free(l);
@@ -246,7 +173,7 @@ void *weir_log_open(const char *path, const struct dataset_options *o,
     }
     if (!l || !l->name) {
         err_set(e, ERR_MEMORY, "%s: no memory", path);
-    } else if (begin(l, path, o, e)) {
+    } else if (begin(l, o, e)) {
         return l;
     }
     weir_log_close(l);
@@ -254,27 +181,6 @@ void *weir_log_open(const char *path, const struct dataset_options *o,
 }
 
 /* ---- one row ---- */
-
-/* Valid until the statement's next step. */
-static struct span text_of(sqlite3_stmt *st, int column)
-{
-    const void *p = sqlite3_column_blob(st, column);
-
-    return (struct span){p, (size_t)sqlite3_column_bytes(st, column)};
-}
-
-/* Times `unit`; NAN where it is NULL; infinite, and so refused, where it is
- * no number. */
-static double number_of(sqlite3_stmt *st, int column, double unit)
-{
-    int type = sqlite3_column_type(st, column);
-
-    if (type == SQLITE_NULL)
-        return NAN;
-    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
-        return HUGE_VAL;
-    return sqlite3_column_double(st, column) * unit;
-}
 
 static bool check_amounts(const struct outcome *o, struct err *e)
 {
@@ -345,16 +251,16 @@ static bool check_row(const struct dataset_row *row, struct err *e)
 static void fill_row(sqlite3_stmt *st, struct dataset_row *row)
 {
     row_clear(row);
-    row->id = text_of(st, C_ID);
+    row->id = log_db_text(st, C_ID);
     row->time_ms = sqlite3_column_int64(st, C_TIME);
-    row->session = text_of(st, C_SESSION);
-    row->task = text_of(st, C_TASK);
-    row->features = text_of(st, C_FEATURES);
-    row->messages = text_of(st, C_MESSAGES);
-    row->tools = text_of(st, C_TOOLS);
-    row->params = text_of(st, C_PARAMS);
-    row->choices = text_of(st, C_CHOICES);
-    row->est_input = number_of(st, C_EST_INPUT, 1);
+    row->session = log_db_text(st, C_SESSION);
+    row->task = log_db_text(st, C_TASK);
+    row->features = log_db_text(st, C_FEATURES);
+    row->messages = log_db_text(st, C_MESSAGES);
+    row->tools = log_db_text(st, C_TOOLS);
+    row->params = log_db_text(st, C_PARAMS);
+    row->choices = log_db_text(st, C_CHOICES);
+    row->est_input = log_db_number(st, C_EST_INPUT, 1);
     row->from_log = true;
 }
 
@@ -367,11 +273,11 @@ static bool add_label(struct weir_log *l, struct span id, struct outcome *o,
     sqlite3_bind_text(l->label, 1, id.ptr, (int)id.len, SQLITE_TRANSIENT);
     rc = sqlite3_step(l->label);
     if (rc == SQLITE_ROW) {
-        o->score = number_of(l->label, 0, 1);
-        o->source = arena_copy(&l->arena, text_of(l->label, 1));
+        o->score = log_db_number(l->label, 0, 1);
+        o->source = arena_copy(&l->arena, log_db_text(l->label, 1));
     }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ||
-           db_error(l, "reading labels", e);
+           log_db_fail(&l->db, "reading labels", e);
 }
 
 /* A new outcome of this arm; NULL: the row has one, or no room. */
@@ -395,18 +301,18 @@ static enum reader_end outcome_take(struct weir_log *l, sqlite3_stmt *st,
                                     struct dataset_row *row, struct err *e)
 {
     struct arena *a = &l->arena;
-    struct outcome *o = outcome_new(row, arena_copy(a, text_of(st, C_ARM)));
+    struct outcome *o = outcome_new(row, arena_copy(a, log_db_text(st, C_ARM)));
 
     if (!o)
         return READER_ROW;
-    o->propensity = number_of(st, C_PROPENSITY, 1);
-    o->input_tokens = number_of(st, C_INPUT, 1);
-    o->output_tokens = number_of(st, C_OUTPUT, 1);
-    o->cost_usd = number_of(st, C_COST, 1e-12);
-    o->latency_ms = number_of(st, C_LATENCY, 1e-3);
-    o->answer = arena_copy(a, text_of(st, C_ANSWER));
-    o->plan = arena_copy(a, text_of(st, C_PLAN));
-    if (!add_label(l, text_of(st, C_ID), o, e))
+    o->propensity = log_db_number(st, C_PROPENSITY, 1);
+    o->input_tokens = log_db_number(st, C_INPUT, 1);
+    o->output_tokens = log_db_number(st, C_OUTPUT, 1);
+    o->cost_usd = log_db_number(st, C_COST, 1e-12);
+    o->latency_ms = log_db_number(st, C_LATENCY, 1e-3);
+    o->answer = arena_copy(a, log_db_text(st, C_ANSWER));
+    o->plan = arena_copy(a, log_db_text(st, C_PLAN));
+    if (!add_label(l, log_db_text(st, C_ID), o, e))
         return READER_FAIL;
     if (o->arm.len == 0) {
         err_set(e, ERR_INPUT, "wanted an arm, found none");
@@ -438,7 +344,7 @@ static enum reader_end shadows_take(struct weir_log *l, struct dataset_row *row,
     for (uint32_t i = first; i < row->n_outcomes; i++)
         row->outcomes[i].propensity = NAN;
     if (end == READER_ROW && rc != SQLITE_DONE) {
-        db_error(l, "reading shadows", e);
+        log_db_fail(&l->db, "reading shadows", e);
         return READER_FAIL;
     }
     return end;
@@ -500,7 +406,7 @@ static enum reader_end weir_log_next(void *r, struct dataset_row *row,
     if (rc == SQLITE_DONE)
         return READER_END;
     if (rc != SQLITE_ROW) {
-        db_error(l, "reading", e);
+        log_db_fail(&l->db, "reading", e);
         return READER_FAIL;
     }
     arena_reset(&l->arena);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "trainer/choices.h"
 
 enum { NAMES_BYTES = 16 << 20 };
 
@@ -56,6 +56,12 @@ static bool add_arm(struct ledger_route *r, struct span name, struct arena *a)
     return r->arms[r->n_arms++].ptr != NULL;
 }
 
+/* What weir asked itself is a cost of learning, never a request. */
+static bool is_own(const struct log_row *r)
+{
+    return r->purpose.len > 0;
+}
+
 static bool was_answered(const struct log_row *r)
 {
     return r->arm.len > 0 && r->status < 400 && !isnan(r->cost_usd) &&
@@ -67,18 +73,14 @@ static bool was_answered(const struct log_row *r)
 static bool read_arms(struct ledger_route *route, const struct log_row *r,
                       struct arena *a)
 {
-    struct json list, one, name;
-    struct json_iter it;
+    struct choices list;
     struct err e;
 
-    if (!json_parse(r->arms, &list, &e) || list.type != JSON_ARRAY)
+    if (!choices_parse(r->arms, &list, &e))
         return false;
-    it = json_begin(&list);
-    while (json_next(&it, NULL, &one)) {
-        name = json_get(&one, "arm");
-        if (name.type != JSON_STRING || !add_arm(route, json_inner(&name), a))
+    for (unsigned i = 0; i < list.n; i++)
+        if (!add_arm(route, list.at[i].arm, a))
             return false;
-    }
     return add_arm(route, r->arm, a);
 }
 
@@ -99,6 +101,30 @@ static void count_totals(struct ledger *l, const struct log_row *r)
     reason->cost += isnan(r->cost_usd) ? 0 : r->cost_usd;
 }
 
+/* -1: too many. */
+static int route_add(struct ledger *l, struct span name)
+{
+    if (l->n_routes == LEDGER_ROUTES_MAX)
+        return -1;
+    l->routes[l->n_routes].name = arena_copy(&l->arena, name);
+    return (int)l->n_routes++;
+}
+
+static void count_learning(struct ledger *l, const struct log_row *r)
+{
+    struct ledger_kind *kind = kind_of(&l->learning, r->purpose, &l->arena);
+    double cost = isnan(r->cost_usd) ? 0 : r->cost_usd;
+    int i = route_of(l, r->route);
+
+    kind->n++;
+    kind->cost += cost;
+    l->learnt_for += cost;
+    if (i < 0 && r->route.len)
+        i = route_add(l, r->route);
+    if (i >= 0)
+        l->routes[i].learnt_for += cost;
+}
+
 static bool count_row(void *ctx, const struct log_row *r, struct err *e)
 {
     struct loading *g = ctx;
@@ -106,13 +132,15 @@ static bool count_row(void *ctx, const struct log_row *r, struct err *e)
     int i = route_of(l, r->route);
 
     (void)e;
+    if (is_own(r)) {
+        count_learning(l, r);
+        return true;
+    }
     count_totals(l, r);
     if (!was_answered(r))
         return true;
-    if (i < 0 && l->n_routes < LEDGER_ROUTES_MAX) {
-        i = (int)l->n_routes++;
-        l->routes[i].name = arena_copy(&l->arena, r->route);
-    }
+    if (i < 0)
+        i = route_add(l, r->route);
     if (i < 0 || !read_arms(&l->routes[i], r, &l->arena))
         l->skipped++;
     else
@@ -142,38 +170,26 @@ static bool make_tables(struct ledger_route *r, size_t n, struct err *e)
 
 /* ---- the second walk ---- */
 
-static double member(const struct json *arm, const char *key)
-{
-    struct json v = json_get(arm, key);
-    double d;
-
-    return json_double(&v, &d) ? d : NAN;
-}
-
 static void fill_arms(struct ledger_route *r, const struct log_row *row)
 {
     size_t at = r->n * r->n_arms;
-    struct json list, one, name, dropped;
-    struct json_iter it;
+    struct choices list;
     struct err e;
 
     for (unsigned a = 0; a < r->n_arms; a++)
         r->may_cost[at + a] = r->may_score[at + a] = NAN;
-    if (!json_parse(row->arms, &list, &e))
+    if (!choices_parse(row->arms, &list, &e))
         return;
-    it = json_begin(&list);
-    while (json_next(&it, NULL, &one)) {
-        int a;
+    for (unsigned i = 0; i < list.n; i++) {
+        const struct choice *c = &list.at[i];
+        int a = arm_of(r, c->arm);
 
-        name = json_get(&one, "arm");
-        dropped = json_get(&one, "dropped");
-        if ((a = arm_of(r, json_inner(&name))) < 0)
+        if (a < 0)
             continue;
-        r->may_cost[at + (size_t)a] = member(&one, "cost_usd");
-        r->may_score[at + (size_t)a] = member(&one, "quality");
-        r->able[at + (size_t)a] = dropped.type != JSON_STRING;
-        r->propensity[at + (size_t)a] =
-            (float)fmax(0, member(&one, "propensity"));
+        r->may_cost[at + (size_t)a] = c->cost;
+        r->may_score[at + (size_t)a] = c->quality;
+        r->able[at + (size_t)a] = c->able;
+        r->propensity[at + (size_t)a] = (float)fmax(0, c->propensity);
     }
 }
 
@@ -215,7 +231,7 @@ static bool fill_row(void *ctx, const struct log_row *row, struct err *e)
     struct ledger_route *r;
 
     (void)e;
-    if (i < 0 || !was_answered(row))
+    if (i < 0 || is_own(row) || !was_answered(row))
         return true;
     r = &l->routes[i];
     arm = arm_of(r, row->arm);
@@ -244,15 +260,17 @@ bool ledger_load(const char *path, const struct log_range *range,
                  struct ledger *out, struct err *e)
 {
     struct loading g = {.l = out};
+    struct log_range all = *range;
 
     memset(out, 0, sizeof *out);
     arena_init(&out->arena, NAMES_BYTES);
-    if (!log_rows_each(path, range, count_row, &g, e))
+    all.own = true;
+    if (!log_rows_each(path, &all, count_row, &g, e))
         return false;
     for (unsigned i = 0; i < out->n_routes; i++)
         if (!make_tables(&out->routes[i], g.counted[i], e))
             return false;
-    return log_rows_each(path, range, fill_row, &g, e);
+    return log_rows_each(path, &all, fill_row, &g, e);
 }
 
 void ledger_free(struct ledger *l)

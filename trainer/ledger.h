@@ -46,13 +46,17 @@ struct ledger_route {
     double *may_score; /* (owned) [n * n_arms] expected; NAN: unknown */
     bool *able;        /* (owned) [n * n_arms] the arm was not dropped */
     struct ledger_kinds tasks, keys;
+    double learnt_for; /* USD of what weir asked itself: shadows, judges */
 };
 
 struct ledger {
     struct arena arena; /* names */
     struct ledger_route routes[LEDGER_ROUTES_MAX];
     unsigned n_routes;
-    struct ledger_kinds sources, reasons;            /* of all rows */
+    struct ledger_kinds sources, reasons; /* of all rows */
+    struct ledger_kinds
+        learning;      /* weir's own calls, by purpose: no requests */
+    double learnt_for; /* USD, all of them */
     uint64_t requests, failed, cached, own, skipped; /* rows; skipped: of
                                                routes beyond those counted */
     double spent;                                    /* USD, all rows */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/vec.h"
 #include "models/weights.h"
+#include "trainer/choices.h"
 
 /* One arm of one request. */
 struct option {
@@ -89,31 +89,21 @@ static bool option_add(struct reading *r, struct option o, struct err *e)
     return true;
 }
 
-/* [{"arm","quality","tokens","cost_usd","propensity","dropped"}] */
-static bool options_take(struct reading *r, const struct json *list,
-                         struct err *e)
+static bool options_take(struct reading *r, struct span text, struct err *e)
 {
-    struct json_iter it = json_begin(list);
-    struct json v;
+    struct choices list;
 
-    while (json_next(&it, NULL, &v)) {
-        struct json name = json_get(&v, "arm");
-        struct json cost = json_get(&v, "cost_usd");
-        struct json share = json_get(&v, "propensity");
-        struct json dropped = json_get(&v, "dropped");
-        struct option o = {.row = (uint32_t)r->l->n, .expected = NAN};
-        double propensity = 0;
-        if (name.type != JSON_STRING)
-            return err_set(e, ERR_INPUT, "arms: wanted names, found %s",
-                           json_type_name(name.type));
-        if (!json_double(&share, &propensity) || !(propensity >= 0) ||
-            propensity > 1)
+    if (!choices_parse(text, &list, e))
+        return false;
+    for (unsigned i = 0; i < list.n; i++) {
+        const struct choice *c = &list.at[i];
+        struct option o = {.row = (uint32_t)r->l->n,
+                           .propensity = (float)c->propensity,
+                           .expected = c->able ? c->cost : NAN};
+        if (!(c->propensity >= 0 && c->propensity <= 1))
             return err_set(e, ERR_INPUT,
                            "arms: wanted a propensity of 0 to 1 for each arm");
-        if (dropped.type != JSON_STRING)
-            (void)(json_double(&cost, &o.expected) || (o.expected = NAN));
-        o.propensity = (float)propensity;
-        if (!arm_of(r->l, json_inner(&name), &o.arm, e) || !option_add(r, o, e))
+        if (!arm_of(r->l, c->arm, &o.arm, e) || !option_add(r, o, e))
             return false;
     }
     return true;
@@ -126,8 +116,12 @@ static bool outcomes_take(struct offlog *l, const struct dataset_row *row,
     *n = 0;
     for (uint32_t i = 0; i < row->n_outcomes && *n < CLASSIFIER_ARMS_MAX; i++) {
         const struct outcome *o = &row->outcomes[i];
-        struct table_outcome *x = &out[(*n)++];
+        struct table_outcome *x = &out[*n];
 
+        /* A plan's "escalates" is no arm, its members' costs no outcomes. */
+        if (i > 0 && (isnan(o->score) || plan_form_is_escalates(o->arm)))
+            continue;
+        ++*n;
         *x = (struct table_outcome){.score = o->score,
                                     .input_tokens = o->input_tokens,
                                     .output_tokens = o->output_tokens,
@@ -145,7 +139,6 @@ static bool row_take(struct reading *r, const struct dataset_row *row,
 {
     const struct outcome *o = &row->outcomes[0];
     struct offlog *l = r->l;
-    struct json list;
     struct table_outcome x[CLASSIFIER_ARMS_MAX];
     struct table_new_row add = {.vec = &r->vec,
                                 .time_ms = row->time_ms,
@@ -160,10 +153,9 @@ static bool row_take(struct reading *r, const struct dataset_row *row,
     }
     if (row->session.len)
         add.group = span_hash(row->session, 3);
-    if (!json_parse(row->choices, &list, e) ||
-        !vec_unpack(row->features, &r->vec, e) || !rows_grow(r, e) ||
+    if (!vec_unpack(row->features, &r->vec, e) || !rows_grow(r, e) ||
         !outcomes_take(l, row, x, &add.n_outcomes, e) ||
-        !options_take(r, &list, e) || !table_add(l->t, &add, e))
+        !options_take(r, row->choices, e) || !table_add(l->t, &add, e))
         return false;
     l->chosen[l->n] = (uint8_t)x[0].arm;
     l->score[l->n] = o->score;

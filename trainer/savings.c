@@ -31,6 +31,18 @@ static void note(struct savings *s, const char *fmt, ...)
 
 /* ---- one route ---- */
 
+/* A fixed arm needs no shadows and no judges: their cost, which is known to
+ * the cent, comes off the saving against it. */
+static void net_of_learning(const struct ledger_route *r, struct off_policy *c)
+{
+    double whole = c->ratio.value * (double)c->n;
+    double off = whole > 0 ? r->learnt_for / whole : 0;
+
+    c->less.value -= off;
+    c->less.lo -= off;
+    c->less.hi -= off;
+}
+
 static bool fixed_arm(struct savings_route *s, unsigned arm, float *target,
                       uint64_t seed, struct err *e)
 {
@@ -42,6 +54,7 @@ static bool fixed_arm(struct savings_route *s, unsigned arm, float *target,
     out->unable = ledger_fixed(r, arm, target);
     if (!off_policy_estimate(&costs, target, seed, &out->cost, e))
         return false;
+    net_of_learning(r, &out->cost);
     if (!off_policy_estimate(&scores, target, seed, &out->score, &none))
         out->score = (struct off_policy){.n = 0};
     return true;

@@ -229,10 +229,13 @@ void savings_page(const struct savings *s, struct buf *out)
         if (l->routes[i].n)
             route_section(&s->routes[i], out);
     kinds_table("labels from", &l->sources, out);
-    buf_str(out,
-            "<p class='dim'>Small figures: 95 % bootstrap intervals, whole "
-            "conversations drawn together. Costs of fixed arms are ratio "
-            "estimates, their quality is doubly robust: what was expected of "
-            "each, set right by the answers that chance gave it. Exploration "
-            "is part of the spend, so the saving is net of it.</p></html>\n");
+    kinds_table("weir's own calls", &l->learning, out);
+    buf_str(
+        out,
+        "<p class='dim'>Small figures: 95 % bootstrap intervals, whole "
+        "conversations drawn together. Costs of fixed arms are ratio "
+        "estimates, their quality is doubly robust: what was expected of "
+        "each, set right by the answers that chance gave it. Exploration "
+        "is part of the spend, so the saving is net of it, and what shadows "
+        "and judges cost is taken off it.</p></html>\n");
 }

@@ -73,6 +73,9 @@ static void route_text(const struct savings_route *r, struct buf *out)
     if (r->explored)
         buf_printf(out, "; %llu explored for %.6f USD net",
                    (unsigned long long)r->explored, r->explored_usd);
+    if (r->ledger->learnt_for > 0)
+        buf_printf(out, "; %.6f USD for shadows and judges, off the savings",
+                   r->ledger->learnt_for);
     if (!isnan(r->ece))
         buf_printf(out, "; calibration error %.3f", r->ece);
     buf_printf(out, "\n  %-20s %6s %12s %12s  %-24s %-24s %s\n",
@@ -124,6 +127,7 @@ void savings_text(const struct savings *s, struct buf *out)
         kinds_text("key", &l->routes[i].keys, out);
     }
     kinds_text("labels from", &l->sources, out);
+    kinds_text("weir's own calls", &l->learning, out);
     if (s->n_notes)
         buf_str(out, "\nWhat this says:\n");
     for (unsigned i = 0; i < s->n_notes; i++)
@@ -223,6 +227,7 @@ static void route_json(struct buf *b, const struct savings_route *r)
     number(b, "labelled", (double)r->labelled);
     number(b, "explored", (double)r->explored);
     number(b, "explored_usd", r->explored_usd);
+    number(b, "learning_usd", l->learnt_for);
     number(b, "calibration_error", r->ece);
     figure(b, "score", &r->score);
     key(b, "arms");
@@ -247,6 +252,7 @@ void savings_json(const struct savings *s, struct buf *out)
     number(out, "failed", (double)l->failed);
     number(out, "cached", (double)l->cached);
     number(out, "spent_usd", l->spent);
+    number(out, "learning_usd", l->learnt_for);
     key(out, "routes");
     buf_char(out, '[');
     for (unsigned i = 0; i < l->n_routes; i++) {
@@ -259,6 +265,7 @@ void savings_json(const struct savings *s, struct buf *out)
     buf_char(out, ']');
     kinds_json(out, "labels", &l->sources);
     kinds_json(out, "reasons", &l->reasons);
+    kinds_json(out, "learning", &l->learning);
     key(out, "notes");
     buf_char(out, '[');
     for (unsigned i = 0; i < s->n_notes; i++) {

@@ -226,6 +226,44 @@ static void costs_that_were_only_expected_are_said_to_be(void **state)
     ledger_free(&ledger);
 }
 
+/* Half of what was spent, once more, for a shadow and a judge. */
+static void own_calls_are_a_cost_of_learning_and_no_requests(void **state)
+{
+    struct truth t = make_log(3, ROWS);
+    struct off_policy before, after;
+    double whole;
+    char sql[600];
+    sqlite3 *db;
+
+    (void)state;
+    load();
+    before = savings.routes[0].arms[1].cost;
+    ledger_free(&ledger);
+    t = make_log(3, ROWS);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO requests(id,time_ms,route,arm,status,cost_pico,"
+             "purpose,parent,arms) VALUES('x1',1,'auto','large',200,%.0f,"
+             "'shadow','r1','[{\"arm\":\"large\"}]'),('x2',1,'auto','large',"
+             "200,%.0f,'judge','x1',NULL)",
+             .4e12 * t.spent, .1e12 * t.spent);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+    load();
+    assert_int_equal(ledger.requests, ROWS);
+    assert_int_equal(ledger.routes[0].n, ROWS);
+    assert_true(fabs(ledger.spent - t.spent) < 1e-6 * t.spent);
+    assert_true(fabs(ledger.learnt_for - .5 * t.spent) < 1e-6 * t.spent);
+    assert_int_equal(ledger.learning.n, 2);
+    after = savings.routes[0].arms[1].cost;
+    whole = before.ratio.value * (double)before.n;
+    assert_true(fabs(before.less.value - after.less.value -
+                     .5 * t.spent / whole) < 1e-6);
+    assert_true(after.less.lo < before.less.lo);
+    ledger_free(&ledger);
+}
+
 static void a_bad_log_is_a_clear_error(void **state)
 {
     struct log_range all = {0};
@@ -253,6 +291,7 @@ int main(void)
         cmocka_unit_test(the_totals_are_the_logs),
         cmocka_unit_test(too_little_is_not_claimed),
         cmocka_unit_test(costs_that_were_only_expected_are_said_to_be),
+        cmocka_unit_test(own_calls_are_a_cost_of_learning_and_no_requests),
         cmocka_unit_test(a_bad_log_is_a_clear_error),
     };
 

@@ -16,13 +16,15 @@ struct dataset {
     bool failed;
 };
 
+static const struct span log_magic = {"SQLite format 3\0", 16};
+
 static bool open_reader(struct dataset *d, const char *path, struct err *e)
 {
     struct source *src = source_open(path, e);
 
     if (!src)
         return false;
-    if (span_eq(source_head(src), SPAN("SQLite format 3\0"))) {
+    if (span_eq(source_head(src), log_magic)) {
         source_close(src);
         if (!strcmp(path, "-"))
             return err_set(e, ERR_USAGE,
@@ -40,6 +42,18 @@ static bool open_reader(struct dataset *d, const char *path, struct err *e)
     d->ops = &jsonl_ops;
     d->reader = jsonl_open(src, e);
     return d->reader != NULL;
+}
+
+bool dataset_is_log(const char *path)
+{
+    char head[16];
+    FILE *f = strcmp(path, "-") != 0 ? fopen(path, "rb") : NULL;
+    bool is = f && fread(head, 1, sizeof head, f) == sizeof head &&
+              span_eq((struct span){head, sizeof head}, log_magic);
+
+    if (f)
+        fclose(f);
+    return is;
 }
 
 struct dataset *dataset_open(const char *path, struct dataset_options opt,

@@ -24,8 +24,12 @@ struct outcome {
     double propensity;  /* with which a log's arm was chosen; NAN */
     struct span answer; /* normalised final answer, or empty */
     struct span source; /* label's source: feedback, judge, check, ... */
-    struct span plan;   /* logs: how a plan of several models went, as JSON
-                           (log-format.md), or empty; not written either */
+    /* Logs: what the answer and the conversation's next request showed of it,
+     * with commas; empty: nothing, where it was looked at.  Not written. */
+    struct span signals;
+    bool signals_known;
+    struct span plan; /* logs: how a plan of several models went, as JSON
+                         (log-format.md), or empty; not written either */
 };
 
 struct dataset_row {
@@ -59,6 +63,9 @@ struct dataset_options {
  * lines); "-" is standard input. */
 MUST_USE struct dataset *
 dataset_open(const char *path, struct dataset_options opt, struct err *e);
+/* Is it a server's log (by SQLite's magic)?  False also where it cannot be
+ * read. */
+bool dataset_is_log(const char *path);
 /* 1: *row is filled, valid until the next call; 0: end; -1: e is filled and
  * names file, line and what was wanted. */
 MUST_USE int dataset_next(struct dataset *d, struct dataset_row *row,

@@ -27,7 +27,7 @@ enum { ROW_BYTES = 256 << 20, SQL_MAX = 1024 };
 struct weir_log {
     char *name; /* (owned) */
     struct log_db db;
-    sqlite3_stmt *rows, *label;
+    sqlite3_stmt *rows, *label, *after;
     sqlite3_stmt *shadows; /* NULL: the log knows none */
     struct arena arena;    /* of one row: shadows' texts, names */
     uint64_t done, total;  /* rows */
@@ -35,13 +35,13 @@ struct weir_log {
 };
 
 /* A task that the classifier guessed is no evidence for the next one.  The
- * last column is `plan`, or NULL in a log that has no such column. */
+ * last columns are `plan` and `signals`, or NULL in a log that lacks them. */
 #define COLUMNS                                                                \
     "SELECT id, time_ms, session, CASE task_given WHEN 1 THEN task END,"       \
     "  arm, propensity, input_tokens,"                                         \
     "  CASE WHEN status < 400 THEN output_tokens END,"                         \
     "  cost_pico, latency_us, features, messages, tools, params, answer,"      \
-    "  arms, est_input, %s FROM requests"
+    "  arms, est_input, %s, %s FROM requests"
 
 static const char rows_sql[] =
     COLUMNS " WHERE arm IS NOT NULL%s"
@@ -75,6 +75,11 @@ static const char label_sql[] =
     "SELECT score, source FROM labels WHERE request_id = ?1"
     " AND" LOG_DB_BEST_LABEL;
 
+/* What the conversation's next request showed. */
+static const char after_sql[] =
+    "SELECT group_concat(DISTINCT comment) FROM labels"
+    " WHERE request_id = ?1 AND source = 'signal' AND comment IS NOT NULL";
+
 enum column {
     C_ID,
     C_TIME,
@@ -94,6 +99,7 @@ enum column {
     C_CHOICES,
     C_EST_INPUT,
     C_PLAN,
+    C_SIGNALS,
 };
 
 static struct log_db_range range_of(const struct dataset_options *o)
@@ -123,7 +129,9 @@ static bool prepare_rows(struct weir_log *l, struct err *e)
     int64_t shadows;
     bool plans = l->db.has_plans;
 
-    snprintf(sql, sizeof sql, rows_sql, plans ? "plan" : "NULL",
+    const char *signals = l->db.has_signals ? "signals" : "NULL";
+
+    snprintf(sql, sizeof sql, rows_sql, plans ? "plan" : "NULL", signals,
              plans ? " AND purpose IS NULL" : "");
     if (!log_db_prepare(&l->db, sql, &l->rows, e) || !plans)
         return l->rows != NULL;
@@ -132,7 +140,7 @@ static bool prepare_rows(struct weir_log *l, struct err *e)
         return log_db_fail(&l->db, "looking for shadows", e);
     if (!log_db_ask(&l->db, "SELECT count(*) FROM temp.shadows", &shadows, e))
         return false;
-    snprintf(sql, sizeof sql, shadows_sql, "plan");
+    snprintf(sql, sizeof sql, shadows_sql, "plan", signals);
     return shadows == 0 || log_db_prepare(&l->db, sql, &l->shadows, e);
 }
 
@@ -141,7 +149,9 @@ static bool begin(struct weir_log *l, const struct dataset_options *o,
 {
     if (!log_db_open(&l->db, l->name, e) || !count_rows(l, o, e) ||
         !log_db_ask(&l->db, contradictory_sql, &l->contradictory, e) ||
-        !prepare_rows(l, e) || !log_db_prepare(&l->db, label_sql, &l->label, e))
+        !prepare_rows(l, e) ||
+        !log_db_prepare(&l->db, label_sql, &l->label, e) ||
+        !log_db_prepare(&l->db, after_sql, &l->after, e))
         return false;
     log_db_bind(l->rows, range_of(o));
     return true;
@@ -155,6 +165,7 @@ static void weir_log_close(void *r)
         return;
     sqlite3_finalize(l->rows);
     sqlite3_finalize(l->label);
+    sqlite3_finalize(l->after);
     sqlite3_finalize(l->shadows);
     log_db_close(&l->db);
     arena_free(&l->arena);
@@ -280,6 +291,28 @@ static bool add_label(struct weir_log *l, struct span id, struct outcome *o,
            log_db_fail(&l->db, "reading labels", e);
 }
 
+/* What the answer shows of itself, then what came after it. */
+static bool add_signals(struct weir_log *l, sqlite3_stmt *st, struct outcome *o,
+                        struct err *e)
+{
+    struct span id = log_db_text(st, C_ID), own = log_db_text(st, C_SIGNALS);
+    struct span after;
+    char both[512];
+
+    o->signals_known = l->db.has_signals && !isnan(o->output_tokens);
+    if (!o->signals_known)
+        return true;
+    sqlite3_reset(l->after);
+    sqlite3_bind_text(l->after, 1, id.ptr, (int)id.len, SQLITE_TRANSIENT);
+    if (sqlite3_step(l->after) != SQLITE_ROW)
+        return log_db_fail(&l->db, "reading signals", e);
+    after = log_db_text(l->after, 0);
+    snprintf(both, sizeof both, "%.*s%s%.*s", SPAN_ARGS(own),
+             own.len && after.len ? "," : "", SPAN_ARGS(after));
+    o->signals = arena_copy(&l->arena, span_of(both));
+    return true;
+}
+
 /* A new outcome of this arm; NULL: the row has one, or no room. */
 static struct outcome *outcome_new(struct dataset_row *row, struct span arm)
 {
@@ -312,7 +345,7 @@ static enum reader_end outcome_take(struct weir_log *l, sqlite3_stmt *st,
     o->latency_ms = log_db_number(st, C_LATENCY, 1e-3);
     o->answer = arena_copy(a, log_db_text(st, C_ANSWER));
     o->plan = arena_copy(a, log_db_text(st, C_PLAN));
-    if (!add_label(l, log_db_text(st, C_ID), o, e))
+    if (!add_label(l, log_db_text(st, C_ID), o, e) || !add_signals(l, st, o, e))
         return READER_FAIL;
     if (o->arm.len == 0) {
         err_set(e, ERR_INPUT, "wanted an arm, found none");

@@ -163,7 +163,8 @@ static void pack(struct samples *m, unsigned k)
 static bool fit(struct acceptance *a, struct samples *m, uint32_t seed,
                 struct err *e)
 {
-    struct logit_rows rows = {m->n, a->fit.k, m->x, m->y, m->group};
+    struct logit_rows rows = {
+        .n = m->n, .k = a->fit.k, .x = m->x, .y = m->y, .group = m->group};
     size_t up = 0;
 
     for (size_t i = 0; i < m->n; i++)

@@ -85,6 +85,29 @@ static void acceptance_json(const struct training *r, cJSON *card)
     }
 }
 
+static void signals_json(const struct training *r, cJSON *card)
+{
+    const struct signals *s = &r->signals;
+    cJSON *all, *arms, *weights;
+
+    if (s->fit.k == 0)
+        return;
+    all = cJSON_AddObjectToObject(card, "signals");
+    cJSON_AddBoolToObject(all, "used", s->good);
+    number(all, "gold", (double)s->gold);
+    number(all, "gold_with_signals", (double)s->shown);
+    number(all, "soft_scores", (double)r->t->soft);
+    number(all, "log_loss", s->check.loss);
+    number(all, "log_loss_of_arms", s->check.base);
+    number(all, "intercept", s->fit.intercept);
+    weights = cJSON_AddObjectToObject(all, "weights");
+    for (unsigned i = 0; i < s->n_names; i++)
+        number(weights, s->name[i], s->fit.w[SIGNALS_ARMS_MAX + i]);
+    arms = cJSON_AddObjectToObject(all, "arms");
+    for (unsigned i = 0; i < s->n_arms; i++)
+        number(arms, s->arm[i], s->fit.w[i]);
+}
+
 static void calibration_json(const struct training *r, cJSON *card)
 {
     cJSON *all = cJSON_AddObjectToObject(card, "calibration");
@@ -242,6 +265,7 @@ bool card_json(const struct training *r, const struct card_about *c,
     names_json(r, card);
     plans_json(r, card);
     acceptance_json(r, card);
+    signals_json(r, card);
     calibration_json(r, card);
     levels_json(r, c->options->confidence, card);
     if (r->mix.n)
@@ -347,6 +371,7 @@ void card_text(const struct training *r, const struct card_about *c,
     if (r->n_judged && r->t->n_arms > 1)
         levels_text(r, c, out);
     acceptance_text(&r->acceptance, out);
+    signals_text(&r->signals, out);
     for (uint32_t i = 0; i < r->n_notes; i++)
         buf_printf(out, "* %s\n", r->notes[i]);
 }

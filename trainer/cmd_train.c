@@ -25,7 +25,7 @@ struct options {
     const char *arms, *out, *tiers, *reference;
     double quality, confidence;
     uint64_t seed, threads, bits, min_rows;
-    bool skip_bad, json;
+    bool skip_bad, no_signals, json;
 };
 
 /* long: a row for each option */
@@ -59,6 +59,8 @@ static enum args_end parse(int argc, char **argv, struct options *o, int *first,
          "words in fewer rows get no weights: a smaller file"},
         {"skip-bad", ARG_FLAG, &o->skip_bad, NULL,
          "leave out malformed rows instead of stopping at the first"},
+        {"no-signals", ARG_FLAG, &o->no_signals, NULL,
+         "no soft scores from what answers of a log show of themselves"},
         {"json", ARG_FLAG, &o->json, NULL, "print the card as JSON"},
     };
     const struct args a = {
@@ -125,8 +127,10 @@ static bool read_prices(const struct options *o, struct pricebook *p,
     return true;
 }
 
+/* signals: filled first, then used. */
 static struct table *load(const struct options *o, const struct wanted *w,
-                          struct progress *bar, struct err *e)
+                          struct signals *signals, struct progress *bar,
+                          struct err *e)
 {
     struct catalogue *catalogue = catalogue_shipped(e);
     struct pricebook *prices = catalogue ? pricebook_new(catalogue) : NULL;
@@ -136,6 +140,7 @@ static struct table *load(const struct options *o, const struct wanted *w,
     struct table_options how = {.files = o->data.at,
                                 .n_files = o->data.n,
                                 .prices = prices,
+                                .signals = o->no_signals ? NULL : signals,
                                 .skip_bad = o->skip_bad,
                                 .progress = show,
                                 .ctx = &part};
@@ -144,6 +149,9 @@ static struct table *load(const struct options *o, const struct wanted *w,
     if (catalogue && !ok)
         err_set(e, ERR_MEMORY, "no memory for prices");
     ok = ok && read_prices(o, prices, e);
+    if (ok && !o->no_signals)
+        ok =
+            signals_learn(signals, o->data.at, o->data.n, (uint32_t)o->seed, e);
     if (ok && o->tiers)
         ok = (tiers = tiers_read(o->tiers, e)) != NULL;
     how.tiers = tiers;
@@ -230,6 +238,7 @@ static bool run(const struct options *o, const char *command, struct err *e)
     char now[32];
     struct card_about about = {now, command, &how};
     struct training r = {0};
+    struct signals signals = {0};
     struct wanted w;
     struct table *t;
     bool ok;
@@ -237,10 +246,13 @@ static bool run(const struct options *o, const char *command, struct err *e)
     created(now);
     progress_start(&bar, "training");
     ok = wanted_parse(&w, o->arms, e) && plans_allowed(o, &w, e);
-    t = ok ? load(o, &w, &bar, e) : NULL;
-    ok = t && wanted_finish(&w, t, e) && train_run(&r, t, &how, e) &&
+    t = ok ? load(o, &w, &signals, &bar, e) : NULL;
+    ok = t && wanted_finish(&w, t, e) &&
+         (!t->soft || signals_join(t, how.seed, how.threads, e)) &&
+         train_run(&r, t, &how, e) &&
          acceptance_learn(&r.acceptance, t, how.seed, e);
     progress_end(&bar);
+    r.signals = signals;
     ok = ok && write_and_say(o, &r, &about, e);
     training_free(&r);
     table_free(t);

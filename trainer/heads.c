@@ -162,6 +162,33 @@ bool heads_is_constant(const struct heads *h, uint32_t head)
     return true;
 }
 
+/*
+ * Soft scores stand where there is no other.  Together they count no more
+ * than the scores do: they are the same for many rows, and more of them
+ * would only flatten the head.  Returns whether there are any.
+ */
+static bool soften(const struct heads_data *d, uint32_t arm, float *y,
+                   bool *weak)
+{
+    const float *soft = d->t->arms[arm].soft;
+    size_t gold = 0, n = 0;
+
+    memset(weak, 0, d->n_rows * sizeof *weak);
+    for (size_t i = 0; d->t->soft && i < d->n_rows; i++) {
+        gold += !isnan(y[i]);
+        n += isnan(y[i]) && !isnan(soft[d->rows[i]]);
+    }
+    for (size_t i = 0; n && i < d->n_rows; i++) {
+        uint32_t row = d->rows[i];
+        if (!isnan(y[i]) || isnan(soft[row]) ||
+            rng_mix(d->seed ^ 0x50f7, row) % n >= SOLVE_WEAK * gold)
+            continue;
+        y[i] = soft[row];
+        weak[i] = true;
+    }
+    return n && gold;
+}
+
 /* What the head is to learn from each row; NAN: nothing. */
 static void targets(const struct heads_data *d, struct head at, float *y)
 {
@@ -301,6 +328,7 @@ struct work {
     struct solve_data *x; /* (owned) */
     struct panel p;       /* (owned) */
     float *y;             /* (owned) [n_rows] one head's targets */
+    bool *weak;           /* (owned) [n_rows] which of them are soft scores */
     double *w;            /* (owned) [columns + 1] and weights */
     struct workers_board *board;
 };
@@ -335,6 +363,8 @@ static bool train_one(struct work *k, struct err *e)
                               .max_rows = r->max_rows};
 
     targets(k->d, at, k->y);
+    if (at.group == QUALITY && soften(k->d, at.i, k->y, k->weak))
+        task.weak = k->weak;
     if (!scarce(k->d, at, k->y) && !solve_run(k->x, &task, k->w, &poor, e))
         return false;
     place(k, poor);
@@ -393,7 +423,8 @@ static bool work_init(struct work *k, struct err *e)
         return false;
     k->y = malloc((d->n_rows + 1) * sizeof *k->y);
     k->w = malloc((k->p.columns + 1) * sizeof *k->w);
-    return (k->y && k->w) ||
+    k->weak = malloc((d->n_rows + 1) * sizeof *k->weak);
+    return (k->y && k->w && k->weak) ||
            err_set(e, ERR_MEMORY, "no memory for a head's weights");
 }
 
@@ -410,6 +441,7 @@ bool heads_train(struct heads *h, const struct heads_data *d,
         panel_write(&k.p, h);
     free(k.y);
     free(k.w);
+    free(k.weak);
     panel_free(&k.p);
     solve_data_free(k.x);
     return ok;

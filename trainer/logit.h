@@ -19,6 +19,8 @@ enum { LOGIT_MAX = 64, LOGIT_FOLDS = 5 };
 struct logit_rows {
     size_t n;
     unsigned k;            /* numbers of a row, at most LOGIT_MAX */
+    unsigned base_k;       /* of them the first ones: what the model that a
+                              check compares with may look at; 0: nothing */
     const double *x;       /* [n * k] */
     const double *y;       /* [n] in [0,1] */
     const uint64_t *group; /* [n] never divided between folds */
@@ -35,7 +37,8 @@ struct logit {
 void logit_fit(const struct logit_rows *rows, struct logit *out);
 double logit_p(const struct logit *m, const double *x);
 
-/* Mean log loss by fits on other folds, and by the mean of these. */
+/* Mean log loss by fits on other folds, and by fits of the first base_k
+ * numbers alone (none: the mean). */
 struct logit_check {
     double loss, base;
     double error; /* standard error of base - loss, by rows */

@@ -196,7 +196,13 @@ static double copy_label(const struct solve_task *t, size_t row, unsigned copy,
 static void sample_add(struct sample *s, const struct solve_data *d,
                        const struct solve_task *t, size_t row)
 {
-    for (unsigned c = 0; c < s->copies; c++) {
+    bool weak = t->weak && t->weak[row];
+
+    if (weak) {
+        s->x[s->n] = d->row[row];
+        s->y[s->n++] = copy_label(t, row, 0, 1);
+    }
+    for (unsigned c = 0; !weak && c < s->copies; c++) {
         s->x[s->n] = d->row[row];
         if (t->kind == SOLVE_SVR)
             s->y[s->n] = (double)t->y[row];
@@ -213,10 +219,15 @@ static bool sample_take(struct sample *s, const struct solve_data *d,
 {
     size_t n = 0;
 
+    for (size_t i = 0; t->weak && i < d->n; i++)
+        if (t->weak[i])
+            s->copies = SOLVE_WEAK;
     for (size_t i = 0; i < d->n; i++) {
         if (!wanted(t, i, d->n))
             continue;
         n++;
+        if (t->weak && t->weak[i])
+            continue;
         if (t->kind == SOLVE_LOGISTIC && t->copies > 1 && t->y[i] > 0 &&
             t->y[i] < 1)
             s->copies = common(

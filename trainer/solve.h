@@ -24,6 +24,8 @@ enum solve_kind {
     SOLVE_SVR,      /* squared epsilon-insensitive (.1), dual: any y */
 };
 
+enum { SOLVE_WEAK = 4 };
+
 struct solve_value {
     uint32_t column;
     float value;
@@ -52,7 +54,10 @@ uint32_t solve_data_place(const struct solve_data *d, uint32_t column);
 
 struct solve_task {
     enum solve_kind kind;
-    const float *y;  /* [rows] NAN: left out */
+    const float *y; /* [rows] NAN: left out */
+    /* [rows] of a logistic model: rows that count a SOLVE_WEAK-th, by one of
+     * so many copies, 1 or 0 at random with chance y; NULL: none. */
+    const bool *weak;
     double C;        /* weight of one row's loss */
     double eps;      /* liblinear's stopping criterion */
     unsigned copies; /* of a row with a soft target, at most; 0: 1 */

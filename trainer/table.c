@@ -46,6 +46,7 @@ static bool arm_grow(struct table_arm *a, size_t from, size_t cap,
                      struct err *e)
 {
     if (!grow(&a->score, cap, sizeof(float), e) ||
+        !grow(&a->soft, cap, sizeof(float), e) ||
         !grow(&a->cost, cap, sizeof(float), e) ||
         !grow(&a->input_tokens, cap, sizeof(float), e) ||
         !grow(&a->output_tokens, cap, sizeof(float), e) ||
@@ -54,6 +55,7 @@ static bool arm_grow(struct table_arm *a, size_t from, size_t cap,
         !grow(&a->answer, cap, sizeof(uint32_t), e))
         return false;
     fill_nan(a->score, from, cap);
+    fill_nan(a->soft, from, cap);
     fill_nan(a->cost, from, cap);
     fill_nan(a->input_tokens, from, cap);
     fill_nan(a->output_tokens, from, cap);
@@ -139,6 +141,7 @@ void table_free(struct table *t)
         struct table_arm *arm = &t->arms[a];
         free(arm->name);
         free(arm->score);
+        free(arm->soft);
         free(arm->cost);
         free(arm->input_tokens);
         free(arm->output_tokens);
@@ -281,6 +284,10 @@ static void outcome_store(struct table *t, size_t row,
         return;
     if (!isnan(o->score))
         arm->n_scores++;
+    if (o->has_soft && isnan(o->score)) {
+        t->soft++;
+        arm->soft[row] = (float)o->soft;
+    }
     arm->score[row] = (float)o->score;
     arm->cost[row] = (float)o->cost_usd;
     arm->input_tokens[row] = (float)o->input_tokens;
@@ -357,7 +364,7 @@ size_t table_bytes(const struct table *t)
     size_t row = sizeof *t->task + sizeof *t->group + sizeof *t->time_ms +
                  sizeof *t->start + sizeof *t->n_words +
                  2 * sizeof *t->est_input + t->n_dense * sizeof(float);
-    size_t arm = 6 * sizeof(float) + sizeof(uint32_t);
+    size_t arm = 7 * sizeof(float) + sizeof(uint32_t);
 
     return t->cap * (row + t->n_arms * arm) + t->terms_cap * sizeof *t->terms +
            t->index->size * (sizeof(uint64_t) + sizeof(uint32_t));

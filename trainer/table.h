@@ -31,6 +31,7 @@ struct table_arm {
     char *name; /* (owned) */
     enum table_role role;
     float *score;          /* [n] in [0,1], NAN: no label */
+    float *soft;           /* [n] by signals, where there is no score; NAN */
     float *cost;           /* [n] USD, NAN: not known */
     float *input_tokens;   /* [n] NAN: not known */
     float *output_tokens;  /* [n] NAN: not known */
@@ -85,12 +86,14 @@ struct table {
     uint64_t bad_rows;      /* malformed, left out by skip_bad */
     uint64_t duplicates;    /* merged into an earlier row */
     uint64_t contradictory; /* labels against an earlier one, more than .5 */
+    uint64_t soft;          /* answers with a soft score and no other */
     uint64_t unused;        /* rows without an outcome of any wanted arm */
     char first_bad[256];    /* message of the first bad row, or "" */
     struct table_index *index; /* (owned) keys of the rows */
 };
 
 struct plan_seen;
+struct signals;
 struct pricebook;
 struct tiers;
 
@@ -107,6 +110,7 @@ struct table_options {
     uint32_t n_plans;
     const struct tiers *tiers;      /* models -> tier arms, or NULL */
     const struct pricebook *prices; /* or NULL */
+    const struct signals *signals;  /* makes soft scores; or NULL */
     bool skip_bad;
     int64_t until_ms; /* only rows before; 0: all (also those without a time) */
     bool task_hint;   /* the row's task is given to the features as a hint */
@@ -140,6 +144,8 @@ struct table_outcome {
     double score, input_tokens, output_tokens, cost_usd, propensity; /* NAN */
     uint32_t answer;
     double latency_ms; /* not above 0: not known */
+    bool has_soft;
+    double soft; /* by signals, with has_soft */
 };
 
 struct table_new_row {

@@ -13,6 +13,7 @@
 #include "trainer/filehash.h"
 #include "trainer/plan_seen.h"
 #include "trainer/pricebook.h"
+#include "trainer/signals.h"
 #include "trainer/tiers.h"
 
 enum {
@@ -165,6 +166,15 @@ static bool outcome_place(struct loader *l, const struct outcome *o, int *arm,
     return other || left_out(l, o->arm) || arm_of(l, o->arm, arm, e);
 }
 
+static void soft_score(const struct loader *l, const struct outcome *o,
+                       struct table_outcome *x)
+{
+    double soft = l->o->signals ? signals_score(l->o->signals, o) : NAN;
+
+    x->has_soft = !isnan(soft);
+    x->soft = soft;
+}
+
 static bool outcomes_take(struct loader *l, const struct dataset_row *row,
                           double est_input, struct err *e)
 {
@@ -193,6 +203,7 @@ static bool outcomes_take(struct loader *l, const struct dataset_row *row,
         x.arm = (uint32_t)arm;
         if (o->answer.len && !row->from_log)
             x.answer = (uint32_t)span_hash(o->answer, 2) | 1;
+        soft_score(l, o, &x);
         outcome_price(l, o, est_input, &x);
         outcome_put(l, &x);
     }

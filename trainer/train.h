@@ -9,6 +9,7 @@
 #include "trainer/acceptance.h"
 #include "trainer/fit.h"
 #include "trainer/judge.h"
+#include "trainer/signals.h"
 
 #define TRAIN_HOLDOUT .2 /* share of the rows that is kept back */
 
@@ -55,6 +56,7 @@ struct training {
     size_t n_train, n_held;
     struct guarantee_level on_held;
     struct train_arm arms[CLASSIFIER_ARMS_MAX];
+    struct signals signals; /* as the table was loaded with; or all zero */
     struct acceptance_set acceptance; /* (owned) the caller may fill it */
     /* The fixed arm to take instead of a router; -1: route. */
     int use_fixed;

@@ -30,7 +30,7 @@ static struct logit_rows rows_of(size_t n, double bias, double strength)
                1 / (1 + exp(-(bias + strength * (2 * at[0] - .01 * at[1]))));
         group[i] = i;
     }
-    return (struct logit_rows){n, K, x, y, group};
+    return (struct logit_rows){.n = n, .k = K, .x = x, .y = y, .group = group};
 }
 
 static void weights_are_found_for_numbers_as_they_are(void **state)

@@ -184,6 +184,11 @@ demo:
 demo-seeds:
 	@bench/seeds.sh
 
+# A verify plan in service, before a mock that plays real models' answers.
+.PHONY: bench-plans
+bench-plans: weir
+	@bench/plans.sh
+
 # A seeded storm over providers, disk, reloads and clients, then what must hold
 # whatever happened: make chaos STORM=60 SEED=7.  soak: the same for long, with
 # memory that may not grow.

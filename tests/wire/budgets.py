@@ -32,6 +32,9 @@ providers:
 models:
   small: {{provider: p, tier: economy, context: 100000, price: {{input: 1, output: 1}}}}
   large: {{provider: p, tier: frontier, context: 100000, price: {{input: 10, output: 10}}}}
+  other: {{provider: p, tier: economy, context: 100000, price: {{input: 2, output: 2}}}}
+plans:
+  checked: {{kind: verify, draft: small, check: other, else: large}}
 routes:
   auto: {{arms: [small, large], reference: small}}
   curious: {{arms: [small, large], reference: small, explore: 0.5, explore_budget: 0.02,
@@ -97,6 +100,22 @@ def a_key_never_spends_more_than_its_day_has():
     if abs(int(h["retry-after"]) - left) > 60 or h["x-should-retry"] != "false":
         raise AssertionError(str((h, left)))
     want("the other key", w.send(key=TEAM)[0], 200)
+    near(w.metric('weir_budget_spent_usd{kind="key",name="ci"}'), usd, 1e-5)
+    w.stop()
+
+
+def a_key_never_spends_more_on_plans_of_several_models():
+    w = Bank(keys(0.02))
+    with ThreadPoolExecutor(16) as pool:
+        got = list(pool.map(lambda i: w.send("checked", key=CI), range(120)))
+    want("statuses", {s for s, _, _ in got} - {200, 429}, set())
+    accepted = [h for s, _, h in got if "verdict=accepted" in h.get("x-weir-plan", "")]
+    while w.send("checked", key=CI)[0] == 200:
+        pass
+    n, usd = w.spent("key_name='ci'")
+    if not (0.01 < usd <= 0.02 and accepted):
+        raise AssertionError(f"spent {usd}, accepted {len(accepted)}")
+    near(float(accepted[0]["x-weir-cost-usd"]), 3 * ANSWER)
     near(w.metric('weir_budget_spent_usd{kind="key",name="ci"}'), usd, 1e-5)
     w.stop()
 

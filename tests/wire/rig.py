@@ -79,6 +79,7 @@ def keygen(name, *options):
 
 class Weir:
     n = 0
+    models = ""  # further lines of them, and of plans behind them
     running = []
 
     def __init__(self, extra="", listen="127.0.0.1:0", env=None, argv=(),
@@ -120,6 +121,7 @@ providers:
 models:
   nano: {{provider: p, name: nano-up, tier: economy, context: 100000,
          price: {{input: 1, output: 1}}}}
+{self.models}
 routes:
   auto: {{arms: [nano]}}
   other: {{arms: [nano]}}

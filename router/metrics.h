@@ -37,6 +37,7 @@ enum metric {
     METRIC_PLACE_LATENCY,    /* place; set, microseconds */
     METRIC_KEY_RESTS,        /* key; set, milliseconds */
     METRIC_BUDGET_SPENT,     /* kind, name; set, millionths of a USD */
+    METRIC_SHADOWS,          /* route, result */
     METRIC_FEEDBACK,         /* result */
     METRIC_RELOADS,          /* result */
     METRIC_REQUEST_SECONDS,  /* route; observed in microseconds */

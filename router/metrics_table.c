@@ -143,6 +143,13 @@ const struct metric_row METRICS[METRIC_N] = {
                              {"kind", "name"},
                              "What a budget of the day has spent, in USD.",
                              NULL},
+    [METRIC_SHADOWS] = {"weir_shadows_total",
+                        METRIC_COUNTER,
+                        1,
+                        {"route", "result"},
+                        "Requests that another arm was to answer too, for the "
+                        "log.",
+                        NULL},
     [METRIC_FEEDBACK] = {"weir_feedback_total",
                          METRIC_COUNTER,
                          1,

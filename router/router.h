@@ -62,13 +62,15 @@ struct worker {
     struct event *timer;         /* (owned) drain's end */
     struct gate gate;
     struct id_source ids;
-    struct rng rng;               /* for balancing */
-    struct checks *checks;        /* (owned) the first worker's, else NULL */
-    struct snapshot *snapshot;    /* (owned reference) */
-    unsigned generation;          /* of it */
-    struct buf scratch;           /* for rows and headers */
-    struct arena work;            /* of one event or one whole answer */
-    struct chat *waiting;         /* streams that may want a ping */
+    struct rng rng;            /* for balancing */
+    struct checks *checks;     /* (owned) the first worker's, else NULL */
+    struct snapshot *snapshot; /* (owned reference) */
+    unsigned generation;       /* of it */
+    struct buf scratch;        /* for rows and headers */
+    struct arena work;         /* of one event or one whole answer */
+    struct chat *waiting;      /* streams that may want a ping */
+    struct shadow *shadows;    /* (owned) calls without a client */
+    unsigned n_shadows;
     struct event *ping;           /* (owned) looks after them */
     struct buf spare[SPARE_BUFS]; /* (owned) used buffers, kept warm */
     unsigned n_spare;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "router/chat/chat.h"
+#include "router/chat/chat_shadow.h"
 #include "router/health/check.h"
 #include "router/http/http.h"
 #include "router/paths.h"
@@ -264,6 +265,7 @@ bool worker_start(struct worker *w, struct err *e)
 void worker_free(struct worker *w)
 {
     http_server_free(w->http);
+    chat_shadows_end(w);
     tokens_free(w->tokens);
     checks_free(w->checks);
     upstream_free(w->upstream);

@@ -64,8 +64,8 @@ static bool no_model(struct ask *a, const struct snapshot *s,
     return fail(a, PROBLEM_NO_MODEL);
 }
 
-static bool decode(struct ask *a, struct span body, struct arena *arena,
-                   struct err *e)
+bool ask_decode(struct ask *a, struct span body, struct arena *arena,
+                struct err *e)
 {
     const struct dialect_ops *d = a->dialect;
     const struct codec *c;
@@ -90,7 +90,7 @@ static bool read_body(struct ask *a, struct http_exchange *x)
         err_set(&e, ERR_INPUT, "wanted a JSON body, found none");
         return bad_request(a, arena, &e);
     }
-    if (!decode(a, body, arena, &e)) {
+    if (!ask_decode(a, body, arena, &e)) {
         a->request.body = (struct span){NULL, 0};
         return bad_request(a, arena, &e);
     }

@@ -29,6 +29,10 @@ struct ask {
 MUST_USE bool ask_read(struct ask *a, struct worker *w,
                        const struct snapshot *s, struct http_exchange *x,
                        uint64_t seed);
+/* a->dialect and a->place fill a->request from a body; all lives in the arena.
+ */
+MUST_USE bool ask_decode(struct ask *a, struct span body, struct arena *arena,
+                         struct err *e);
 /* After ask_read: false with a->problem when every arm was dropped. */
 MUST_USE bool ask_has_arm(struct ask *a, const struct decision *d,
                           struct arena *arena);

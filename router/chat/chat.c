@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "router/chat/chat_parts.h"
+#include "router/chat/chat_shadow.h"
 #include "router/gate/gate.h"
 
 enum { BODY_END = 4096 };
@@ -107,6 +108,7 @@ void chat_record(struct chat *c, int status)
     chat_write_row(c, status);
     chat_count_metrics(c, status);
     log_end(c, status);
+    chat_shadow(c, status);
 }
 
 void chat_end(struct chat *c, int status)
@@ -122,8 +124,9 @@ void chat_end(struct chat *c, int status)
     chat_plan_stop(c);
     if (!recorded)
         chat_record(c, status);
-    if (!c->member) {
+    if (!c->member)
         chat_settle(c);
+    if (!c->member && !c->shadow) {
         gate_leave(c->worker, &c->ask.place,
                    (uint64_t)(c->answer.usage.input + c->answer.usage.output) +
                        chat_plan_tokens(c));

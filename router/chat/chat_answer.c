@@ -71,7 +71,7 @@ void chat_headers(struct chat *c, bool with_cost)
     char text[PROMISE_MAX];
     struct span promise = chat_promise(c, text, NULL);
 
-    if (c->member)
+    if (c->member || c->shadow)
         return;
     http_set(c->x, "x-request-id", id);
     http_set(c->x, "x-weir-request-id", id);

@@ -291,7 +291,7 @@ void chat_go(struct chat *c)
     if (has == TOKEN_WAIT)
         return;
     if (has == TOKEN_READY && chat_call(c, c->now, &e)) {
-        if (!set->hedge_ms || c->attempts > 1)
+        if (!set->hedge_ms || c->attempts > 1 || c->shadow)
             return;
         health_earn(set->health, set->hedge_share);
         chat_timer(c, TIMER_HEDGE, set->hedge_ms);

@@ -2,21 +2,27 @@
 /*
  * Where a chat's answer goes.  Of a client's own chat: to its exchange.  Of a
  * plan's member: into the member's buffer, as the very bytes that the client
- * would get, so that an answer that stands is passed on as it came.  All but
+ * would get, so that an answer that stands is passed on as it came.  Of a
+ * shadow: nowhere, its row is all there is (it is whole, no stream).  All but
  * chat_out_set, _begin and _write may come behind chat_end().
  */
 #include "router/chat/chat_parts.h"
 #include "router/chat/chat_plan.h"
+#include "router/chat/chat_shadow.h"
 
 void chat_out_set(struct chat *c, const char *name, struct span value)
 {
-    if (!c->member)
+    if (!c->member && !c->shadow)
         http_set(c->x, name, value);
 }
 
 void chat_out_reply(struct chat *c, int status, const char *type,
                     struct span body)
 {
+    if (c->shadow) {
+        chat_shadow_over(c, status);
+        return;
+    }
     if (!c->member) {
         http_reply(c->x, status, type, body);
         return;
@@ -27,6 +33,10 @@ void chat_out_reply(struct chat *c, int status, const char *type,
 
 void chat_out_problem(struct chat *c, const struct problem *p)
 {
+    if (c->shadow) {
+        chat_shadow_over(c, p->status);
+        return;
+    }
     if (c->member) {
         c->member->problem = *p;
         chat_member_over(c, p->status);

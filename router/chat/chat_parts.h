@@ -98,6 +98,8 @@ struct chat {
     struct plan_run *plan;      /* (arena) where its arm is a plan, or NULL */
     struct plan_member *member; /* (borrowed: plan) what it is in another
                                    chat's plan, or NULL: a client's own */
+    struct shadow *shadow;      /* (borrowed: worker) or NULL: then there is
+                                   no exchange, x is NULL */
     struct snapshot *snapshot;  /* (owned reference) until ENDED */
     struct arena *arena;        /* (borrowed: exchange) */
     enum chat_state state;

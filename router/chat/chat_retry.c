@@ -112,7 +112,7 @@ static struct next other_arm(const struct chat *c, unsigned how)
     };
     int arm;
 
-    if (c->member) /* a plan's member is itself or nothing */
+    if (c->member || c->shadow) /* these are themselves or nothing */
         return nothing;
     while ((arm = decide_next(c->ask.route, c->decision, &f)) >= 0) {
         if (has_place(c, arm, false))

@@ -146,7 +146,7 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
     else if (c->ask.session)
         buf_printf(b, "%016llx", (unsigned long long)c->ask.session);
     p.arms = b->len;
-    if (c->decision)
+    if (c->decision && !c->shadow)
         arms_json(c, b);
     p.losses = b->len;
     if (c->losses && c->losses->n)
@@ -199,6 +199,10 @@ static void fill_decision(const struct chat *c, struct outlog_row *row)
     if (c->cached) {
         row->reason = SPAN("cache");
         row->propensity = NAN;
+    } else if (c->shadow) {
+        row->reason = SPAN("shadow");
+        row->propensity = NAN;
+        row->quality_target = row->price = NAN;
     } else if (c->arm != d->chosen) {
         row->reason = SPAN("failover");
     }
@@ -208,6 +212,8 @@ static void fill_decision(const struct chat *c, struct outlog_row *row)
 static void fill_promise(const struct chat *c, char text[PROMISE_MAX],
                          struct outlog_row *row)
 {
+    if (c->shadow)
+        return;
     row->guarantee = chat_promise(c, text, NULL);
     if (c->decision && snapshot_classifier(c->snapshot))
         row->unseen = (double)c->unseen;
@@ -265,7 +271,7 @@ void chat_write_row(struct chat *c, int status)
     struct buf chat;
     char promise[PROMISE_MAX];
 
-    if (!c->worker->router->log)
+    if (!c->worker->router->log || (c->shadow && c->attempts == 0))
         return;
     chat = worker_buf(c->worker, set->limits.body_bytes + (1 << 20));
     if (full)
@@ -371,7 +377,7 @@ void chat_count_tokens(const struct chat *c)
     count_tokens(s, arm, "reasoning", u->reasoning);
 }
 
-void chat_count_metrics(struct chat *c, int status)
+static void count_request(struct chat *c, int status)
 {
     struct metrics_shard *s = c->worker->shard;
     const struct route_settings *set = c->ask.route ? c->ask.route->set : NULL;
@@ -396,4 +402,10 @@ void chat_count_metrics(struct chat *c, int status)
         return;
     metrics_count(s, METRIC_COST, labels, (uint64_t)c->cost_pico);
     chat_count_tokens(c);
+}
+
+void chat_count_metrics(struct chat *c, int status)
+{
+    if (!c->shadow) /* no client's request */
+        count_request(c, status);
 }

@@ -99,7 +99,8 @@ MUST_USE int http_listen(const char *address, struct err *e);
 MUST_USE int http_listen_unix(const char *path, unsigned mode, struct err *e);
 
 const struct http_request *http_request(const struct http_exchange *x);
-/* A header's value by lower-case name; empty when it is not there. */
+/* A header's value by lower-case name; empty when it is not there, or no
+ * exchange (NULL). */
 struct span http_header(const struct http_exchange *x, const char *name);
 /* A decoded query parameter, in the exchange's arena. */
 struct span http_query(struct http_exchange *x, const char *name);

@@ -60,7 +60,7 @@ struct span http_header(const struct http_exchange *x, const char *name)
 {
     size_t len = strlen(name);
 
-    for (size_t i = 0; i < x->request.n_headers; i++) {
+    for (size_t i = 0; x && i < x->request.n_headers; i++) {
         const struct http_header *h = &x->request.headers[i];
 
         if (h->name.len == len && memcmp(h->name.ptr, name, len) == 0)

@@ -73,10 +73,11 @@ models:
   judge: {{provider: p, name: judge-up, tier: frontier, context: 100000, price: {{input: 2, output: 2}}}}
 routes:
   auto: {{arms: [small, large], reference: small}}
+  paired: {{arms: [small, large], reference: small, shadow: {{rate: 1, budget: 1000}}}}
 """)
 
-    def asked(self, *texts):
-        ids = [self.chat(t)[2]["x-weir-request-id"] for t in texts]
+    def asked(self, *texts, model="auto"):
+        ids = [self.chat(t, model)[2]["x-weir-request-id"] for t in texts]
         for _ in range(200):
             time.sleep(0.05)
             if len(self.sql("SELECT id FROM requests")) >= len(ids):
@@ -93,14 +94,14 @@ routes:
         return out
 
     def shadowed(self, *texts):
-        """As shadow answers stand in the log."""
-        ids = self.asked(*texts)
-        for i in ids:
-            self.sql("INSERT INTO requests (id, time_ms, route, arm, status, reason, answer, purpose,"
-                     " parent, key_name) SELECT 's'||id, time_ms, route, 'large', 200, 'shadow',"
-                     " replace(answer, 'small-up', 'large-up'), 'shadow', id, 'weir' FROM requests"
-                     " WHERE id=?", i)
-        return ids
+        """The clients' ids, and the shadow rows' by them."""
+        ids = self.asked(*texts, model="paired")
+        for _ in range(200):
+            pairs = dict(self.sql("SELECT parent, id FROM requests WHERE purpose='shadow'"))
+            if len(pairs) == len(ids):
+                return ids, pairs
+            time.sleep(0.05)
+        raise AssertionError("no shadows")
 
     def command(self, *options):
         return [WEIR, "label", "--judge", "judge", "--log", self.db, "--url",
@@ -135,19 +136,19 @@ def answers_get_scores_and_what_does_not_parse_gets_none():
 
 def pairs_are_asked_in_both_orders_and_only_agreement_counts():
     w = Served()
-    better, biased, equal, hopeless, mumble = w.shadowed(
+    (better, biased, equal, hopeless, mumble), other = w.shadowed(
         "which", "biased", "equal", "hopeless", "mumble")
     out = w.label("--pairs")
     want("counts", {k: out[k] for k in ("rows", "calls", "judged", "labels", "split", "unparsed")},
          {"rows": 5, "calls": 10, "judged": 4, "labels": 8, "split": 1, "unparsed": 1})
     found = {i: (s, c, t) for i, s, c, t in w.labels()}
-    want("better", (found[better], found["s" + better]),
+    want("better", (found[better], found[other[better]]),
          ((0.0, 0.9, "judge=judge; pair; worse than large"),
           (1.0, 0.9, "judge=judge; pair; better than small")))
     for one, score, confidence in ((biased, 1.0, 0.5), (equal, 1.0, 0.8), (hopeless, 0.0, 0.8)):
-        for i in (one, "s" + one):
+        for i in (one, other[one]):
             want("both", found[i][:2], (score, confidence))
-    if mumble in found or "s" + mumble in found:
+    if mumble in found or other[mumble] in found:
         raise AssertionError(str(found))
     first, second = [m["messages"][1]["content"] for m in Player.seen
                      if "which" in m["messages"][1]["content"]]

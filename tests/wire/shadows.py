@@ -69,7 +69,7 @@ models:
   small: {{provider: p, name: small-up, tier: economy, context: 100000, price: {{input: 1, output: 1}}}}
   large: {{provider: p, name: large-up, tier: frontier, context: 100000, price: {{input: 10, output: 10}}}}
 routes:
-  auto: {{arms: [small, large], reference: small, shadow: {self.shadow}, hedge: 100ms}}
+  auto: {{arms: [small, large], reference: small, shadow: {self.shadow}, hedge: 1s}}
 """)
 
     def sql(self, what):
@@ -119,6 +119,7 @@ def another_arm_answers_too_and_nobody_sees_it():
 def a_client_waits_no_longer_and_ends_nothing_by_leaving():
     w = Served()
     Player.delay = 1.5
+    Player.seen.clear()
     began = time.time()
     s, _, h = w.ask_large()
     took = time.time() - began
@@ -128,6 +129,7 @@ def a_client_waits_no_longer_and_ends_nothing_by_leaving():
         raise AssertionError(f"{took} s")
     want("its connection is closed, the shadow's row came", w.wait_for(1)[0][0],
          h["x-weir-request-id"])
+    want("asked once, however slow", len(Player.seen), 1)
     w.stop()
 
 

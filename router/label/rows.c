@@ -123,7 +123,7 @@ bool label_todos(const char *log, const struct label_wanted *w,
                  struct label_todo **list, size_t *n, struct err *e)
 {
     struct sqlite3 *h = sql_open(log, e);
-    struct collecting c = {NULL};
+    struct collecting c = {.n = 0};
     struct buf sql;
     bool ok;
 

@@ -97,6 +97,26 @@ static void find_scale(const struct cycle_config *set, const struct json *card,
     *base = now > 0 ? 0 : usd;
 }
 
+static bool bound(const struct json *domain, const char *key, float *out)
+{
+    struct json v = json_get(domain, key);
+    double d;
+
+    if (!json_double(&v, &d))
+        return false;
+    *out = (float)d;
+    return true;
+}
+
+static void find_domain(const struct json *card, struct domain *d)
+{
+    struct json basis = json_get(card, "basis");
+    struct json of = json_get(&basis, "domain");
+
+    d->known = bound(&of, "unseen", &d->unseen) && bound(&of, "top", &d->top) &&
+               bound(&of, "far", &d->far);
+}
+
 static const struct cycle_arm *arm_named(const struct cycle_config *set,
                                          const char *name)
 {
@@ -125,6 +145,7 @@ void gate_policy(const struct cycle_config *set, const struct classifier *c,
     if (!c || !json_parse(classifier_card(c), &card, NULL))
         return;
     find_level(set, &card, out);
+    find_domain(&card, &out->domain);
     for (uint32_t a = 0; !isnan(out->price) && a < log->n_arms; a++)
         find_scale(set, &card, log->t->arms[a].name, &out->scale[a],
                    &out->base[a]);

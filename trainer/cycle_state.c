@@ -27,6 +27,7 @@ static const struct {
         {"last_ms", offsetof(struct cycle_state, last_ms)},
         {"cut_ms", offsetof(struct cycle_state, cut_ms)},
         {"watch_ms", offsetof(struct cycle_state, watch_ms)},
+        {"alarm_ms", offsetof(struct cycle_state, alarm_ms)},
 },
   ids[] = {
       {"running", offsetof(struct cycle_state, running)},

@@ -36,6 +36,7 @@ struct cycle_state {
     int64_t last_ms;  /* the last training was begun; labels since are new */
     int64_t cut_ms;   /* the challenger has seen rows before this only */
     int64_t watch_ms; /* residuals are counted from here */
+    int64_t alarm_ms; /* the challenger was trained for an alarm then; else 0 */
     char running[CYCLE_ID];    /* id of the classifier in place; "": none */
     char challenger[CYCLE_ID]; /* "": there is none */
     char before[CYCLE_ID];     /* that a rollback brings back; "": none */

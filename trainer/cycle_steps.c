@@ -61,6 +61,16 @@ static void note_changed(const struct watch *w, struct cycle_move *m)
             cycle_state_changed(&m->next, w->arms[i].name, w->arms[i].calm_ms);
 }
 
+/* Before the newest change the world was another one. */
+static int64_t last_change(const struct cycle_state *s)
+{
+    int64_t ms = 0;
+
+    for (uint32_t i = 0; i < s->n_arms; i++)
+        ms = s->arms[i].ms > ms ? s->arms[i].ms : ms;
+    return ms;
+}
+
 /* Why to train now; false: there is no reason. */
 static bool is_due(const struct cycle_run *r, const struct watch *w, char *why,
                    size_t size)
@@ -137,7 +147,9 @@ static bool idle(struct cycle_run *r, const struct watch *w,
                  struct cycle_move *m, struct err *e)
 {
     char why[200];
+    uint64_t wanted;
     int64_t cut_ms;
+    size_t n;
 
     buf_printf(&m->figures, ",\"new_labels\":%llu",
                (unsigned long long)w->new_labels);
@@ -147,18 +159,21 @@ static bool idle(struct cycle_run *r, const struct watch *w,
             (unsigned long long)labels_wanted(r));
         return true;
     }
-    if (!watch_cut(r->set, 1 - r->set->held, LABELS_LEAST, &cut_ms, e))
+    note_changed(w, m);
+    if (!watch_cut(r->set, last_change(&m->next), &n, &cut_ms, e))
         return false;
-    if (!cut_ms) {
+    wanted = m->next.n_arms ? labels_wanted(r) : 0;
+    if (n < LABELS_LEAST || n < wanted) {
         say(m, NULL,
-            "%s, but only %llu labelled requests in all; at least %d "
-            "are wanted",
-            why, (unsigned long long)w->labels, LABELS_LEAST);
+            "%s, but only %zu labelled requests%s; at least %llu are wanted",
+            why, n, wanted ? " since the last change of an arm" : " in all",
+            (unsigned long long)(wanted > LABELS_LEAST ? wanted
+                                                       : LABELS_LEAST));
         return true;
     }
-    note_changed(w, m);
+    m->next.alarm_ms = watch_alarm(w) ? clock_utc_ms() : 0;
     if (watch_alarm(w))
-        m->next.watch_ms = clock_utc_ms();
+        m->next.watch_ms = m->next.alarm_ms;
     if (r->dry) {
         say(m, "train", "%s", why);
         return true;
@@ -210,6 +225,22 @@ static bool lost(const struct cycle_run *r, struct cycle_move *m)
     return true;
 }
 
+/* An arm has changed since it learnt: the next one is to know that.  One that
+ * was trained for an alarm is not dropped for another, or none would ever be
+ * looked at. */
+static bool is_outdated(const struct cycle_run *r, const struct watch *w,
+                        struct cycle_move *m)
+{
+    const struct watch_arm *arm = watch_alarm(w);
+
+    if (!arm || r->state.alarm_ms)
+        return false;
+    enter(m, CYCLE_IDLE);
+    say(m, "refuse", "%s is not any more what challenger %s learnt", arm->name,
+        r->state.challenger);
+    return true;
+}
+
 static bool given_up(const struct cycle_run *r, const struct watch *w)
 {
     uint64_t wanted = labels_wanted(r);
@@ -223,7 +254,7 @@ static bool judge(struct cycle_run *r, const struct watch *w,
 {
     struct gate g;
 
-    if (lost(r, m))
+    if (lost(r, m) || is_outdated(r, w, m))
         return true;
     if (!compare(r, &g, e))
         return false;
@@ -353,8 +384,6 @@ static bool watch(struct cycle_run *r, const struct watch *w,
         roll_back(m);
     } else if (arm || w->served >= r->set->watch) {
         enter(m, CYCLE_IDLE);
-        if (!arm)
-            m->next.watch_ms = r->state.watch_ms;
         say(m, "settle", "%llu requests without an alarm",
             (unsigned long long)w->served);
         if (arm)

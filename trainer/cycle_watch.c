@@ -75,7 +75,7 @@ static float predicted(const struct log_row *row)
     return NAN;
 }
 
-static int arm_of(struct watch *w, struct span name)
+static int arm_of(struct watch *w, struct span name, int64_t from_ms)
 {
     uint32_t i = 0;
 
@@ -88,6 +88,7 @@ static int arm_of(struct watch *w, struct span name)
         return -1;
     page_hinkley_reset(&w->arms[i].residuals, PAGE_HINKLEY_SLACK,
                        PAGE_HINKLEY_LIMIT);
+    w->arms[i].calm_ms = from_ms;
     w->n_arms++;
     return (int)i;
 }
@@ -139,13 +140,17 @@ static bool take(void *ctx, const struct log_row *row, struct err *e)
             span_is(row->reason, "drifted");
     if (row->time_ms >= s->since_ms && !push(r, v, e))
         return false;
-    arm = arm_of(r->w, row->arm);
+    arm = arm_of(r->w, row->arm, s->watch_ms);
     if (isnan(row->score) || arm < 0)
         return true;
     v.kind = EVENT_LABEL;
     v.ms = row->label_ms > row->time_ms ? row->label_ms : row->time_ms;
     v.arm = (uint8_t)arm;
-    v.predicted = predicted(row);
+    /* What was chosen by chance is no word of the classifier's: an arm better
+     * than predicted where it is not chosen must not hide one that is worse
+     * where it is. */
+    if (!span_is(row->reason, "explored"))
+        v.predicted = predicted(row);
     return push(r, v, e);
 }
 
@@ -291,16 +296,15 @@ static bool note_time(void *ctx, const struct log_row *row, struct err *e)
     return true;
 }
 
-bool watch_cut(const struct cycle_config *set, double share, size_t least,
+bool watch_cut(const struct cycle_config *set, int64_t since_ms, size_t *n,
                int64_t *cut_ms, struct err *e)
 {
-    struct log_range all = {.route = set->route};
+    struct log_range range = {.since_ms = since_ms, .route = set->route};
     struct times t = {0};
-    bool ok = log_rows_each(set->log, &all, note_time, &t, e);
+    bool ok = log_rows_each(set->log, &range, note_time, &t, e);
 
-    *cut_ms = 0;
-    if (ok && t.n >= least && t.n > 0)
-        *cut_ms = t.at[(size_t)(share * (double)(t.n - 1))];
+    *n = t.n;
+    *cut_ms = t.n ? t.at[(size_t)((1 - set->held) * (double)(t.n - 1))] : 0;
     free(t.at);
     return ok;
 }

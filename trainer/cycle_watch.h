@@ -54,9 +54,9 @@ MUST_USE bool watch_read(const struct cycle_config *set,
 const struct watch_arm *watch_alarm(const struct watch *w);
 bool watch_drifted(const struct watch *w);
 
-/* The time before which `share` of the labelled rows came (a cut for
- * training); 0 where there are fewer than `least`. */
-MUST_USE bool watch_cut(const struct cycle_config *set, double share,
-                        size_t least, int64_t *cut_ms, struct err *e);
+/* A cut for training: the time before which all but the newest `held` of the
+ * labelled rows since since_ms came; *n: how many these are.  0 without any. */
+MUST_USE bool watch_cut(const struct cycle_config *set, int64_t since_ms,
+                        size_t *n, int64_t *cut_ms, struct err *e);
 
 #endif

@@ -8,6 +8,9 @@
 
 /* Of the rows: where the log could not have taken the arm in question. */
 #define UNSEEN_MOST .05
+/* Two policies that differ on no more than these need no answers of either
+ * arm there: all that could be at stake is taken for lost, and for won. */
+#define FEW_MOST .05
 
 /* ---- what a policy would take ---- */
 
@@ -36,6 +39,8 @@ static int by_prediction(const struct offlog *log,
 
     weights_predict(classifier_weights(p->classifier), &in,
                     task_of(p->classifier, log->t, i), &out, NULL);
+    if (domain_outside(&p->domain, &out))
+        return reference;
     for (uint32_t a = 0; a < log->n_arms; a++) {
         double cost = log->expected[i * log->n_arms + a];
         bool known = p->head[a] >= 0 && can(log, i, (int)a);
@@ -170,7 +175,16 @@ static struct mean_of mean_of(struct term_of *t, size_t n)
 /* How well the log speaks of the arms that are compared. */
 struct reach {
     size_t differ, old_seen, new_seen, unseen, n;
+    double at_stake; /* sum over rows that differ: what either could be worth
+                        at the most */
 };
+
+static double stake(const struct comparison *c, size_t i)
+{
+    const double *m = c->expect + i * c->log->n_arms;
+
+    return c->scores ? 1 : fmax(fmax(m[c->old[i]], m[c->fresh[i]]), 0);
+}
 
 static void reach_row(const struct comparison *c, size_t i, struct reach *r)
 {
@@ -182,16 +196,22 @@ static void reach_row(const struct comparison *c, size_t i, struct reach *r)
     if (old == fresh)
         return;
     r->differ++;
+    r->at_stake += stake(c, i);
     r->old_seen += c->log->chosen[i] == old;
     r->new_seen += c->log->chosen[i] == fresh;
+}
+
+static bool reach_matched(const struct reach *r)
+{
+    return !r->differ ||
+           (r->old_seen >= EVIDENCE_MATCHED && r->new_seen >= EVIDENCE_MATCHED);
 }
 
 static bool reach_enough(const struct reach *r)
 {
     return r->n >= EVIDENCE_FULL &&
            (double)r->unseen <= UNSEEN_MOST * (double)r->n &&
-           (!r->differ || (r->old_seen >= EVIDENCE_MATCHED &&
-                           r->new_seen >= EVIDENCE_MATCHED));
+           (reach_matched(r) || (double)r->differ <= FEW_MOST * (double)r->n);
 }
 
 /* Both kinds' means by their precision; one that says too little is left
@@ -247,6 +267,10 @@ static void compare(const struct comparison *c, struct term_of *room, double z,
     if (full.n < EVIDENCE_FULL)
         full.n = 0;
     combine(out, &part, &full, z);
+    if (part.n && !reach_matched(&reach)) {
+        out->lo -= reach.at_stake / (double)reach.n;
+        out->hi += reach.at_stake / (double)reach.n;
+    }
 }
 
 /* ---- all together ---- */

@@ -19,6 +19,7 @@
 #define WEIR_TRAINER_EVIDENCE_H
 
 #include "models/classifier.h"
+#include "models/domain.h"
 #include "trainer/offlog.h"
 
 enum {
@@ -31,9 +32,10 @@ struct evidence_policy {
     const struct classifier *classifier; /* NULL: the reference for all */
     const char *reference;               /* arm */
     double quality;                      /* share of the reference's */
-    bool floor;   /* without a level: the floor on predictions, not the
-                     reference */
-    double price; /* of the level; NAN: it has none */
+    bool floor;           /* without a level: the floor on predictions, not the
+                             reference */
+    double price;         /* of the level; NAN: it has none */
+    struct domain domain; /* what is outside goes to the reference */
     /* By arm of the log: the classifier's arm (-1: none), and what brings its
      * costs back to those of the level's day. */
     int head[CLASSIFIER_ARMS_MAX];

@@ -87,6 +87,22 @@ static void health_promises(const struct snapshot *s, struct buf *out)
     buf_char(out, '}');
 }
 
+/* What is on trial, and what the learning cycle did last. */
+static void health_trial(struct router *r, const struct snapshot *s,
+                         struct buf *out)
+{
+    const struct canary *c = snapshot_canary(s);
+
+    buf_str(out, ",\"canary\":");
+    if (c->classifier)
+        buf_printf(out, "{\"classifier\":\"%s\",\"share\":%g}",
+                   classifier_id(c->classifier), c->share);
+    else
+        buf_str(out, "null");
+    buf_str(out, ",\"journal\":");
+    retrain_last(&r->retrain, out);
+}
+
 void admin_health(struct worker *w, struct http_exchange *x)
 {
     const struct router *r = w->router;
@@ -100,6 +116,7 @@ void admin_health(struct worker *w, struct http_exchange *x)
         buf_json_str(&out, span_of(classifier_id(c)));
     else
         buf_str(&out, "null");
+    health_trial(w->router, s, &out);
     health_drift(s, &out);
     health_promises(s, &out);
     buf_char(&out, ',');

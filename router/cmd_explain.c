@@ -50,6 +50,7 @@ static bool explain(const struct options *o, const struct snapshot *s,
     if (route->set->policy == POLICY_BUDGET)
         brief.price = 0.05 / route->set->budget;
     judge_decide(j, s, route, r, &brief);
+    x.route = j->route;
     buf_init(&out, OUT_MAX);
     if (o->json)
         explain_json(&x, &out);

@@ -58,6 +58,8 @@ enum metric {
     METRIC_IN_FLIGHT,        /* set */
     METRIC_WORKERS,          /* set */
     METRIC_START_TIME,       /* set; seconds since 1970 */
+    METRIC_CLASSIFIER,       /* id, role; set, 1 */
+    METRIC_CANARY_SHARE,     /* set */
     METRIC_BUILD,            /* version; set, 1 */
     METRIC_N,
 };

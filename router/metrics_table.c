@@ -223,6 +223,20 @@ const struct metric_row METRICS[METRIC_N] = {
                       "How far the last window of a route's requests is from "
                       "the mix that its promises were made on.",
                       NULL},
+    [METRIC_CLASSIFIER] = {"weir_classifier_info",
+                           METRIC_GAUGE,
+                           1,
+                           {"id", "role"},
+                           "1 for the classifier that serves (running) and "
+                           "the one on trial (canary).",
+                           NULL},
+    [METRIC_CANARY_SHARE] = {"weir_canary_share",
+                             METRIC_GAUGE,
+                             1e-6,
+                             {NULL},
+                             "Share of the sessions that the classifier on "
+                             "trial serves.",
+                             NULL},
     [METRIC_DRIFTED] = {"weir_drift_alarm",
                         METRIC_GAUGE,
                         1,

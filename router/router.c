@@ -190,7 +190,9 @@ struct router *router_new(const char *config, char **argv, struct err *e)
     upgrade_init(&r->upgrade, argv);
     r->started_ms = clock_utc_ms();
     pthread_mutex_init(&r->lock, NULL);
-    if (open_all(r, e)) {
+    if (!retrain_init(&r->retrain, config))
+        err_set(e, ERR_MEMORY, "router: out of memory");
+    else if (open_all(r, e)) {
         resident_trim();
         return r;
     }
@@ -205,6 +207,38 @@ static void note_restart(void *ctx, const char *path)
     (void)ctx;
     log_event(LOG_WARN, "reload", "setting=%s effect=\"after a restart\"",
               path);
+}
+
+/* What is shown of a classifier that is not there any more is 0. */
+static void show_classifiers(struct router *r, const struct snapshot *s,
+                             uint64_t value)
+{
+    const struct classifier *c[2] = {snapshot_classifier(s),
+                                     snapshot_canary(s)->classifier};
+    const struct span roles[2] = {SPAN("running"), SPAN("canary")};
+
+    for (int i = 0; i < 2; i++) {
+        struct span labels[2] = {span_of(c[i] ? classifier_id(c[i]) : NULL),
+                                 roles[i]};
+
+        if (c[i])
+            metrics_set(r->metrics, METRIC_CLASSIFIER, labels, value);
+    }
+    metrics_set(r->metrics, METRIC_CANARY_SHARE, NULL,
+                (uint64_t)(snapshot_canary(s)->share * 1e6 * (c[1] != NULL) *
+                           (value != 0)));
+}
+
+static void say_canary(const struct snapshot *s)
+{
+    const struct canary *c = snapshot_canary(s);
+
+    if (*c->problem)
+        log_event(LOG_ERROR, "canary",
+                  "reason=\"%s\" effect=\"none is on trial\"", c->problem);
+    else if (c->classifier)
+        log_event(LOG_INFO, "canary", "classifier=%s share=%g",
+                  classifier_id(c->classifier), c->share);
 }
 
 static void swap(struct router *r, struct snapshot *next)
@@ -234,7 +268,11 @@ static bool reload(struct router *r, struct err *e)
     schema_changed(&settings_schema, snapshot_settings(r->first), set,
                    note_restart, NULL);
     log_setup((enum log_level)set->log.level, (enum log_form)set->log.form);
+    show_classifiers(r, r->latest, 0);
     swap(r, next);
+    show_classifiers(r, next, 1);
+    say_canary(next);
+    retrain_note(&r->retrain, set->classifier);
     resident_trim();
     watch_loaded(&r->watch, r->config, set);
     log_event(LOG_INFO, "reloaded", "config=%s", r->config);
@@ -308,6 +346,7 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     notify_say("STOPPING=1");
+    retrain_stop(&r->retrain);
     listeners_close(&r->listeners);
     for (unsigned i = 0; i < r->n_workers; i++)
         worker_stop(&r->workers[i]);
@@ -338,6 +377,18 @@ static void join_workers(struct router *r)
         pthread_join(w->thread, NULL);
         w->started = false;
     }
+}
+
+/* A cycle runs, or is over: what it put in place is loaded. */
+static void on_cycle(void *ctx)
+{
+    struct router *r = ctx;
+    const struct settings *set = snapshot_settings(r->latest);
+    struct err e;
+
+    retrain_note(&r->retrain, set->classifier);
+    if (watch_changed(&r->watch, r->config, set) && !router_reload(r, &e))
+        return; /* said in the log */
 }
 
 /* The new program is up. */
@@ -382,8 +433,14 @@ bool router_run(struct router *r,
         evsignal_new(r->base, SIGHUP, on_hangup, r),
         evsignal_new(r->base, SIGUSR2, on_upgrade, r),
     };
-    bool ok = start_watch(r) && start_news(r);
+    bool ok =
+        start_watch(r) && start_news(r) &&
+        retrain_start(&r->retrain, r->base, snapshot_settings(r->latest), e);
 
+    r->retrain.look = on_cycle;
+    r->retrain.ctx = r;
+    show_classifiers(r, r->first, 1);
+    say_canary(r->first);
     r->upgrade.up = on_up;
     r->upgrade.ctx = r;
 
@@ -415,6 +472,7 @@ void router_free(struct router *r)
     for (unsigned i = 0; i < r->n_workers; i++)
         worker_free(&r->workers[i]);
     reload_forget(r);
+    retrain_free(&r->retrain);
     free(r->workers);
     /* Who leaves the database last takes its WAL in; a reader cannot. */
     news_stop(r->news);

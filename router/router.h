@@ -27,6 +27,7 @@
 #include "router/metrics.h"
 #include "router/outlog/outlog.h"
 #include "router/request_id.h"
+#include "router/retrain.h"
 #include "router/route/judge.h"
 #include "router/upgrade.h"
 #include "router/watch.h"
@@ -97,6 +98,7 @@ struct router {
     struct listeners listeners;
     struct upgrade upgrade;
     struct watch watch;
+    struct retrain retrain;
     struct event *look; /* (owned) or NULL: watches the files */
     struct news *news;  /* (owned) or NULL: no log */
     int64_t started_ms;

@@ -18,9 +18,11 @@ struct snapshot {
     _Atomic unsigned refs;
     struct settings *settings;     /* (owned) */
     struct classifier *classifier; /* (owned) or NULL */
-    struct tls *tls;               /* (owned) or NULL */
+    struct canary canary;
+    struct tls *tls; /* (owned) or NULL */
     char unclassified[300];
-    struct route *routes;    /* (owned) [n_routes] */
+    /* (owned) [n_routes]; where there is a canary as many of it behind */
+    struct route *routes;
     struct budget **budgets; /* (owned array; borrowed: book) [n_routes] */
     struct drift **drifts;   /* likewise */
     size_t n_routes;
@@ -53,6 +55,12 @@ static bool default_path(char *dst, size_t size)
     return false;
 }
 
+/* The learning cycle has not made the first one yet. */
+static bool is_awaited(const struct settings *set)
+{
+    return settings_retrain(set) && access(set->classifier, F_OK) != 0;
+}
+
 static bool load_classifier(struct snapshot *s, struct err *e)
 {
     const char *path = s->settings->classifier;
@@ -71,6 +79,13 @@ static bool load_classifier(struct snapshot *s, struct err *e)
         }
         path = found;
     }
+    if (is_awaited(s->settings)) {
+        snprintf(s->unclassified, sizeof s->unclassified,
+                 "%.250s is not trained yet", path);
+        return true;
+    }
+    if (path == s->settings->classifier)
+        canary_load(&s->canary, path);
     s->classifier = classifier_open(path, FEATURES_VERSION, e);
     return s->classifier || err_wrap(e, "classifier");
 }
@@ -105,7 +120,7 @@ static bool bind_books(struct snapshot *s, size_t i, const struct books *b)
     if (r->set->policy != POLICY_CHEAPEST || !r->n_levels)
         return true;
     s->drifts[i] =
-        drift_of(b->drifts, name, classifier_id(s->classifier), &r->mix);
+        drift_of(b->drifts, name, classifier_id(r->classifier), &r->mix);
     return s->drifts[i] != NULL;
 }
 
@@ -114,19 +129,22 @@ static bool bind_routes(struct snapshot *s, const struct books *books)
     const struct settings *set = s->settings;
     const struct route_settings *own = set->routes.at;
     bool foreign = !strcmp(set->classifier, "default");
+    size_t n = set->routes.n + set->n_direct;
+    size_t all = s->canary.classifier ? 2 * n : n;
 
-    s->n_routes = set->routes.n + set->n_direct;
-    s->routes = calloc(s->n_routes + 1, sizeof *s->routes);
-    s->budgets = calloc(s->n_routes + 1, sizeof(struct budget *));
-    s->drifts = calloc(s->n_routes + 1, sizeof(struct drift *));
+    s->n_routes = n;
+    s->routes = calloc(all + 1, sizeof *s->routes);
+    s->budgets = calloc(all + 1, sizeof(struct budget *));
+    s->drifts = calloc(all + 1, sizeof(struct drift *));
     if (!s->routes || !s->budgets || !s->drifts)
         return false;
-    for (size_t i = 0; i < s->n_routes; i++) {
+    for (size_t i = 0; i < all; i++) {
         struct route *r = &s->routes[i];
+        size_t k = i % n;
 
-        r->set = i < set->routes.n ? &own[i] : &set->direct[i - set->routes.n];
-        levels_bind(r, s->classifier, foreign);
-        if (!plan_accepts(r, s->classifier, &s->settings->arena) ||
+        r->set = k < set->routes.n ? &own[k] : &set->direct[k - set->routes.n];
+        levels_bind(r, i < n ? s->classifier : s->canary.classifier, foreign);
+        if (!plan_accepts(r, r->classifier, &s->settings->arena) ||
             !bind_books(s, i, books))
             return false;
     }
@@ -188,6 +206,7 @@ void snapshot_unref(struct snapshot *s)
     free(s->drifts);
     free(s->routes);
     classifier_close(s->classifier);
+    canary_free(&s->canary);
     tls_free(s->tls);
     settings_free(s->settings);
     free(s);
@@ -206,6 +225,19 @@ const struct tls *snapshot_tls(const struct snapshot *s)
 const struct classifier *snapshot_classifier(const struct snapshot *s)
 {
     return s->classifier;
+}
+
+const struct canary *snapshot_canary(const struct snapshot *s)
+{
+    return &s->canary;
+}
+
+const struct route *snapshot_pick(const struct snapshot *s,
+                                  const struct route *r, uint64_t key)
+{
+    bool own = r >= s->routes && r < s->routes + s->n_routes;
+
+    return own && canary_takes(&s->canary, key) ? r + s->n_routes : r;
 }
 
 const char *snapshot_unclassified(const struct snapshot *s)

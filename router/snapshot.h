@@ -7,6 +7,7 @@
 #ifndef WEIR_ROUTER_SNAPSHOT_H
 #define WEIR_ROUTER_SNAPSHOT_H
 
+#include "router/canary.h"
 #include "router/route/budget.h"
 #include "router/route/decide.h"
 #include "router/route/drift.h"
@@ -41,6 +42,12 @@ const struct tls *snapshot_tls(const struct snapshot *s);
 const struct classifier *snapshot_classifier(const struct snapshot *s);
 /* Why no classifier is used, "" when one is. */
 const char *snapshot_unclassified(const struct snapshot *s);
+/* The one on trial: its classifier is NULL where there is none. */
+const struct canary *snapshot_canary(const struct snapshot *s);
+/* The route as bound to the classifier that serves this session (or request):
+ * r itself, or its twin. */
+const struct route *snapshot_pick(const struct snapshot *s,
+                                  const struct route *r, uint64_t key);
 
 /* By what a client may write as `model` (model_names.h); NULL when unknown. */
 const struct route *snapshot_route(const struct snapshot *s, struct span name);

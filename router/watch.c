@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/watch.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,8 +24,15 @@ static uint64_t all_states(const char *config, const struct settings *set)
 {
     const char *const paths[] = {config,         set->key_file, set->classifier,
                                  set->catalogue, set->tls.cert, set->tls.key};
+    char trial[2][PATH_MAX];
     uint64_t h = 0;
 
+    /* One on trial comes and goes beside the classifier (canary.h). */
+    for (int i = 0; i < 2; i++) {
+        snprintf(trial[i], sizeof trial[i], "%s.canary%s", set->classifier,
+                 i ? ".json" : "");
+        h = file_state(trial[i], h);
+    }
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         h = file_state(paths[i], h);
     return h;
@@ -33,6 +42,12 @@ void watch_loaded(struct watch *w, const char *config,
                   const struct settings *set)
 {
     w->loaded = w->seen = all_states(config, set);
+}
+
+bool watch_changed(const struct watch *w, const char *config,
+                   const struct settings *set)
+{
+    return all_states(config, set) != w->loaded;
 }
 
 bool watch_look(struct watch *w, const char *config, const struct settings *set)

@@ -20,4 +20,8 @@ void watch_loaded(struct watch *w, const char *config,
 bool watch_look(struct watch *w, const char *config,
                 const struct settings *set);
 
+/* At once: whether they differ from what was loaded. */
+bool watch_changed(const struct watch *w, const char *config,
+                   const struct settings *set);
+
 #endif

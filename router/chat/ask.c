@@ -219,6 +219,10 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     brief.drifted = drift_alarm(drift);
     ask_budget(&brief, snapshot_budget(s, a->route), a->route);
     decide_now(a, w, s, &brief);
+    if (a->route != w->judge->route) {
+        a->route = w->judge->route;
+        drift = snapshot_drift(s, a->route);
+    }
     if (drift && drift_note(drift, &w->judge->prediction,
                             (double)w->judge->facts.input_tokens))
         news_say_drift(a->route->set->item.name, drift);

@@ -83,6 +83,9 @@ void chat_headers(struct chat *c, bool with_cost)
     if (promise.len)
         http_set(c->x, "x-weir-guarantee", promise);
     chat_plan_headers(c);
+    if (c->decision && c->ask.route->classifier)
+        http_set(c->x, "x-weir-classifier",
+                 span_of(classifier_id(c->ask.route->classifier)));
     chat_tries_headers(c);
     if (c->losses && c->losses->n && c->ask.route &&
         c->ask.route->set->unsupported == UNSUPPORTED_WARN)

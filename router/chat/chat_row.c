@@ -176,7 +176,7 @@ static struct span piece(const struct buf *b, size_t from, size_t to)
 static void fill_decision(const struct chat *c, struct outlog_row *row)
 {
     const struct decision *d = c->decision;
-    const struct classifier *cl = snapshot_classifier(c->snapshot);
+    const struct classifier *cl = c->ask.route->classifier;
 
     row->task = d->task;
     row->task_given = d->task_given;
@@ -215,7 +215,7 @@ static void fill_promise(const struct chat *c, char text[PROMISE_MAX],
     if (c->shadow)
         return;
     row->guarantee = chat_promise(c, text, NULL);
-    if (c->decision && snapshot_classifier(c->snapshot))
+    if (c->decision && c->ask.route->classifier)
         row->unseen = (double)c->unseen;
 }
 

@@ -26,10 +26,11 @@ struct level {
 
 /* A route with what the classifier knows about it; part of a snapshot. */
 struct route {
-    const struct route_settings *set; /* (borrowed: settings) */
-    int head[ARMS_MAX];               /* the classifier's arm, -1: none */
-    int escalates[ARMS_MAX];          /* of a plan: the one whose quality is
-                                         P(`else` is needed), -1: none */
+    const struct route_settings *set;    /* (borrowed: settings) */
+    const struct classifier *classifier; /* (borrowed: snapshot) or NULL */
+    int head[ARMS_MAX];                  /* the classifier's arm, -1: none */
+    int escalates[ARMS_MAX];             /* of a plan: the one whose quality is
+                                            P(`else` is needed), -1: none */
     /* Of a plan, what its draft is judged by (borrowed: snapshot); or NULL. */
     const struct acceptance *accept[ARMS_MAX];
     struct level levels[LEVELS_MAX]; /* ascending quality */

@@ -44,7 +44,7 @@ static void feature_name(const struct explained *x,
 static size_t weightiest(const struct explained *x, unsigned arm,
                          struct contribution *out)
 {
-    const struct classifier *c = snapshot_classifier(x->snapshot);
+    const struct classifier *c = x->route->classifier;
     int head = x->route->head[arm];
 
     if (!c || head < 0)
@@ -139,7 +139,7 @@ void explain_json(const struct explained *x, struct buf *out)
 {
     const struct decision *d = &x->judge->decision;
     const struct route_settings *set = x->route->set;
-    const struct classifier *c = snapshot_classifier(x->snapshot);
+    const struct classifier *c = x->route->classifier;
     char promise[PROMISE_MAX];
 
     buf_str(out, "{\"route\":");
@@ -244,7 +244,7 @@ void explain_text(const struct explained *x, struct buf *out)
         promise_text(x->route, d, promise);
         buf_printf(out, "\nguarantee %s", promise);
     }
-    if (!snapshot_classifier(x->snapshot))
+    if (!x->route->classifier)
         buf_printf(out, "\n%s", snapshot_unclassified(x->snapshot));
     buf_printf(out, "\n\n  %-16s %8s %8s %12s %8s  %s\n", "arm", "quality",
                "tokens", "cost (USD)", "share", "why");

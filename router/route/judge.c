@@ -50,13 +50,11 @@ void judge_decide(struct judge *j, const struct snapshot *s,
                   const struct route *r, const struct request *request,
                   const struct brief *b)
 {
-    const struct classifier *c = snapshot_classifier(s);
+    const struct classifier *c;
     struct question q = {
         .route = r,
         .request = request,
         .facts = &j->facts,
-        .classifier = c,
-        .prediction = c ? &j->prediction : NULL,
         .wish = b->wish,
         .price = b->price,
         .bounded = b->bounded,
@@ -73,6 +71,11 @@ void judge_decide(struct judge *j, const struct snapshot *s,
 
     features_extract(request, j->scratch, &j->vec, &j->facts);
     find_session(j, s, b, &q);
+    j->route = q.route = snapshot_pick(s, r, j->session ? j->session : b->seed);
+    if (q.route != r)
+        q.drifted = drift_alarm(snapshot_drift(s, q.route));
+    q.classifier = c = q.route->classifier;
+    q.prediction = c ? &j->prediction : NULL;
     if (c)
         classifier_predict(c, &j->vec, classifier_find_task(c, b->wish.task),
                            &j->prediction);

@@ -19,6 +19,8 @@ struct judge {
     uint64_t session;         /* session_key(), 0: none */
     struct session_note last; /* of it */
     struct stay stay;
+    const struct route *route; /* that was decided on: the asked one, or the
+                                  canary's twin of it */
 };
 
 /* What belongs to one request besides its text. */

@@ -237,6 +237,7 @@ void levels_bind(struct route *r, const struct classifier *c, bool foreign)
 {
     bool named = find_heads(r, c);
 
+    r->classifier = c;
     for (unsigned i = 0; i < r->set->n_arms; i++)
         r->scale[i] = 1;
     if (c && !foreign)

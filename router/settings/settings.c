@@ -71,6 +71,31 @@ static bool check_mode(struct settings *s, const struct conf *top,
                      "permissions in octal such as 0660");
 }
 
+bool settings_retrain(const struct settings *s)
+{
+    return s->retrain.every_ms > 0 || s->retrain.min_new_labels > 0;
+}
+
+/* The cycle replaces a file, and learns from the log's features. */
+static bool check_retrain(const struct settings *s, const struct conf *top,
+                          struct err *e)
+{
+    const struct conf *at = top_member(top, "retrain");
+
+    if (!settings_retrain(s))
+        return true;
+    if (!*s->classifier || !strcmp(s->classifier, "default") ||
+        !strcmp(s->classifier, "none"))
+        return conf_failf(at, e,
+                          "wanted `classifier` to be the path of a file that "
+                          "may be replaced, found '%s'",
+                          s->classifier);
+    if (!*s->log.path || s->log.prompts == PROMPTS_NONE)
+        return conf_failf(at, e,
+                          "wanted a log with features (`log`: path, prompts)");
+    return true;
+}
+
 static bool load_catalogue(struct settings *s, struct err *e)
 {
     s->prices =
@@ -84,8 +109,8 @@ static bool resolve(struct settings *s, const struct conf *top, struct err *e)
            check_sessions(s, top, e) && load_catalogue(s, e) &&
            settings_providers(s, e) && settings_models(s, e) &&
            settings_routes(s, e) && settings_keys(s, e) &&
-           settings_risks(s, e) && check_listen(s, top, e) &&
-           check_mode(s, top, e);
+           settings_risks(s, e) && check_retrain(s, top, e) &&
+           check_listen(s, top, e) && check_mode(s, top, e);
 }
 
 static struct settings *settings_new(struct err *e)

@@ -324,6 +324,8 @@ MUST_USE struct settings *settings_parse(struct span text, const char *file,
                                          struct err *e);
 void settings_free(struct settings *s); /* NULL: no-op */
 
+/* Whether the server runs the learning cycle. */
+bool settings_retrain(const struct settings *s);
 /* Whether clients must show a key. */
 bool settings_have_keys(const struct settings *s);
 /* NULL: there is none. */

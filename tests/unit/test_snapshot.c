@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "router/route/explain.h"
 #include "tests/unit/weights_sample.h"
 
@@ -332,9 +333,83 @@ static void a_snapshot_lives_as_long_as_it_is_held(void **state)
     snapshot_unref(NULL);
 }
 
+static void copy_to(const char *to)
+{
+    struct buf b;
+    struct err e;
+
+    buf_init(&b, 1 << 24);
+    assert_true(file_read(path, &b, &e));
+    assert_true(file_write(to, buf_view(&b), &e));
+    buf_free(&b);
+}
+
+static void a_canary_takes_its_share_of_the_sessions_and_no_other(void **state)
+{
+    char file[64], share[64];
+    struct snapshot *s;
+    const struct route *r;
+    unsigned taken = 0;
+    struct err e;
+
+    (void)state;
+    snprintf(file, sizeof file, "%s.canary", path);
+    snprintf(share, sizeof share, "%s.canary.json", path);
+    copy_to(file);
+    assert_true(file_write(share, SPAN("{\"share\":0.2}"), &e));
+    s = load("  all: {arms: [a, b, c], quality: 0.95}\n");
+    r = snapshot_route(s, SPAN("all"));
+    for (uint64_t i = 0; i < 5000; i++) {
+        const struct route *mine = snapshot_pick(s, r, i * 7919);
+
+        taken += mine != r;
+        assert_ptr_equal(mine->set, r->set);
+        assert_int_equal(mine->n_levels, r->n_levels);
+        assert_ptr_equal(mine, snapshot_pick(s, r, i * 7919));
+    }
+    assert_true(taken > 850 && taken < 1150);
+    snapshot_unref(s);
+    unlink(file);
+    unlink(share);
+}
+
+static void a_bad_canary_never_harms_the_running_classifier(void **state)
+{
+    static const char *const bad[] = {"{\"share\":2}", "{}", "not json", ""};
+    char file[64], share[64];
+    struct err e;
+
+    (void)state;
+    snprintf(file, sizeof file, "%s.canary", path);
+    snprintf(share, sizeof share, "%s.canary.json", path);
+    for (size_t i = 0; i <= sizeof bad / sizeof bad[0]; i++) {
+        bool torn = i == sizeof bad / sizeof bad[0];
+        struct snapshot *s;
+
+        copy_to(file);
+        if (torn)
+            assert_int_equal(truncate(file, 1000), 0);
+        assert_true(
+            file_write(share, span_of(torn ? "{\"share\":0.5}" : bad[i]), &e));
+        s = load("  all: {arms: [a, b, c], quality: 0.95}\n");
+        assert_non_null(snapshot_classifier(s));
+        assert_null(snapshot_canary(s)->classifier);
+        assert_true(*snapshot_canary(s)->problem != '\0');
+        for (uint64_t k = 0; k < 50; k++)
+            assert_ptr_equal(
+                snapshot_pick(s, snapshot_route(s, SPAN("all")), k),
+                snapshot_route(s, SPAN("all")));
+        snapshot_unref(s);
+    }
+    unlink(file);
+    unlink(share);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_canary_takes_its_share_of_the_sessions_and_no_other),
+        cmocka_unit_test(a_bad_canary_never_harms_the_running_classifier),
         cmocka_unit_test(arms_are_known_by_name_or_tier),
         cmocka_unit_test(promises_hold_for_exactly_their_arms),
         cmocka_unit_test(the_card_decides_by_price_or_reference),

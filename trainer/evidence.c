@@ -88,6 +88,9 @@ struct comparison {
     bool scores;          /* else costs */
     const uint8_t *old, *fresh;
     double old_times; /* the old one's values count so many times */
+    /* [n_arms] of the rows without all outcomes, how often a shadow tells an
+     * arm's where another answered */
+    double shadow[CLASSIFIER_ARMS_MAX];
 };
 
 struct term_of {
@@ -121,19 +124,46 @@ static enum kind kind_of(const struct comparison *c, size_t i)
     return p > 0 ? KIND_PART : KIND_NONE;
 }
 
+/* With what chance an arm's outcome is known: it answered, or its shadow. */
+static double reached(const struct comparison *c, size_t i, uint32_t a)
+{
+    double p = (double)c->log->propensity[i * c->log->n_arms + a];
+
+    return p + (1 - p) * c->shadow[a];
+}
+
+/* How many shadows tell, counted: the log does not hold the rate. */
+static void find_shadows(struct comparison *c)
+{
+    size_t could[CLASSIFIER_ARMS_MAX] = {0}, told[CLASSIFIER_ARMS_MAX] = {0};
+
+    for (size_t i = 0; i < c->log->n; i++) {
+        if (kind_of(c, i) != KIND_PART)
+            continue;
+        for (uint32_t a = 0; a < c->log->n_arms; a++) {
+            if (c->log->chosen[i] == a || !can(c->log, i, (int)a))
+                continue;
+            could[a]++;
+            told[a] += !isnan(outcome(c, i, a));
+        }
+    }
+    for (uint32_t a = 0; a < c->log->n_arms; a++)
+        c->shadow[a] = could[a] ? (double)told[a] / (double)could[a] : 0;
+}
+
 static double value(const struct comparison *c, enum kind kind, size_t i,
                     uint32_t a)
 {
     size_t at = i * c->log->n_arms;
-    double m;
+    double m, seen = outcome(c, i, a);
 
     if (kind == KIND_FULL)
-        return outcome(c, i, a);
+        return seen;
     m = c->expect[at + a];
     if (isnan(m))
         m = 0;
-    if (c->log->chosen[i] == a)
-        m += (c->seen[i] - m) / (double)c->log->propensity[at + a];
+    if (!isnan(seen) && reached(c, i, a) > 0)
+        m += (seen - m) / reached(c, i, a);
     return m;
 }
 
@@ -188,17 +218,16 @@ static double stake(const struct comparison *c, size_t i)
 
 static void reach_row(const struct comparison *c, size_t i, struct reach *r)
 {
-    const float *p = c->log->propensity + i * c->log->n_arms;
     uint32_t old = c->old[i], fresh = c->fresh[i];
 
     r->n++;
-    r->unseen += !(p[old] > 0) || !(p[fresh] > 0);
+    r->unseen += !(reached(c, i, old) > 0) || !(reached(c, i, fresh) > 0);
     if (old == fresh)
         return;
     r->differ++;
     r->at_stake += stake(c, i);
-    r->old_seen += c->log->chosen[i] == old;
-    r->new_seen += c->log->chosen[i] == fresh;
+    r->old_seen += !isnan(outcome(c, i, old));
+    r->new_seen += !isnan(outcome(c, i, fresh));
 }
 
 static bool reach_matched(const struct reach *r)
@@ -360,11 +389,22 @@ static void figures(const struct offlog *log, struct work *w,
                     const struct evidence_policy *fresh, double z,
                     struct evidence *out)
 {
-    struct comparison score = {log,    log->score, w->expect, true,
-                               w->old, w->fresh,   1};
-    struct comparison cost = {
-        log, log->spent, log->expected, false, w->old, w->fresh, 1};
+    struct comparison score = {.log = log,
+                               .seen = log->score,
+                               .expect = w->expect,
+                               .scores = true,
+                               .old = w->old,
+                               .fresh = w->fresh,
+                               .old_times = 1};
+    struct comparison cost = {.log = log,
+                              .seen = log->spent,
+                              .expect = log->expected,
+                              .old = w->old,
+                              .fresh = w->fresh,
+                              .old_times = 1};
 
+    find_shadows(&score);
+    find_shadows(&cost);
     compare(&score, w->room, z, &out->quality);
     compare(&cost, w->room, z, &out->cost);
     out->old_quality = alone(score, w->old, w->room);

@@ -4,10 +4,13 @@
  * much better is the one, and does it keep the promise?
  *
  * Each request gives every arm a value.  Where all arms' outcomes are there
- * (shadow answers) it is what was seen; else the doubly robust one,
+ * (two arms, and a shadow answer) it is what was seen; else the doubly robust
+ * one,
  *
- *   expected(a) + [a answered] (seen - expected(a)) / propensity(a)
+ *   expected(a) + [a's outcome is known] (outcome - expected(a)) / chance
  *
+ * with the chance that it answered, or that a shadow answer of it is labelled
+ * (as often as that is so in the log),
  * whose mean is right whatever was expected (Dudik, Langford and Li, "Doubly
  * robust policy evaluation and learning", 2011), as long as the expectation
  * does not come from these rows.  A difference of two policies is a mean of

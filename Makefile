@@ -5,6 +5,7 @@
 #   make check         all tests           make lint   the house rules
 #   make demo          the main job, end to end, no API key
 #   make bench-routing the bars of routing quality
+#   make bench-off-policy   of these the estimates from simulated logs
 #   make default-classifier  models/default.weir from the labelled sets
 #   make unit T=name   one unit test program, e.g. T=json
 #   make install       PREFIX=/usr/local, DESTDIR
@@ -149,6 +150,12 @@ default-classifier: weir
 bench-routing:
 	@$(MAKE) --no-print-directory VARIANT=release build/release/routing_bars
 	@build/release/routing_bars
+
+# Of these the off-policy estimates alone.
+.PHONY: bench-off-policy
+bench-off-policy:
+	@$(MAKE) --no-print-directory VARIANT=release build/release/routing_bars
+	@build/release/routing_bars off-policy
 
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libweir.a
 	@echo "  link  $@"

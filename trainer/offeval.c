@@ -95,13 +95,30 @@ static void target_classifier(struct question *q, const struct classifier *c)
     }
 }
 
-/* The price of the lowest level of the card that promises the quality. */
-static bool level_price(const struct classifier *c, double wanted, double *out,
+/* How many arms a level is over; 0: one of them is none of the log's. */
+static uint32_t level_arms(const struct question *q, const struct json *level)
+{
+    struct json arms = json_get(level, "arms"), name;
+    struct json_iter it = json_begin(&arms);
+    uint32_t n = 0;
+
+    if (arms.type != JSON_ARRAY)
+        return 0;
+    for (; json_next(&it, NULL, &name); n++)
+        if (table_find_arm(q->log.t, json_inner(&name)) < 0)
+            return 0;
+    return n;
+}
+
+/* The price of the lowest level of the card that promises the quality; of
+ * those over several sets of arms, the largest set that the log has. */
+static bool level_price(struct question *q, const struct classifier *c,
                         struct err *e)
 {
     struct json card, levels, level;
     struct json_iter it;
-    double least = INFINITY;
+    double least = INFINITY, wanted = q->o->quality;
+    uint32_t most = 0;
 
     if (!json_parse(classifier_card(c), &card, e))
         return false;
@@ -111,12 +128,15 @@ static bool level_price(const struct classifier *c, double wanted, double *out,
         struct json valid = json_get(&level, "valid");
         struct json quality = json_get(&level, "quality");
         struct json price = json_get(&level, "price");
-        double q, p;
-        if (!json_true(&valid) || !json_double(&quality, &q) ||
-            !json_double(&price, &p) || q < wanted - 1e-9 || q >= least)
+        uint32_t arms = level_arms(q, &level);
+        double at, p;
+        if (!json_true(&valid) || !json_double(&quality, &at) ||
+            !json_double(&price, &p) || at < wanted - 1e-9 || arms < most ||
+            (arms == most && at >= least))
             continue;
-        least = q;
-        *out = p;
+        most = arms;
+        least = at;
+        q->price = p;
     }
     return isfinite(least) ||
            err_set(e, ERR_INPUT,
@@ -145,7 +165,7 @@ static bool target_file(struct question *q, struct err *e)
                      "a classifier needs its knob: wanted --quality Q (a level "
                      "of its card) or --price P, found neither");
     if (ok && isnan(q->price))
-        ok = level_price(c, q->o->quality, &q->price, e);
+        ok = level_price(q, c, e);
     if (ok)
         target_classifier(q, c);
     classifier_close(c);

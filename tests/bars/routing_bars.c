@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/progress.h"
+#include "tests/bars/off_policy_bars.h"
 #include "tests/bars/promise.h"
 #include "trainer/contest.h"
 #include "trainer/evaluate.h"
@@ -238,9 +239,10 @@ static bool run_one(const char *dir, const struct run *r,
     return ok;
 }
 
-/* The guarantee is tried on what the three-model pool's fits predicted. */
+/* The guarantee and the off-policy estimates are tried on what the
+ * three-model pool's fits predicted. */
 static bool run_promises(const char *dir, const struct pricebook *prices,
-                         int *failed, struct err *e)
+                         bool promises, int *failed, struct err *e)
 {
     struct progress bar;
     struct evaluate_options o = options_of(&runs[THREE], &bar);
@@ -251,7 +253,8 @@ static bool run_promises(const char *dir, const struct pricebook *prices,
     progress_start(&bar, "guarantee");
     bool ok = trial_run(&t, &s.contest, &o, e);
     progress_end(&bar);
-    ok = ok && promise_bars(&t, failed, e);
+    ok = ok && (!promises || promise_bars(&t, failed, e)) &&
+         off_policy_bars(&t, failed, e);
     trial_free(&t);
     contest_free(&s);
     return ok;
@@ -311,7 +314,9 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static bool run_all(const char *dir, int *failed, struct err *e)
+/* off_policy: that alone. */
+static bool run_all(const char *dir, bool off_policy, int *failed,
+                    struct err *e)
 {
     char prices_path[512];
     struct result results[RUNS] = {{0}};
@@ -319,24 +324,24 @@ static bool run_all(const char *dir, int *failed, struct err *e)
     bool ok = prices || err_set(e, ERR_MEMORY, "no memory for prices");
     snprintf(prices_path, sizeof prices_path, "%s/prices.csv", dir);
     ok = ok && pricebook_read(prices, prices_path, e);
-    for (int i = 0; ok && i < RUNS; i++) {
+    for (int i = 0; ok && !off_policy && i < RUNS; i++) {
         double began = now();
         command_print(dir, &runs[i]);
         fflush(stdout);
         ok = run_one(dir, &runs[i], prices, &results[i], e);
         printf("    %.1f s\n", now() - began);
     }
-    if (ok) {
+    if (ok && !off_policy)
         *failed = report(results);
-        fflush(stdout);
-        ok = run_promises(dir, prices, failed, e);
-    }
+    fflush(stdout);
+    ok = ok && run_promises(dir, prices, !off_policy, failed, e);
     pricebook_free(prices);
     return ok;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    bool off_policy = argc > 1 && strcmp(argv[1], "off-policy") == 0;
     const char *dir = getenv("WEIR_DATA");
     int failed = 0;
     struct err e;
@@ -349,7 +354,7 @@ int main(void)
                dir);
         return 0;
     }
-    if (!run_all(dir, &failed, &e)) {
+    if (!run_all(dir, off_policy, &failed, &e)) {
         fprintf(stderr, "routing bars: %s\n", e.msg);
         return 1;
     }

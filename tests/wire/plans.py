@@ -39,6 +39,7 @@ plans:
   checked: {{kind: verify, draft: nano, check: claude, else: large}}
   mixed: {{kind: verify, draft: flash, check: claude, else: large}}
   careful: {{kind: cascade, draft: claude, else: large}}
+  learned: {{kind: cascade, draft: claude, else: large}}
   brief: {{kind: verify, draft: nano, check: flash, else: large, deadline: 300ms}}
   reviewed: {{kind: panel, model: claude, review: nano}}
   hurried: {{kind: panel, model: large, review: claude, deadline: 300ms}}
@@ -49,6 +50,7 @@ routes:
   to-brief: {{arms: [brief], policy: fixed, attempts: 1}}
   to-reviewed: {{arms: [reviewed, large], policy: fixed, reference: reviewed, attempts: 1}}
   to-hurried: {{arms: [hurried], policy: fixed, attempts: 1}}
+  to-learned: {{arms: [claude, large, learned], policy: fixed, reference: large, attempts: 1}}
   to-none: {{arms: [large], policy: fixed}}
 """
 
@@ -407,6 +409,43 @@ def relatives_that_check_each_other_are_noted():
     notes = [l for l in r.stdout.splitlines() if "same mistakes" in l]
     same(notes, ["note: plan related: nano and large are both of the family gpt, which makes the "
                  "same mistakes"])
+
+
+def what_feedback_says_of_drafts_decides_about_later_ones():
+    """Long drafts were right and short ones wrong: an acceptance head is
+    learned from the log, and from then on short ones do not stand."""
+    long, short = (" ".join(f"word{i}" for i in range(n)) for n in (60, 4))
+
+    def go(i, text, arm=None):
+        body = dict(request("openai", f"question {i} " + says(claude=text, large="43")),
+                    model="to-learned")
+        r = post("/v1/chat/completions", body, {"x-weir-arm": arm} if arm else {})
+        r.text = r.read()
+        return r
+
+    given = []
+    for i in range(64):
+        r = go(i, long if i % 2 else short, "learned")
+        assert 'verdict=accepted' in r.getheader("x-weir-plan"), r.getheader("x-weir-plan")
+        given += [(r, i % 2), (go(i, short, "claude"), i % 2), (go(i, short, "large"), 1)]
+    row(given[-1][0])
+    for r, score in given:
+        same(post("/v1/feedback", {"request_id": r.getheader("x-weir-request-id"),
+                                   "score": score}).status // 100, 2)
+    time.sleep(0.3)
+    out = subprocess.run([WEIR, "train", "--data", DIR + "/weir.db", "--arms",
+                          "claude,large,learned=cascade(claude,large)", "--out", DIR + "/c.weir"],
+                         capture_output=True, text=True)
+    same((out.returncode, out.stderr[-400:] if out.returncode else ""), (0, ""))
+    with open(DIR + "/weir.yaml", "w") as f:
+        f.write(config().replace("classifier: none", f"classifier: {DIR}/c.weir"))
+    same(post("/v1/weir/reload", {}).status, 200)
+    p = plan(go(900, short, "learned"))
+    same((p["verdict"], p["why"]), ("escalated", "learned"))
+    assert p["accepts"] < 0.5, p
+    p = plan(go(901, long, "learned"))
+    same((p["verdict"], p["why"]), ("accepted", "learned"))
+    assert p["accepts"] > 0.5, p
 
 
 def explain_shows_the_members():

@@ -15,6 +15,7 @@ struct place {
     struct span name; /* decoded: the model's, where the path has it */
     bool stream;      /* the path asks for a stream */
     const struct gate_pass *pass; /* (arena) whose key; NULL: no keys are set */
+    uint64_t reserved;            /* of the key's tokens, while it is served */
     uint64_t waited_ns;           /* before its turn came */
 };
 

@@ -200,11 +200,22 @@ static void turn_away(struct gate *g, struct http_exchange *x,
     (void)answer(g->worker, x, at, &p, 1000);
 }
 
+/* Tokens of a request that is under way are guessed from its bytes, so that
+ * many at once do not each find the minute unused. */
+enum { BYTES_A_TOKEN = 4 };
+
 static void start(struct gate *g, struct http_exchange *x,
                   const struct place *at)
 {
+    struct place mine = *at;
+
     g->running++;
-    chat_start(g->worker, x, at);
+    if (at->pass && at->pass->rate) {
+        mine.reserved = http_request(x)->body.len / BYTES_A_TOKEN + 1;
+        rate_use_tokens(at->pass->rate, mine.reserved,
+                        at->pass->tokens_per_minute, clock_ns());
+    }
+    chat_start(g->worker, x, &mine);
 }
 
 /* When the first of those that wait has waited for too long. */
@@ -289,8 +300,8 @@ void gate_leave(struct worker *w, const struct place *at, uint64_t tokens)
 
     g->running--;
     if (at->pass && at->pass->rate)
-        rate_use_tokens(at->pass->rate, tokens, at->pass->tokens_per_minute,
-                        clock_ns());
+        rate_settle_tokens(at->pass->rate, at->reserved, tokens,
+                           at->pass->tokens_per_minute, clock_ns());
     if (g->first) /* not from here: a chat is ending */
         event_active(g->timer, EV_TIMEOUT, 0);
 }

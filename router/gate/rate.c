@@ -122,3 +122,23 @@ void rate_use_tokens(struct rate *r, uint64_t tokens, uint64_t per_minute,
         next = (was > now_ns ? was : now_ns) + time_of(tokens, per_minute);
     } while (!atomic_compare_exchange_weak(&r->tokens, &was, next));
 }
+
+void rate_settle_tokens(struct rate *r, uint64_t reserved, uint64_t used,
+                        uint64_t per_minute, uint64_t now_ns)
+{
+    uint64_t was = atomic_load_explicit(&r->tokens, memory_order_relaxed);
+    uint64_t more = used > reserved ? used - reserved : 0;
+    uint64_t less = used < reserved ? reserved - used : 0;
+    uint64_t next;
+
+    if (per_minute == 0)
+        return;
+    more = time_of(more, per_minute);
+    less = time_of(less, per_minute);
+    do {
+        if (more)
+            next = (was > now_ns ? was : now_ns) + more;
+        else
+            next = was > less ? was - less : 0;
+    } while (!atomic_compare_exchange_weak(&r->tokens, &was, next));
+}

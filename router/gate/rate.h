@@ -28,8 +28,11 @@ uint64_t rate_take_request(struct rate *r, uint64_t per_minute,
 /* 0 while tokens are left, else the milliseconds until some are. */
 uint64_t rate_tokens_wait(const struct rate *r, uint64_t per_minute,
                           uint64_t now_ns);
-/* A request is over: what it used, known only now. */
+/* A request begins: what it will use at the least. */
 void rate_use_tokens(struct rate *r, uint64_t tokens, uint64_t per_minute,
                      uint64_t now_ns);
+/* It is over: what it used, known only now. */
+void rate_settle_tokens(struct rate *r, uint64_t reserved, uint64_t used,
+                        uint64_t per_minute, uint64_t now_ns);
 
 #endif

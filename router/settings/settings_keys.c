@@ -31,8 +31,9 @@ static const struct setting rows[] = {
      .offset = AT(tokens_per_minute),
      .initial = "0",
      .max = 1e12,
-     .help = "Input and output; charged when an answer is over, so the last "
-             "one may go beyond; 0: no limit."},
+     .help = "Input and output.  At the start by the request's bytes, put "
+             "right when its answer is over, so what is under way may go "
+             "beyond by its output; 0: no limit."},
     {.key = "budget",
      .kind = SETTING_REAL,
      .offset = AT(budget),

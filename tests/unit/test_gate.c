@@ -95,8 +95,17 @@ static void tokens_are_charged_behind_and_waited_for(void **state)
     assert_true(wait >= 29999 && wait <= 30001);
     assert_int_equal(rate_tokens_wait(r, 0, now), 0);
     assert_int_equal(rate_tokens_wait(r, 1000, now + MINUTE), 0);
+    rate_use_tokens(r, 300, 1000, now + 2 * MINUTE);
+    rate_settle_tokens(r, 300, 1000, 1000, now + 2 * MINUTE);
+    assert_true(rate_tokens_wait(r, 1000, now + 2 * MINUTE) <= 1);
+    rate_use_tokens(r, 300, 1000, now + 4 * MINUTE);
+    rate_settle_tokens(r, 300, 100, 1000, now + 4 * MINUTE);
+    rate_use_tokens(r, 900, 1000, now + 4 * MINUTE);
+    wait = rate_tokens_wait(r, 1000, now + 4 * MINUTE);
+    assert_true(wait <= 1); /* 100 and 900, not 300 and 900 */
+    now += 4 * MINUTE;
     rate_use_tokens(r, UINT64_MAX, 1, now);
-    assert_true(rate_tokens_wait(r, 1, now) <= 1441 * 60000ULL);
+    assert_true(rate_tokens_wait(r, 1, now) <= 1442 * 60000ULL);
     rate_book_free(b);
 }
 

@@ -98,6 +98,28 @@ def a_key_has_so_many_tokens_a_minute():
     w.stop()
 
 
+def requests_at_once_do_not_overrun_a_keys_limits():
+    key, h = keygen("ci")
+    w = Weir(keys(("ci", h, ", tokens_per_minute: 1000")))
+    Provider.release.clear()
+    # Each has 300 tokens' worth of bytes and is under way for long.
+    ts, out = in_threads(12, lambda: w.ask("POST", "/v1/chat/completions", {
+        "model": "auto", "user": "u" * 1100, "messages": [
+            {"role": "user", "content": "wait"}]}, authorization="Bearer " + key))
+    time.sleep(0.5)
+    Provider.release.set()
+    for t in ts:
+        t.join(20)
+    want("tokens", sorted(o[0] for o in out), [200] * 4 + [429] * 8)
+    w.stop()
+    w = Weir(keys(("ci", h, ", requests_per_minute: 7")))
+    ts, out = in_threads(30, lambda: w.chat(key=key))
+    for t in ts:
+        t.join(20)
+    want("requests", sorted(o[0] for o in out), [200] * 7 + [429] * 23)
+    w.stop()
+
+
 def a_key_file_is_read_and_a_reload_takes_keys_away():
     path = DIR + "/keys.yaml"
     key, _ = keygen("one", "--file", path)

@@ -5,6 +5,7 @@
  * does not take; from the others' they are made one by one.
  */
 #include "router/codec/anthropic_parts.h"
+#include "router/codec/carry.h"
 #include "router/codec/ids.h"
 #include "router/codec/put.h"
 
@@ -550,6 +551,8 @@ bool anthropic_request_write(const struct request *r, const struct target *t,
 {
     struct writing w = {.r = r, .t = t, .l = l, .out = out};
 
+    if (!t->same_dialect)
+        carry_no_signatures(r, l);
     return write_request(&w, e);
 }
 

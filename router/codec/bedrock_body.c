@@ -428,6 +428,7 @@ bool bedrock_request_write(const struct request *r, const struct target *t,
 
     if (t->same_dialect && r->body.len)
         return carry_body(r, t, &same, out, e);
+    carry_no_signatures(r, l);
     b.think = bedrock_thinking(r, t, l).budget != 0;
     buf_char(out, '{');
     put_system(&b);

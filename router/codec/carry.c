@@ -342,3 +342,15 @@ void carry_number(struct buf *out, const char *name, double v,
         lossy_add(l, LOSSY_CLAMPED, "%s", name);
     put_num(out, name, in);
 }
+
+void carry_no_signatures(const struct request *r, struct losses *l)
+{
+    for (size_t i = 0; i < r->n_messages; i++) {
+        const struct message *m = &r->messages[i];
+
+        for (size_t k = 0; k < m->n_parts; k++) {
+            if (m->parts[k].kind == PART_TEXT && m->parts[k].signature.len)
+                lossy_add(l, LOSSY_SIGNATURE, "messages[%zu]", i);
+        }
+    }
+}

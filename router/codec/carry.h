@@ -33,6 +33,9 @@ MUST_USE bool carry_body(const struct request *r, const struct target *t,
                          const struct carry_body *how, struct buf *out,
                          struct err *e);
 
+/* Signatures of texts, which only Gemini has, are lost. */
+void carry_no_signatures(const struct request *r, struct losses *l);
+
 /* Parameters that a dialect may have no place for; bits of `has` are those
  * it has.  Each other one that was said is a loss. */
 enum carry_param {

@@ -122,6 +122,8 @@ static void put_thinking(struct body *b, const struct part *p)
     put_item(b, "thinking");
     put_text(b->out, "thinking", p->text);
     buf_char(b->out, '}');
+    if (p->signature.len)
+        lose(b, LOSSY_SIGNATURE);
 }
 
 static void put_image(struct body *b, const struct part *p)
@@ -375,6 +377,7 @@ bool cohere_request_write(const struct request *r, const struct target *t,
 
     if (t->same_dialect && r->body.len)
         return carry_body(r, t, &same, out, e);
+    carry_no_signatures(r, l);
     buf_char(out, '{');
     put_str(out, "model", t->model);
     put_list(out, "messages");

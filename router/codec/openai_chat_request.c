@@ -4,6 +4,7 @@
  * dialect is copied member by member, but for what the provider's quirks
  * change; any other is put together.
  */
+#include "router/codec/carry.h"
 #include "router/codec/effort.h"
 #include "router/codec/openai_chat.h"
 #include "router/codec/put.h"
@@ -509,6 +510,8 @@ bool chat_request_write(const struct request *r, const struct target *t,
         return false;
     else
         put_body(&w);
+    if (!t->same_dialect)
+        carry_no_signatures(r, l);
     buf_char(out, '}');
     return !out->failed ||
            err_set(e, ERR_MEMORY, "request too large to pass on");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request for a provider of the Responses API: copied where it came in this
  * dialect, else put together. */
+#include "router/codec/carry.h"
 #include "router/codec/effort.h"
 #include "router/codec/put.h"
 #include "router/codec/quirks.h"
@@ -484,6 +485,8 @@ bool responses_request_write(const struct request *r, const struct target *t,
         return false;
     else
         put_body(&w);
+    if (!t->same_dialect)
+        carry_no_signatures(r, l);
     buf_char(out, '}');
     return !out->failed ||
            err_set(e, ERR_MEMORY, "request too large to pass on");

@@ -29,7 +29,7 @@ extern const struct reader_ops jsonl_ops;
 
 /* A server's log: schemas up to this one are read (OUTLOG_VERSION of
  * router/outlog/outlog_table.h, held together by a test). */
-enum { WEIR_LOG_SCHEMA = 6 };
+enum { WEIR_LOG_SCHEMA = 7 };
 MUST_USE void *weir_log_open(const char *path, const struct dataset_options *o,
                              struct err *e);
 extern const struct reader_ops weir_log_ops;

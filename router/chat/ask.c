@@ -94,7 +94,8 @@ static bool read_body(struct ask *a, struct http_exchange *x)
         a->request.body = (struct span){NULL, 0};
         return bad_request(a, arena, &e);
     }
-    if (!wish_read(&a->wish, exchange_header, x, &e))
+    if (!wish_read(&a->wish, exchange_header, x, &e) ||
+        !hints_read(http_request(x), a->request.params.stream, &a->hints, &e))
         return bad_request(a, arena, &e);
     a->request.task = a->wish.task;
     if (a->place.pass)

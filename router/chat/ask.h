@@ -3,6 +3,7 @@
 #ifndef WEIR_ROUTER_CHAT_ASK_H
 #define WEIR_ROUTER_CHAT_ASK_H
 
+#include "router/chat/hints.h"
 #include "router/paths.h"
 #include "router/problem.h"
 #include "router/router.h"
@@ -15,6 +16,7 @@ struct ask {
     struct request request;    /* .body is empty until it was read */
     const struct route *route; /* NULL until it was found */
     struct wish wish;
+    struct hints hints;
     bool judged; /* the worker's judge holds the decision */
     uint64_t decision_ns;
     uint64_t session;         /* session_key(), 0: none */

@@ -65,6 +65,56 @@ struct span chat_promise(const struct chat *c, char dst[PROMISE_MAX],
     return span_of(dst);
 }
 
+/* How often another arm took over. */
+static unsigned fallbacks(const struct chat *c)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 1; i < c->attempts; i++)
+        n += c->tries[i]->arm != c->tries[i - 1]->arm;
+    return n;
+}
+
+static void litellm_headers(struct chat *c, unsigned again, bool with_cost)
+{
+    const struct route_settings *set = c->ask.route ? c->ask.route->set : NULL;
+
+    http_set(c->x, "x-litellm-call-id", (struct span){c->id, REQUEST_ID_LEN});
+    if (set)
+        http_set(c->x, "x-litellm-model-group", span_of(set->item.name));
+    if (set && c->arm >= 0)
+        http_set(c->x, "x-litellm-model-id", span_of(set->arms[c->arm].name));
+    if (with_cost)
+        set_number(c, "x-litellm-response-cost",
+                   (double)c->cost_pico / PICO_PER_USD, 12);
+    set_number(c, "x-litellm-attempted-retries", again, 0);
+    set_number(c, "x-litellm-attempted-fallbacks", fallbacks(c), 0);
+}
+
+static void portkey_headers(struct chat *c, unsigned again)
+{
+    const struct span trace = c->ask.hints.trace;
+
+    http_set(c->x, "x-portkey-trace-id",
+             trace.len ? trace : (struct span){c->id, REQUEST_ID_LEN});
+    set_number(c, "x-portkey-retry-attempt-count", again, 0);
+    http_set(c->x, "x-portkey-cache-status",
+             c->cached ? SPAN("HIT") : SPAN("MISS"));
+    if (c->now)
+        http_set(c->x, "x-portkey-provider", span_of(chat_model(c)->provider));
+}
+
+/* Under the names of the gateway whose headers the client sent. */
+static void kindred_headers(struct chat *c, bool with_cost)
+{
+    unsigned again = c->attempts ? c->attempts - 1 : 0;
+
+    if (c->ask.hints.families & HINTS_LITELLM)
+        litellm_headers(c, again, with_cost);
+    if (c->ask.hints.families & HINTS_PORTKEY)
+        portkey_headers(c, again);
+}
+
 void chat_headers(struct chat *c, bool with_cost)
 {
     struct span id = {c->id, REQUEST_ID_LEN};
@@ -87,6 +137,7 @@ void chat_headers(struct chat *c, bool with_cost)
         http_set(c->x, "x-weir-classifier",
                  span_of(classifier_id(c->ask.route->classifier)));
     chat_tries_headers(c);
+    kindred_headers(c, with_cost);
     if (c->losses && c->losses->n && c->ask.route &&
         c->ask.route->set->unsupported == UNSUPPORTED_WARN)
         warn_losses(c);

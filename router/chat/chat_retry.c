@@ -48,7 +48,10 @@ static uint64_t left_ms(const struct chat *c)
 {
     uint64_t spent = (clock_ns() - c->start_ns) / 1000000;
     uint64_t all = c->ask.route->set->deadline_ms;
+    uint64_t told = c->ask.hints.deadline_ms;
 
+    if (told && told < all)
+        all = told;
     return spent < all ? all - spent : 0;
 }
 
@@ -146,10 +149,11 @@ static struct next next_of(const struct chat *c)
     const struct route_settings *set = c->ask.route->set;
     enum fault f = c->now->fault;
     unsigned how = set->retry.how[f];
+    uint64_t told = c->ask.hints.calls;
+    uint64_t most = told && told < set->attempts ? told : set->attempts;
     struct next n;
 
-    if (how == RETRY_FAIL || left_ms(c) == 0 ||
-        c->attempts - c->hedges >= set->attempts)
+    if (how == RETRY_FAIL || left_ms(c) == 0 || c->attempts - c->hedges >= most)
         return nothing;
     if (how != RETRY_LARGER && !is_everywhere(f) && has_place(c, c->arm, false))
         return (struct next){.arm = c->arm};

@@ -130,7 +130,7 @@ static struct span body_member(struct span chat, const char *key)
 
 /* Offsets into the worker's scratch, for it may move while it grows. */
 struct pieces {
-    size_t session, arms, losses, signals, tries, plan, params, end;
+    size_t session, arms, losses, signals, tries, plan, about, params, end;
 };
 
 static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
@@ -159,6 +159,8 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
     p.plan = b->len;
     if (c->plan)
         chat_plan_json(c, status, b);
+    p.about = b->len;
+    hints_json(&c->ask.hints, b);
     p.params = b->len;
     if (chat.len)
         params_json(chat, b);
@@ -259,6 +261,18 @@ static void fill_request(const struct chat *c, struct outlog_row *row)
         row->ttft_us = (int64_t)((c->first_ns - c->start_ns) / 1000);
 }
 
+static void fill_pieces(const struct buf *b, const struct pieces *at,
+                        struct outlog_row *row)
+{
+    row->session = piece(b, 0, at->arms);
+    row->arms = piece(b, at->arms, at->losses);
+    row->losses = piece(b, at->losses, at->signals);
+    row->signals = piece(b, at->signals, at->tries);
+    row->tries = piece(b, at->tries, at->plan);
+    row->plan = piece(b, at->plan, at->about);
+    row->about = piece(b, at->about, at->params);
+}
+
 void chat_write_row(struct chat *c, int status)
 {
     const struct settings *set = snapshot_settings(c->snapshot);
@@ -280,12 +294,7 @@ void chat_write_row(struct chat *c, int status)
     outlog_row_init(&row);
     fill_request(c, &row);
     row.status = status;
-    row.session = piece(b, 0, at.arms);
-    row.arms = piece(b, at.arms, at.losses);
-    row.losses = piece(b, at.losses, at.signals);
-    row.signals = piece(b, at.signals, at.tries);
-    row.tries = piece(b, at.tries, at.plan);
-    row.plan = piece(b, at.plan, at.params);
+    fill_pieces(b, &at, &row);
     if (c->decision)
         fill_decision(c, &row);
     fill_promise(c, promise, &row);

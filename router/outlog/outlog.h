@@ -62,6 +62,7 @@ struct outlog_row {
     struct span guarantee;       /* of the promise: "holds", "void: ..." */
     double unseen;               /* share of words that training never saw */
     struct span question;        /* JSON: what the decision rested on besides */
+    struct span about;           /* JSON: what the client's headers said */
 };
 
 /* All columns NULL. */

@@ -68,6 +68,7 @@ static const struct column REQUESTS[] = {
     ROW_OF(6, guarantee, COLUMN_TEXT),
     ROW_OF(6, unseen, COLUMN_REAL),
     ROW_OF(6, question, COLUMN_TEXT),
+    ROW_OF(7, about, COLUMN_TEXT),
 };
 
 static const struct column LABELS[] = {

@@ -19,7 +19,7 @@ enum column_kind {
     COLUMN_REAL, /* double; NaN is NULL */
 };
 
-enum { OUTLOG_VERSION = 6 }; /* of the schema; PRAGMA user_version */
+enum { OUTLOG_VERSION = 7 }; /* of the schema; PRAGMA user_version */
 
 struct column {
     const char *name;

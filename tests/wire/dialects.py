@@ -147,6 +147,16 @@ def an_error_before_the_first_event_is_a_status():
         assert KEY.encode() not in body, body
 
 
+def a_client_may_ask_for_fewer_attempts():
+    for name in (None, "x-weir-retries", "x-litellm-num-retries"):
+        for told, attempts in (("1", "2"), ("0", "1")) if name else ((None, "3"),):
+            head = {**HEADERS["anthropic"], **({name: told} if name else {})}
+            body = dict(request("anthropic", "early_error", True), model="to-openai")
+            r = post("/v1/messages", body, head)
+            r.read()
+            same((name, told, r.getheader("x-weir-attempts")), (name, told, attempts))
+
+
 def a_stream_that_is_cut_is_an_error_and_the_row_says_so():
     for c, t in pairs():
         for play in ("cut", "no_finish"):
@@ -364,6 +374,7 @@ TESTS = [
     tool_calls_go_both_ways, errors_come_in_the_clients_shape_without_the_key,
     an_error_in_mid_stream_is_an_error_of_the_clients_dialect,
     an_error_before_the_first_event_is_a_status,
+    a_client_may_ask_for_fewer_attempts,
     a_stream_that_is_cut_is_an_error_and_the_row_says_so, a_waiting_stream_is_kept_alive,
     a_client_that_leaves_stops_its_provider, the_same_dialect_goes_through_byte_for_byte,
     each_provider_gets_its_own_headers_and_path,

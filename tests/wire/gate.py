@@ -213,6 +213,37 @@ def who_leaves_while_waiting_takes_no_turn():
     w.stop()
 
 
+def headers_of_other_gateways_are_understood():
+    w = Weir("limits: {attempts: 3}")
+    h = {"x-litellm-tags": "a, b", "x-litellm-customer-id": "ann", "x-portkey-trace-id": "t-1",
+         "x-portkey-metadata": '{"team": "x"}', "x-litellm-num-retries": "0"}
+    status, _, head = w.chat(**{k.replace("-", "_"): v for k, v in h.items()})
+    want("status", status, 200)
+    want("back", (head["x-litellm-model-group"], head["x-litellm-model-id"],
+                  head["x-litellm-attempted-retries"], head["x-portkey-trace-id"],
+                  head["x-portkey-cache-status"], head["x-litellm-call-id"]),
+         ("auto", "nano", "0", "t-1", "MISS", head["x-weir-request-id"]))
+    want("cost", head["x-litellm-response-cost"], "0.0001")
+    want("row", json.loads(w.rows("about")[0][0]),
+         {"trace": "t-1", "user": "ann", "tags": ["a", "b"], "metadata": {"team": "x"}})
+    _, _, head = w.chat()
+    want("nothing unasked", [k for k in head if "litellm" in k or "portkey" in k], [])
+    want("no row", w.rows("about")[1][0], None)
+    for name, value in (("x-litellm-timeout", "soon"), ("x-portkey-metadata", "[1]"),
+                        ("x-litellm-num-retries", "-1"), ("x-weir-timeout", "0")):
+        status, body, _ = w.chat(**{name.replace("-", "_"): value})
+        want(name, (status, json.loads(body)["error"]["param"]), (400, name))
+    Provider.release.clear()
+    for name, value in (("x-litellm-timeout", "0.3"), ("x-portkey-request-timeout", "300"),
+                        ("x-weir-timeout", "0.3")):
+        from_ = time.time()
+        want(name, w.chat("wait", **{name.replace("-", "_"): value})[0], 504)
+        if not 0.2 < time.time() - from_ < 2:
+            raise AssertionError(f"{name}: after {time.time() - from_} s")
+    Provider.release.set()
+    w.stop()
+
+
 def a_providers_key_comes_out_nowhere():
     w = Weir()
     Provider.release.set()

@@ -107,6 +107,7 @@ bool head_make(const struct head *c, struct upstream_request *r,
                                           span_of(p->headers.at[i].value)};
     r->headers = h;
     r->n_headers = n;
+    r->ca_file = p->ca_file;
     return true;
 }
 

@@ -79,6 +79,7 @@ static void start(struct checks *all, struct check *c)
     struct upstream_request r = {
         .method = "GET",
         .url = c->url,
+        .ca_file = c->at->ca_file,
         .connect_ms = (unsigned)l->connect_ms,
         .first_byte_ms = (unsigned)l->connect_ms,
         .stall_ms = (unsigned)l->connect_ms,

@@ -145,6 +145,7 @@ struct provider_settings {
     const char *api_key;  /* or NULL */
     const char *secret_key, *session_token; /* AWS keys, or NULL */
     const char *region, *api_version;
+    const char *ca_file;               /* or NULL */
     uint64_t cache_ms;                 /* how long its prompt cache holds */
     const char *project, *credentials; /* Google Cloud */
     struct pair_list headers;

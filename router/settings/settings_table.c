@@ -79,6 +79,11 @@ static const struct setting provider_rows[] = {
      .help = "vertex: key file (JSON) of a Google service account, initially "
              "GOOGLE_APPLICATION_CREDENTIALS of the environment; api_key is "
              "an access token instead."},
+    {.key = "ca_file",
+     .kind = SETTING_TEXT,
+     .offset = AT(provider_settings, ca_file),
+     .help = "PEM file of the authorities by which its certificate is "
+             "checked, instead of the system's."},
     {.key = "cache_time",
      .kind = SETTING_MS,
      .offset = AT(provider_settings, cache_ms),

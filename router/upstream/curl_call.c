@@ -13,6 +13,7 @@ enum {
     LINES_MAX = 64 << 10, /* bytes of a request's headers */
     URL_MAX = 8192,
     SLOW_BYTES = 1024,       /* libcurl holds as many for each open stream */
+    UPLOAD_BYTES = 16 << 10, /* and as many for its body: libcurl's least */
     EXPECTS_ABOVE = 1 << 19, /* libcurl asks for 100-continue from 1 MiB */
 };
 
@@ -107,6 +108,9 @@ static bool set_constants(struct curl_call *c)
     bad |= curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
     if (c->slow)
         bad |= curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)SLOW_BYTES);
+    if (c->slow)
+        bad |=
+            curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BYTES);
     bad |= curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_line);
     bad |= curl_easy_setopt(h, CURLOPT_HEADERDATA, c);
     bad |= curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -132,6 +136,7 @@ struct curl_call *call_new(struct curl_client *u, bool slow, struct err *e)
     buf_init(&c->head, HEAD_MAX);
     buf_init(&c->url, URL_MAX);
     buf_init(&c->lines, LINES_MAX);
+    buf_init(&c->ca_file, URL_MAX);
     c->easy = curl_easy_init();
     c->parsed = curl_url();
     if (c->easy && c->parsed && set_constants(c))
@@ -150,6 +155,7 @@ void call_free(struct curl_call *c)
     buf_free(&c->head);
     buf_free(&c->url);
     buf_free(&c->lines);
+    buf_free(&c->ca_file);
     free(c->nodes);
     free(c);
 }
@@ -305,11 +311,29 @@ static bool set_place(struct curl_call *c, const char *to, struct err *e)
     return bad == CURLE_OK || err_set(e, ERR_MEMORY, "no memory");
 }
 
+static bool set_authority(struct curl_call *c, const char *file, struct err *e)
+{
+    const char *wanted = file ? file : "";
+    char *usual = NULL;
+
+    if (span_is(buf_view(&c->ca_file), wanted))
+        return true;
+    buf_reset(&c->ca_file);
+    buf_str(&c->ca_file, wanted);
+    if (!file)
+        curl_easy_getinfo(c->easy, CURLINFO_CAINFO, &usual);
+    return (!c->ca_file.failed &&
+            curl_easy_setopt(c->easy, CURLOPT_CAINFO, file ? file : usual) ==
+                CURLE_OK) ||
+           err_set(e, ERR_MEMORY, "no memory");
+}
+
 bool call_prepare(struct curl_call *c, const struct upstream_request *r,
                   struct err *e)
 {
     if (!set_url(c, r->url, e) || !set_method(c, r, e) ||
-        !set_headers(c, r, e) || !set_place(c, r->connect_to, e))
+        !set_headers(c, r, e) || !set_place(c, r->connect_to, e) ||
+        !set_authority(c, r->ca_file, e))
         return false;
     if (c->connect_ms != r->connect_ms) {
         curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS,

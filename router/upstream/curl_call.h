@@ -57,6 +57,7 @@ struct curl_call {
     char method[16];
     char to_text[96];     /* "::ADDRESS:PORT"; "": where the URL says */
     struct curl_slist to; /* the same for libcurl */
+    struct buf ca_file;   /* (owned) empty: the system's */
     unsigned connect_ms;
     char error[CURL_ERROR_SIZE];
 };

@@ -41,6 +41,8 @@ struct upstream_request {
     /* "203.0.113.9:443", "[2001:db8::9]:443": connected to instead of what
      * the URL names, which is not looked up; NULL: the URL's. */
     const char *connect_to;
+    const char
+        *ca_file; /* PEM that servers are checked by; NULL: the system's */
     const struct upstream_header *headers;
     size_t n_headers;
     /* (borrowed until on_done, after a cancel until the loop's turn ends) */

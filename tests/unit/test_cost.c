@@ -4,6 +4,9 @@
  * worked by hand from list prices (USD per million tokens), through the codec
  * that would read it and the shipped catalogue.  The page named is where the
  * provider publishes them; the figures came by way of published price lists.
+ * Two are examples that others have worked.  No example worked by OpenAI,
+ * Anthropic, Google or DeepSeek themselves was found: their pages give
+ * prices, multipliers and the rule (DeepSeek: "number of tokens x price").
  */
 #include "router/codec/codec.h"
 #include "router/codec/tap.h"
@@ -107,6 +110,18 @@ static const struct row rows[] = {
               "\"totalTokens\":12600}"),
      (500 + 1000 + 2500 + 500) * MICRO},
     /* api-docs.deepseek.com/quick_start/pricing: hits are the cached ones */
+    /* stackoverflow.com/questions/79451488, worked from OpenAI's page: 180 x
+     * 0.15 + 1,024 x 0.075 + 12 x 0.60 = 111.0 */
+    {"openai", "gpt-4o-mini",
+     CHAT("\"usage\":{\"prompt_tokens\":1204,\"completion_tokens\":12,"
+          "\"prompt_tokens_details\":{\"cached_tokens\":1024}}"),
+     111 * MICRO},
+    /* docs.rs/ccboard-core, pricing: a million in, a million written, ten
+     * read, of Opus 4.5: 5 + 6.25 + 5 = 16.25 USD */
+    {"anthropic", "claude-opus-4-5",
+     MESSAGE("{\"input_tokens\":1000000,\"cache_read_input_tokens\":10000000,"
+             "\"cache_creation_input_tokens\":1000000,\"output_tokens\":0}"),
+     16250000 * MICRO},
     {"openai", "deepseek-v4-pro",
      CHAT("\"usage\":{\"prompt_tokens\":1001,\"completion_tokens\":1,"
           "\"prompt_cache_hit_tokens\":1000,\"prompt_cache_miss_tokens\":1}"),

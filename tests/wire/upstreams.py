@@ -2,6 +2,8 @@
 """How weir reaches providers that are not simply called with a key: Azure's
 paths, Vertex AI with service accounts, Bedrock with signatures; and what it
 answers of itself.  Every test's name is a sentence."""
+import ssl
+
 from scripted import *
 import hashlib
 import hmac
@@ -64,7 +66,26 @@ up = {n: Provider(d) for n, d in {
     "openai": "openai", "azure": "openai", "vertex": "gemini", "claude": "anthropic",
     "denied": "gemini", "bedrock": "bedrock", "bearer": "bedrock", "cohere": "cohere",
     "responses": "responses", "anthropic": "anthropic", "gemini": "gemini",
-    "groq": "openai", "unknown": "openai"}.items()}
+    "groq": "openai", "unknown": "openai", "inside": "openai"}.items()}
+
+# One that speaks TLS by a certificate of its own.
+CERT, CERT_KEY = DIR + "/cert.pem", DIR + "/cert-key.pem"
+subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                "-addext", "subjectAltName=DNS:localhost", "-keyout", CERT_KEY, "-out", CERT],
+               check=True, stderr=subprocess.DEVNULL)
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(CERT, CERT_KEY)
+
+
+def serve_tls(s):
+    try:
+        Provider.serve(up["inside"], tls.wrap_socket(s, server_side=True))
+    except OSError:
+        pass  # a client that does not trust it
+
+
+up["inside"].serve = serve_tls
 
 
 def url(name, path=""):
@@ -89,6 +110,10 @@ providers:
   groq: {{base_url: {url("groq", "/v1")}, api_key: {KEY}}}
   ollama: {{base_url: {url("groq", "/v1")}}}
   unknown: {{dialect: openai, base_url: {url("unknown", "/v1")}, api_key: {KEY}}}
+  inside: {{dialect: openai, base_url: "https://localhost:{up["inside"].port}/v1",
+           api_key: {KEY}, ca_file: {CERT}}}
+  stranger: {{dialect: openai, base_url: "https://localhost:{up["inside"].port}/v1",
+             api_key: {KEY}}}
   responses: {{dialect: responses, base_url: {url("responses", "/v1")}, api_key: {KEY}}}
 models:
   m-openai: {{provider: openai, name: gpt-4o-mini}}
@@ -103,6 +128,8 @@ models:
   m-groq: {{provider: groq, name: llama-3.3-70b}}
   m-ollama: {{provider: ollama, name: qwen3-vl}}
   m-unknown: {{provider: unknown, name: some-model}}
+  m-inside: {{provider: inside, name: m}}
+  m-stranger: {{provider: stranger, name: m}}
   m-gpt5: {{provider: openai, name: gpt-5-mini}}
   m-denied: {{provider: denied, name: gemini-2.5-flash}}
   m-bedrock: {{provider: bedrock, name: "us.anthropic.claude-haiku-4-5-20251001-v1:0",
@@ -412,7 +439,17 @@ def tokens_are_counted_by_the_provider_that_can_and_estimated_elsewhere():
           "count-tokens:rawPredict HTTP/1.1", "claude-sonnet-4-5@20250929"))
 
 
+def a_certificate_is_checked_by_the_providers_own_authority():
+    for model, status in (("m-inside", 200), ("m-stranger", 502), ("m-inside", 200),
+                          ("m-stranger", 502)):
+        r, _ = chat(model)
+        same((model, r.status), (model, status))
+    r, text = chat("m-inside", "stream", True)
+    assert "Gr".encode() in text, text
+
+
 TESTS = [
+    a_certificate_is_checked_by_the_providers_own_authority,
     a_service_account_signs_in_once_for_all_that_wait_and_is_renewed_early,
     vertex_has_project_and_location_in_the_path,
     an_account_that_is_refused_is_an_attempt_that_failed,

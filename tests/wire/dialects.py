@@ -179,6 +179,49 @@ def a_waiting_stream_is_kept_alive():
     at_once(one, pairs())
 
 
+def flood(self, s):
+    """400 events of 60 kB, as fast as they are taken."""
+    words = "x" * 60000
+    again = {"openai": oai({"content": words}), "anthropic": ant(
+        "content_block_delta", index=0, delta={"type": "text_delta", "text": words}),
+        "bedrock": aws("contentBlockDelta",
+                       {"contentBlockIndex": 0, "delta": {"text": words}})}[self.dialect]
+    self.sent = 0
+    s.sendall(self.head() + chunk(b"".join(self.first())))
+    for _ in range(400):
+        s.sendall(chunk(again))
+        self.sent += len(again)
+    for e in STREAM[self.dialect][len(self.first()):]:
+        s.sendall(chunk(e))
+    s.sendall(END)
+
+
+Provider.flood = flood
+
+
+def a_slow_client_pauses_its_provider_also_in_another_dialect():
+    for c, t in (("anthropic", "openai"), ("gemini", "bedrock")):
+        body = request(c, "flood", True)
+        if c != "gemini":
+            body["model"] = "to-" + t
+        data = json.dumps(body).encode()
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
+        s.connect(("127.0.0.1", sys.modules["scripted"].weir_port))
+        s.sendall(b"POST %s HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+                  % (path_of(c, "to-" + t, True).encode(), len(data)) + data)
+        time.sleep(1)
+        at = up[t].sent
+        assert at < 16 << 20, f"{c} -> {t}: {at} bytes were taken from the provider"
+        got = 0
+        while True:
+            more = s.recv(1 << 20)
+            if not more:
+                break
+            got += len(more)
+        assert got > 400 * 60000, (c, t, got)
+
+
 def a_client_that_leaves_stops_its_provider():
     for c, t in pairs():
         r = ask(c, t, "endless", stream=True)
@@ -376,6 +419,7 @@ TESTS = [
     an_error_before_the_first_event_is_a_status,
     a_client_may_ask_for_fewer_attempts,
     a_stream_that_is_cut_is_an_error_and_the_row_says_so, a_waiting_stream_is_kept_alive,
+    a_slow_client_pauses_its_provider_also_in_another_dialect,
     a_client_that_leaves_stops_its_provider, the_same_dialect_goes_through_byte_for_byte,
     each_provider_gets_its_own_headers_and_path,
     usage_is_asked_for_and_kept_from_who_did_not_ask,

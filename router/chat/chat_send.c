@@ -94,7 +94,30 @@ static struct target target_of(const struct chat *c)
                            .same_model =
                                !c->made.elsewhere && (same || c->made.here),
                            .stream = c->ask.request.params.stream,
-                           .ask_usage = m->at->known->stream_usage};
+                           .ask_usage = m->at->known->stream_usage,
+                           .data_only = m->at->form->data_only};
+}
+
+static bool part_wants(const struct codec *codec, const struct target *t,
+                       const struct part *p)
+{
+    bool wants = codec->wants_data(p, t);
+
+    for (size_t i = 0; i < p->n_parts && !wants; i++)
+        wants = part_wants(codec, t, &p->parts[i]);
+    return wants;
+}
+
+/* Its own dialect's addresses are refused there. */
+static bool has_refused_address(const struct request *r, const struct target *t)
+{
+    for (size_t i = 0; t->data_only && i < r->n_messages; i++) {
+        for (size_t k = 0; k < r->messages[i].n_parts; k++) {
+            if (part_wants(&codec_anthropic, t, &r->messages[i].parts[k]))
+                return true;
+        }
+    }
+    return false;
 }
 
 /* The provider can take the client's bytes as they are. */
@@ -114,7 +137,8 @@ static bool is_verbatim(const struct chat *c, const struct target *t)
     if (d == &dialect_openai)
         return chat_request_fits(&c->ask.request, t);
     if (d == &dialect_anthropic)
-        return !anthropic_has_foreign(&c->ask.request);
+        return !anthropic_has_foreign(&c->ask.request) &&
+               !has_refused_address(&c->ask.request, t);
     return d != &dialect_gemini || !has_unsigned_call(&c->ask.request);
 }
 

@@ -266,6 +266,7 @@ const struct codec codec_anthropic = {
     .framing = FRAMING_SSE,
     .request_read = anthropic_request_read,
     .request_write = anthropic_request_write,
+    .wants_data = anthropic_wants_data,
     .answer_read = anthropic_answer_read,
     .reader_size = ANTHROPIC_READER_SIZE,
     .stream_read = anthropic_stream_read,

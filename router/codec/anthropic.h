@@ -25,6 +25,7 @@ enum { ANTHROPIC_READER_SIZE = 192, ANTHROPIC_WRITER_SIZE = 192 };
 
 MUST_USE bool anthropic_request_read(const struct inbound *in, struct arena *a,
                                      struct request *r, struct err *e);
+bool anthropic_wants_data(const struct part *p, const struct target *t);
 MUST_USE bool anthropic_request_write(const struct request *r,
                                       const struct target *t, struct losses *l,
                                       struct buf *out, struct err *e);

@@ -189,11 +189,22 @@ static const struct {
     [PART_OTHER] = {NULL, NULL, LOSSY_OTHER},
 };
 
+/* What stood at an address was fetched, for a target that wants data. */
+static bool holds_fetched(const struct part *p)
+{
+    bool found = p->data.len && p->url.len;
+
+    for (size_t i = 0; i < p->n_parts && !found; i++)
+        found = holds_fetched(&p->parts[i]);
+    return found;
+}
+
 /* Of this dialect, and nothing that must not go to another model. */
 static bool as_written(const struct writing *w, const struct part *p)
 {
     return w->t->same_dialect && p->raw.len && p->raw.ptr[0] == '{' &&
-           !(p->kind == PART_THINKING && !takes_thinking(w, p));
+           !(p->kind == PART_THINKING && !takes_thinking(w, p)) &&
+           !(w->t->data_only && holds_fetched(p));
 }
 
 static bool takes(const struct writing *w, const struct part *p)
@@ -386,15 +397,27 @@ static void put_filtered(struct writing *w, size_t i)
     end(w);
 }
 
-static bool must_filter(const struct writing *w, const struct message *m)
+/* The part cannot go as it was written. */
+static bool must_change(const struct writing *w, const struct part *p)
 {
-    for (size_t i = 0; i < m->n_parts; i++) {
-        const struct part *p = &m->parts[i];
+    if (p->kind == PART_THINKING)
+        return !takes_thinking(w, p);
+    return (p->kind == PART_TOOL_CALL && p->signature.len) ||
+           (w->t->data_only && holds_fetched(p));
+}
 
-        if (p->kind == PART_THINKING
-                ? !takes_thinking(w, p)
-                : p->kind == PART_TOOL_CALL && p->signature.len)
-            return true;
+/* Of message i and its other half. */
+static bool must_filter(const struct writing *w, size_t i)
+{
+    const char *raw = w->r->messages[i].raw.ptr;
+
+    for (; i < w->r->n_messages && w->r->messages[i].raw.ptr == raw; i++) {
+        const struct message *m = &w->r->messages[i];
+
+        for (size_t k = 0; k < m->n_parts; k++) {
+            if (must_change(w, &m->parts[k]))
+                return true;
+        }
     }
     return false;
 }
@@ -411,7 +434,7 @@ static void put_own(struct writing *w)
         if (beside || m->raw.ptr == last)
             continue; /* system; the other half of a message */
         last = m->raw.ptr;
-        if (must_filter(w, m)) {
+        if (must_filter(w, i)) {
             if (!has_content(w, m))
                 continue; /* a turn of thinking only */
             put_filtered(w, i);

@@ -87,6 +87,12 @@ static void put_url(struct writing *w, struct span url)
     end(w);
 }
 
+bool anthropic_wants_data(const struct part *p, const struct target *t)
+{
+    return t->data_only && is_web(p->url) &&
+           (p->kind == PART_IMAGE || p->kind == PART_FILE);
+}
+
 bool anthropic_takes_image(const struct part *p)
 {
     struct source s = source_of(p);

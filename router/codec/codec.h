@@ -23,6 +23,7 @@ struct target {
     bool same_dialect; /* extras, signatures and raw parts may go along */
     bool same_model;   /* thinking may go back */
     bool stream, ask_usage;
+    bool data_only; /* refuses addresses that its dialect has a place for */
 };
 
 /* Deviations of an OpenAI-compatible provider from OpenAI, as bits of one

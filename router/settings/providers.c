@@ -68,6 +68,7 @@ static const struct provider_form forms[] = {
          .auth_prefix = "Bearer ",
          .body_version = "\"anthropic_version\":\"vertex-2023-10-16\"",
          .takes_account = true,
+         .data_only = true, /* platform.claude.com/docs, vision */
          .lends = LENT},
     [GEMINI] = {.dialect = "gemini",
                 .path = "/models/{model}:generateContent",

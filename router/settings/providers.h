@@ -25,6 +25,7 @@ struct provider_form {
                         struct losses *l, struct buf *out, struct err *e);
     bool (*count_read)(struct span body, int64_t *tokens, struct err *e);
     bool takes_account; /* Google service accounts sign in */
+    bool data_only;     /* refuses images by address, which its dialect has */
     uint32_t lends;     /* capabilities that its codec gives to any model */
 };
 

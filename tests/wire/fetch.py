@@ -42,7 +42,9 @@ threading.Thread(target=files.serve_forever, daemon=True).start()
 AT = f"http://127.0.0.1:{files.server_port}"
 
 PLACES = {"bedrock": ("bedrock", ""), "gemini": ("gemini", "/v1beta"), "ollama": ("openai", "/v1"),
-          "openai": ("openai", "/v1"), "anthropic": ("anthropic", "")}
+          "openai": ("openai", "/v1"), "anthropic": ("anthropic", ""),
+          "vertex": ("anthropic", "/v1/projects/p/locations/l")}
+LIKE = {"ollama": ", like: ollama", "vertex": ", like: vertex-anthropic"}
 up = {d: Provider(dialect) for d, (dialect, _) in PLACES.items()}
 
 
@@ -50,7 +52,7 @@ def config(fetch="allow_private: true, max_bytes: 60k, timeout: 1s, redirects: 2
     text = SETTINGS + f"fetch: {{{fetch}}}\nproviders:\n"
     for d, (dialect, base) in PLACES.items():
         text += (f"  p-{d}: {{dialect: {dialect}, base_url: \"http://127.0.0.1:{up[d].port}{base}\","
-                 f" api_key: {KEY}{', like: ollama' if d == 'ollama' else ''}}}\n")
+                 f" api_key: {KEY}{LIKE.get(d, '')}}}\n")
     text += "models:\n"
     for d in PLACES:
         text += (f"  m-{d}: {{provider: p-{d}, name: up-{d}, price: {{input: 1, output: 2}}, "
@@ -109,7 +111,7 @@ def base64_of(data):
 
 def images_by_address_reach_providers_that_take_data_only():
     for c in ("openai", "responses", "anthropic", "gemini"):
-        for d in ("bedrock", "ollama", "gemini"):
+        for d in ("bedrock", "ollama", "gemini", "vertex"):
             if c == d:
                 continue
             for name, kind in (("a.png", "png"), ("b.gif", "gif"), ("moved.png", "png")):
@@ -134,6 +136,28 @@ def documents_by_address_reach_providers_that_take_data_only():
             r.read()
             same((c, d, r.status, r.getheader("x-weir-warnings")), (c, d, 200, None))
             assert base64_of(FILES["/d.pdf"]) in sent(d), (c, d, sent(d))
+
+
+def images_in_results_are_fetched_too_and_the_rest_stays_as_it_was():
+    """Claude on Google's cloud refuses addresses that its own dialect has."""
+    body = {"model": "to-vertex", "max_tokens": 50, "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "play answer", "odd": 1.50}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f",
+                                           "input": {"a": 2.0}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [
+            {"type": "text", "text": "see"}, image("anthropic", AT + "/a.png")]}]}]}
+    r = post("/v1/messages", body, HEADERS["anthropic"])
+    r.read()
+    same(r.status, 200)
+    got = json.loads(sent("vertex"))
+    same(got["messages"][:2], body["messages"][:2])
+    same(got["messages"][2]["content"][0]["content"][1]["source"],
+         {"type": "base64", "media_type": "image/png", "data": base64_of(PNG)})
+    same(got["anthropic_version"], "vertex-2023-10-16")
+    # Without an address nothing is rewritten.
+    plain = b'{ "max_tokens": 9, "model":"to-vertex","messages":[{"role":"user","content":"play answer"}]}'
+    post("/v1/messages", plain, HEADERS["anthropic"]).read()
+    assert '{ "max_tokens": 9, "anthropic_version"' in sent("vertex"), sent("vertex")
 
 
 def addresses_are_passed_on_where_the_provider_takes_them():
@@ -258,6 +282,7 @@ def fetches_are_counted():
 run(config(), [
     images_by_address_reach_providers_that_take_data_only,
     documents_by_address_reach_providers_that_take_data_only,
+    images_in_results_are_fetched_too_and_the_rest_stays_as_it_was,
     addresses_are_passed_on_where_the_provider_takes_them, one_fetch_serves_all_attempts,
     what_cannot_be_fetched_is_a_400_that_names_it_in_the_clients_shape,
     another_arm_takes_what_could_not_be_fetched_for_one,

@@ -19,7 +19,7 @@ load() { # load PORT REQUESTS SEED CONNECTIONS
 ticks() { cat /proc/"$1"/task/*/stat | awk '{ print NR, $14, $15 }'; }
 per_request() { # per_request BEFORE AFTER N: microseconds
     paste <(echo "$1") <(echo "$2") | awk -v n="$3" -v hz="$(getconf CLK_TCK)" '
-        { name = NR == 1 ? "main" : NR == 2 ? "log writer" : "worker " NR - 2
+        { name = NR == 1 ? "main" : NR == 2 ? "log to disk" : NR == 3 ? "log writer" : "worker " NR - 3
           printf "  %-12s user %6.1f   system %6.1f\n", name, ($5 - $2) * 1e6 / hz / n, ($6 - $3) * 1e6 / hz / n }'
 }
 owners() { # resident kB by owner
@@ -67,7 +67,7 @@ callgrind_control -i off "$traced_pid" >/dev/null 2>&1
 stop "$traced_pid"
 echo
 echo "instructions per request ($traced requests, 8 connections; a part holds what it calls)"
-for thread in "worker 03" "writer 02"; do
+for thread in "worker 04" "writer 03"; do
     file=$scratch/cg-${thread#* }
     awk -v n="$traced" -v t="${thread% *}" '/^totals:/ { printf "  %-34s %8d\n", t, $2 / n }' "$file"
     callgrind_annotate --inclusive=yes --auto=no --threshold=99.9 "$file" 2>/dev/null | awk -v n="$traced" '

@@ -288,6 +288,19 @@ static bool may_trim(struct outlog *log)
     return true;
 }
 
+/* The spill waits while the queue is half full: a row that finds no room
+ * there is written twice. */
+static bool is_behind(struct outlog *log)
+{
+    bool behind;
+
+    pthread_mutex_lock(&log->lock);
+    behind = log->n >= log->o.queue_rows / 2 ||
+             log->bytes >= log->o.queue_bytes / 2;
+    pthread_mutex_unlock(&log->lock);
+    return behind;
+}
+
 /* At most a batch from the head of the queue; the lock is held. */
 static struct outlog_item *take_batch(struct outlog *log)
 {
@@ -330,7 +343,7 @@ static void *writer(void *arg)
             handle(log, list);
         if (trim)
             malloc_trim(0);
-        more = take_up(log);
+        more = !is_behind(log) && take_up(log);
         (void)!spill_flush(log->spill);
         prune(log);
     }

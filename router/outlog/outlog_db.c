@@ -10,14 +10,21 @@
 
 #include "router/outlog/outlog.h"
 #include "router/outlog/outlog_schema.h"
+#include "router/outlog/outlog_settle.h"
 #include "router/outlog/sql.h"
 
-enum { SQL_MAX = 16384 };
+enum {
+    SQL_MAX = 16384,
+    SETTLE_AT = 256, /* pages of the write-ahead log */
+    WAL_MAX = 8192,
+};
 
 struct outlog_db {
     sqlite3 *h;                         /* (owned) */
     sqlite3_stmt *insert[OUTLOG_KINDS]; /* (owned) */
     sqlite3_stmt *find, *earlier;       /* (owned) */
+    struct settle *settle;              /* (owned) */
+    int pages;                          /* in the write-ahead log */
 };
 
 static bool fail(struct outlog_db *db, const char *what, struct err *e)
@@ -90,23 +97,32 @@ static bool prepare_all(struct outlog_db *db, struct err *e)
                    &db->earlier, e);
 }
 
+static int on_commit(void *ctx, sqlite3 *h, const char *name, int pages)
+{
+    struct outlog_db *db = ctx;
+
+    (void)h;
+    (void)name;
+    db->pages = pages;
+    return SQLITE_OK;
+}
+
 /*
  * 16 kB pages: a row with its features lies in one leaf instead of in
  * overflow pages of its own.  The cache holds what one batch writes.  Some
  * builds of SQLite wipe what they free by default: with rows that are only
- * ever added, that wipes whole pages to be written over at once.  Checkpoints
- * are small (4 MiB), as rows wait in memory until one has reached the disk.
+ * ever added, that wipes whole pages to be written over at once.
  */
 static bool set_up(struct outlog_db *db, unsigned busy_ms, bool *fatal,
                    struct err *e)
 {
     sqlite3_busy_timeout(db->h, (int)busy_ms);
+    sqlite3_wal_hook(db->h, on_commit, db);
     return run(db, "PRAGMA page_size=16384", e) &&
            run(db, "PRAGMA cache_size=-1024", e) &&
            run(db, "PRAGMA secure_delete=OFF", e) &&
            run(db, "PRAGMA journal_mode=WAL", e) &&
            run(db, "PRAGMA synchronous=NORMAL", e) &&
-           run(db, "PRAGMA wal_autocheckpoint=256", e) &&
            run(db, "PRAGMA journal_size_limit=16777216", e) &&
            schema_ensure(db->h, fatal, e) && prepare_all(db, e);
 }
@@ -128,7 +144,8 @@ struct outlog_db *outlog_db_open(const char *path, unsigned busy_ms,
     if (rc != SQLITE_OK) {
         *fatal = true;
         fail(db, "open", e);
-    } else if (set_up(db, busy_ms, fatal, e)) {
+    } else if (set_up(db, busy_ms, fatal, e) &&
+               (db->settle = settle_new(path, e))) {
         return db;
     }
     rc = sqlite3_errcode(db->h);
@@ -143,6 +160,7 @@ void outlog_db_close(struct outlog_db *db)
 {
     if (!db)
         return;
+    settle_free(db->settle);
     for (int k = 0; k < OUTLOG_KINDS; k++)
         sqlite3_finalize(db->insert[k]);
     sqlite3_finalize(db->find);
@@ -156,9 +174,27 @@ bool outlog_db_begin(struct outlog_db *db, struct err *e)
     return run(db, "BEGIN IMMEDIATE", e);
 }
 
+/*
+ * The write-ahead log starts again from its beginning only when all of it has
+ * been carried over before the next transaction begins.  That does not happen
+ * while rows come without a pause: then it is waited for, rarely.
+ */
+static void begin_anew(struct outlog_db *db)
+{
+    settle_wait(db->settle);
+    sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+                              NULL);
+}
+
 bool outlog_db_commit(struct outlog_db *db, struct err *e)
 {
-    return run(db, "COMMIT", e);
+    if (!run(db, "COMMIT", e))
+        return false;
+    if (db->pages >= WAL_MAX)
+        begin_anew(db);
+    else if (db->pages >= SETTLE_AT)
+        settle_wake(db->settle);
+    return true;
 }
 
 void outlog_db_rollback(struct outlog_db *db)

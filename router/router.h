@@ -70,6 +70,8 @@ struct worker {
     struct buf scratch;        /* for rows and headers */
     struct arena work;         /* of one event or one whole answer */
     struct chat *waiting;      /* streams that may want a ping */
+    struct chat_try *tries;    /* calls that are open */
+    unsigned opened;           /* of router->opened, seen */
     struct shadow *shadows;    /* (owned) calls without a client */
     unsigned n_shadows;
     struct event *ping;           /* (owned) looks after them */
@@ -109,6 +111,7 @@ struct router {
     struct snapshot *latest; /* under lock (owned reference) */
     struct reload_job *jobs; /* under lock: to be done */
     _Atomic unsigned generation;
+    _Atomic unsigned opened;  /* breakers, since the start */
     _Atomic unsigned running; /* workers that have not drained */
 };
 
@@ -128,6 +131,8 @@ MUST_USE bool router_reload(struct router *r, struct err *e);
 
 /* Worker's thread: the snapshot for a request that begins now, counted. */
 struct snapshot *worker_snapshot(struct worker *w);
+/* A breaker has opened: every worker looks at its calls, soon. */
+void worker_opened(struct worker *w);
 /* A cleared buffer of at most `max` bytes, and back. */
 struct buf worker_buf(struct worker *w, size_t max);
 void worker_give_back(struct worker *w, struct buf *b);

@@ -126,13 +126,26 @@ static void on_ping(evutil_socket_t fd, short what, void *ctx)
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
 {
     struct worker *w = ctx;
+    unsigned opened = atomic_load(&w->router->opened);
 
     (void)fd;
     (void)what;
     snapshot_unref(worker_snapshot(w));
     reload_answer(w);
+    if (opened != w->opened)
+        chat_leave_dead(w);
+    w->opened = opened;
     if (atomic_load(&w->draining))
         watch_drain(w);
+}
+
+void worker_opened(struct worker *w)
+{
+    struct router *r = w->router;
+
+    atomic_fetch_add(&r->opened, 1);
+    for (unsigned i = 0; i < r->n_workers; i++)
+        event_active(r->workers[i].wake, EV_READ, 0);
 }
 
 void worker_stop(struct worker *w)

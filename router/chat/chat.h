@@ -17,4 +17,8 @@ void chat_refused(struct worker *w, const struct place *at, int status,
 /* Pings to streams of the worker that have waited for long. */
 void chat_ping(struct worker *w);
 
+/* A place is left alone from now on: calls that still wait for a connection
+ * there go on elsewhere. */
+void chat_leave_dead(struct worker *w);
+
 #endif

@@ -184,6 +184,16 @@ static void on_done(void *ctx, const struct upstream_result *r)
         answered(c, r);
 }
 
+void chat_try_abandon(struct chat_try *t)
+{
+    struct upstream_result r = {.end = UPSTREAM_TIMEOUT};
+
+    span_copy(r.reason, sizeof r.reason,
+              SPAN("no connection: another call waited for one in vain"));
+    upstream_cancel(t->call);
+    on_done(t, &r);
+}
+
 bool chat_call(struct chat *c, struct chat_try *t, struct err *e)
 {
     const struct limit_settings *l = chat_limits(c);

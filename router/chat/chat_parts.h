@@ -68,7 +68,8 @@ struct payer {
 /* One call of a provider: what it was, how it ended.  While two run (a hedge)
  * the one that is not c->now keeps here how its answer is to be read. */
 struct chat_try {
-    struct chat *chat; /* (borrowed) */
+    struct chat *chat;            /* (borrowed) */
+    struct chat_try *prev, *next; /* open: in the worker's list */
     struct pick at;
     int arm;
     enum fault fault; /* FAULT_NONE: none as yet */
@@ -266,6 +267,8 @@ bool chat_try_skip(const void *ctx, const struct model_settings *place,
                    const struct provider_key *key);
 void chat_tries_json(const struct chat *c, struct buf *b);
 void chat_tries_headers(struct chat *c);
+/* Its call, which has no connection, is given up. */
+void chat_try_abandon(struct chat_try *t);
 /* Starts the call of t, which is c->now. */
 MUST_USE bool chat_call(struct chat *c, struct chat_try *t, struct err *e);
 

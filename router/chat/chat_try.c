@@ -39,6 +39,22 @@ bool chat_try_skip(const void *ctx, const struct model_settings *place,
     return false;
 }
 
+static void list_add(struct worker *w, struct chat_try *t)
+{
+    t->next = w->tries;
+    if (w->tries)
+        w->tries->prev = t;
+    w->tries = t;
+}
+
+static void list_remove(struct worker *w, struct chat_try *t)
+{
+    *(t->prev ? &t->prev->next : &w->tries) = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+    t->prev = t->next = NULL;
+}
+
 struct chat_try *chat_try_new(struct chat *c)
 {
     struct pick_question q = {
@@ -60,6 +76,7 @@ struct chat_try *chat_try_new(struct chat *c)
     t->chat = c;
     t->arm = c->arm;
     t->open = true;
+    list_add(c->worker, t);
     t->told_ms = UINT64_MAX;
     t->start_ns = clock_ns();
     if (t->at.place->health)
@@ -121,6 +138,37 @@ static double latency_ms(const struct chat_try *t)
     return (double)(t->end_ns - t->start_ns) / 1e6;
 }
 
+/* Who still waits for a connection there need not wait to the end. */
+static void left_alone(const struct chat_try *t, const struct health *place,
+                       uint64_t now_ms)
+{
+    log_event(LOG_ERROR, "left alone", "place=%s after=%s ms=%llu", place->name,
+              fault_name(t->fault),
+              (unsigned long long)breaker_wait(&place->breaker, now_ms));
+    worker_opened(t->chat->worker);
+}
+
+/* Nobody takes connections at this provider: that holds for each of its
+ * models, and each would cost a connect timeout to find out. */
+static void tell_others(const struct chat_try *t, uint64_t now_ms)
+{
+    const struct settings *s = snapshot_settings(t->chat->snapshot);
+    const struct breaker_rules *rules = &health_rules(t->chat)->rules;
+    const struct breaker_end end = {.news = BREAKER_DEAD};
+    struct model_settings *m = s->models.at;
+
+    for (unsigned i = 0; i < s->models.n; i++) {
+        for (unsigned j = 0; j < m[i].n_places; j++) {
+            struct health *h = m[i].places[j].health;
+
+            if (same_provider(&m[i].places[j], t->at.place) && h &&
+                breaker_look(&h->breaker, now_ms) == BREAKER_CLOSED &&
+                breaker_tell(&h->breaker, rules, now_ms, &end))
+                left_alone(t, h, now_ms);
+        }
+    }
+}
+
 static void tell_place(struct chat *c, const struct chat_try *t)
 {
     static const enum breaker_news news[] = {
@@ -142,9 +190,9 @@ static void tell_place(struct chat *c, const struct chat_try *t)
         return;
     load_end(&place->load, now_ms, latency);
     if (breaker_tell(&place->breaker, &h->rules, now_ms, &end))
-        log_event(LOG_ERROR, "left alone", "place=%s after=%s ms=%llu",
-                  place->name, fault_name(t->fault),
-                  (unsigned long long)breaker_wait(&place->breaker, now_ms));
+        left_alone(t, place, now_ms);
+    if (fault_blame(t->fault) == BLAME_DEAD)
+        tell_others(t, now_ms);
     if (fault_blame(t->fault) == BLAME_KEY)
         rest_key(t, h, now_ms);
 }
@@ -156,6 +204,7 @@ void chat_try_end(struct chat *c, struct chat_try *t)
     if (!t || !t->open)
         return;
     t->open = false;
+    list_remove(c->worker, t);
     t->end_ns = clock_ns();
     tell_place(c, t);
     labels[0] = span_of(c->ask.route->set->arms[t->arm].name);

@@ -44,8 +44,9 @@ static void tell(const struct check *c, struct model_settings *place, bool well)
     s = breaker_look(&place->health->breaker, now);
     if (well && s != BREAKER_CLOSED)
         breaker_reset(&place->health->breaker);
-    if (!well && s == BREAKER_CLOSED)
-        breaker_tell(&place->health->breaker, &h->rules, now, &end);
+    if (!well && s == BREAKER_CLOSED &&
+        breaker_tell(&place->health->breaker, &h->rules, now, &end))
+        worker_opened(c->all->w);
 }
 
 static void over(struct check *c, bool well)

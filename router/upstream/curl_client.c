@@ -328,9 +328,9 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
     (void)easy;
     (void)unused;
     if (what == CURL_POLL_REMOVE) {
-        if (s && s->ours)
+        if (s && s->ours && s->want != EV_WRITE)
             s->want = 0;
-        else
+        else /* libcurl closes one that never connected without a word */
             sock_free(s);
         return 0;
     }
@@ -347,12 +347,19 @@ curl_socket_t curl_client_open(void *arg, curlsocktype purpose,
 {
     struct curl_client *u = arg;
     int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    struct sock *s;
 
     (void)purpose;
-    if (fd >= 0 && !sock_new(u, fd, true)) {
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    sock_free(sock_at(u, fd)); /* of an address that was given up just now */
+    s = sock_new(u, fd, true);
+    if (!s) {
         close(fd);
         return CURL_SOCKET_BAD;
     }
+    /* For such a number libcurl takes this to be so already. */
+    sock_arm(s, EV_WRITE);
     return fd;
 }
 
@@ -509,6 +516,15 @@ static struct upstream_call *start(void *self, const struct upstream_request *r,
     return &c->base;
 }
 
+static bool connecting(const struct upstream_call *base)
+{
+    const struct curl_call *c = (const struct curl_call *)base;
+    curl_off_t ready = 0;
+
+    curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    return ready == 0;
+}
+
 static void hold(struct upstream_call *base)
 {
     struct curl_call *c = (struct curl_call *)base;
@@ -556,6 +572,7 @@ const struct upstream_client upstream_curl = {
     .destroy = destroy,
     .start = start,
     .header = call_header,
+    .connecting = connecting,
     .pause = hold,
     .resume = go_on,
     .cancel = cancel,

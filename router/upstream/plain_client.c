@@ -513,6 +513,14 @@ static struct span header(const struct upstream_call *base, const char *name)
     return http_answer_header(&call_of(base)->answer, name);
 }
 
+static bool connecting(const struct upstream_call *base)
+{
+    const struct plain_call *c = call_of(base);
+
+    return c->state == PLAIN_QUEUED ||
+           (c->state == PLAIN_BOUND && c->conn && c->conn->connecting);
+}
+
 static void hold(struct upstream_call *base)
 {
     call_of(base)->paused = true; /* held back at the next piece */
@@ -548,6 +556,7 @@ const struct upstream_client upstream_plain = {
     .destroy = destroy,
     .start = start,
     .header = header,
+    .connecting = connecting,
     .pause = hold,
     .resume = go_on,
     .cancel = cancel,

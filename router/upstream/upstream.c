@@ -110,6 +110,11 @@ struct span upstream_header(const struct upstream_call *c, const char *name)
     return c->client->header(c, name);
 }
 
+bool upstream_connecting(const struct upstream_call *c)
+{
+    return c->client->connecting(c);
+}
+
 void upstream_pause(struct upstream_call *c)
 {
     c->client->pause(c);

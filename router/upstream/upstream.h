@@ -81,6 +81,8 @@ MUST_USE struct upstream_call *upstream_start(struct upstream *u,
                                               struct err *e);
 /* A header of the answer by lower-case name, from on_head until on_done. */
 struct span upstream_header(const struct upstream_call *c, const char *name);
+/* It has had no connection yet: nothing can have been sent. */
+bool upstream_connecting(const struct upstream_call *c);
 void upstream_pause(struct upstream_call *c);
 void upstream_resume(struct upstream_call *c);
 void upstream_cancel(struct upstream_call *c); /* NULL: no-op */

@@ -24,6 +24,7 @@ struct upstream_client {
                                    const struct upstream_events *ev,
                                    struct err *e);
     struct span (*header)(const struct upstream_call *c, const char *name);
+    bool (*connecting)(const struct upstream_call *c);
     void (*pause)(struct upstream_call *c);
     void (*resume)(struct upstream_call *c);
     void (*cancel)(struct upstream_call *c);

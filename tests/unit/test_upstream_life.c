@@ -137,6 +137,66 @@ static void one_call_may_cancel_another(void **state)
     buf_free(&b.body);
 }
 
+/* A listening socket whose queue is full: nobody takes a connection. */
+static int full_socket(unsigned *port, int held[4])
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    *port = ntohs(a.sin_port);
+    for (int i = 0; i < 4; i++) {
+        held[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(held[i], (struct sockaddr *)&a, sizeof a);
+    }
+    return fd;
+}
+
+static void connect_in_vain(struct rig *r, unsigned port, struct heard *h)
+{
+    char url[128];
+    struct upstream_request q = request_of(r, "/", url);
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+    q.connect_ms = 10000;
+    start(r, h, &q);
+    run_ms(r, 30);
+    assert_true(upstream_connecting(h->call));
+}
+
+/* What takes the number of a socket that never connected is heard of. */
+static void a_connection_given_up_leaves_nothing_to_the_next(void **state)
+{
+    enum { CALLS = 4 };
+    struct rig *r = *state;
+    struct heard vain[CALLS] = {{0}}, h[CALLS] = {{0}};
+    char url[128];
+    struct upstream_request q = request_of(r, "/echo", url);
+    unsigned port;
+    int held[4], fd = full_socket(&port, held);
+
+    q.connect_ms = 3000;
+    for (int i = 0; i < CALLS; i++)
+        connect_in_vain(r, port, &vain[i]);
+    for (int i = 0; i < CALLS; i++) {
+        upstream_cancel(vain[i].call);
+        start(r, &h[i], &q);
+    }
+    for (int i = 0; i < CALLS; i++) {
+        run_until(r, &h[i].dones, 1);
+        assert_int_equal(h[i].result.end, UPSTREAM_OK);
+        assert_true(h[i].result.total_us < 2000000);
+        assert_int_equal(vain[i].dones, 0);
+        buf_free(&h[i].body);
+        close(held[i]);
+    }
+    close(fd);
+}
+
 static void many_calls_run_side_by_side(void **state)
 {
     enum { N = 256 };
@@ -266,6 +326,7 @@ int main(void)
         TEST(a_paused_call_takes_nothing_until_it_is_resumed),
         TEST(a_call_may_be_cancelled_anywhere),
         TEST(one_call_may_cancel_another),
+        TEST(a_connection_given_up_leaves_nothing_to_the_next),
         TEST(many_calls_run_side_by_side),
         TEST(a_kept_connection_that_died_is_replaced),
         TEST(headers_that_would_split_are_refused),

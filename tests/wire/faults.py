@@ -459,6 +459,45 @@ def a_dead_provider_costs_one_connect_timeout_and_then_nothing(up):
     assert 25 <= int(headers["retry-after"]) <= 31 and time.time() - t < 0.2, dict(headers)
 
 
+def calls_that_wait_for_a_connection_go_on_when_a_provider_is_left_alone(up, scheme="http"):
+    gone = provider("gone", full_socket()).replace("http:", scheme + ":")
+    weir = Weir("waiting" + scheme, "limits: {connect_time: 2s}\nhealth: {pause: 30s}\nproviders:\n" + gone + provider("up", up.port) +
+                "models:\n" + model("first", "gone") + model("good", "up") +
+                "routes:\n  auto: {arms: [first, good], policy: fixed, reference: first}\n")
+    begin = time.time()
+
+    def ask(i):
+        time.sleep(0.08 * i)
+        status, headers, data = weir.chat("auto", stream=i % 2 == 1)
+        assert (status, headers["x-weir-arm"]) == (200, "good"), data
+        return time.time() - begin, headers["x-weir-failed"]
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        ends = list(pool.map(ask, range(20)))
+    assert 1.9 < ends[0][0] and max(e for e, _ in ends) < 2.9, ends
+    assert all("error=connect_timeout" in failed for _, failed in ends), ends
+    assert weir.metric('weir_breaker_opened_total{place="gone/first"}') == 1
+    assert weir.metric('weir_requests_in_flight') <= 1
+
+
+def likewise_where_libcurl_connects(up):
+    calls_that_wait_for_a_connection_go_on_when_a_provider_is_left_alone(up, "https")
+
+
+def a_dead_provider_is_found_out_once_for_all_its_models(up):
+    weir = Weir("models", "limits: {connect_time: 1s}\nhealth: {pause: 30s}\nproviders:\n" +
+                provider("gone", full_socket()) + provider("up", up.port) + "models:\n" +
+                model("first", "gone") + model("second", "gone") + model("third", "gone") + model("good", "up") +
+                "routes:\n  auto: {arms: [first, second, third, good], policy: fixed, reference: first, attempts: 8}\n")
+    t = time.time()
+    status, headers, data = weir.chat("auto")
+    assert (status, headers["x-weir-arm"]) == (200, "good"), data
+    assert 0.9 < time.time() - t < 1.8, time.time() - t
+    assert weir.metric('weir_breaker_state{place="gone/third"}') == 1
+    t = time.time()
+    assert weir.chat("second")[0] == 503 and time.time() - t < 0.5
+
+
 def a_provider_that_is_back_is_called_again(up):
     state = {"well": False}
 

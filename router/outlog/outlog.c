@@ -295,8 +295,8 @@ static bool is_behind(struct outlog *log)
     bool behind;
 
     pthread_mutex_lock(&log->lock);
-    behind = log->n >= log->o.queue_rows / 2 ||
-             log->bytes >= log->o.queue_bytes / 2;
+    behind =
+        log->n >= log->o.queue_rows / 2 || log->bytes >= log->o.queue_bytes / 2;
     pthread_mutex_unlock(&log->lock);
     return behind;
 }

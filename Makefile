@@ -210,15 +210,16 @@ soak: weir build/disk_fault.so
 	@python3 tests/chaos/chaos.py ./weir $(CURDIR)/build/disk_fault.so \
 	  $(SOAK) $(SEED) soak
 
-# The threaded parts under ThreadSanitizer: the log's queue, and a short storm.
+# The threaded parts under ThreadSanitizer: what workers share, the log's
+# threads, and a short storm over all.
+TSAN_TESTS := threads outlog outlog_settle metrics session cache purse
+TSAN_STORM ?= 5
 tsan:
 	@$(MAKE) --no-print-directory VARIANT=tsan build/tsan/weir \
-	  build/tsan/test_outlog build/tsan/test_metrics build/tsan/test_purse
-	build/tsan/test_outlog
-	build/tsan/test_metrics
-	build/tsan/test_purse
+	  $(TSAN_TESTS:%=build/tsan/test_%)
+	@$(foreach t,$(TSAN_TESTS),build/tsan/test_$(t) &&) true
 	TSAN_OPTIONS=exitcode=66 python3 tests/chaos/chaos.py build/tsan/weir - \
-	  10 $(SEED)
+	  $(TSAN_STORM) $(SEED)
 
 build/disk_fault.so build/fail_malloc.so: build/%.so: tests/preload/%.c
 	@mkdir -p $(@D)

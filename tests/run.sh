@@ -34,6 +34,7 @@ for t in tests/wire/*.sh tests/e2e/*.sh; do
     case $t in */lib.sh) continue ;; esac
     [ -e "$t" ] && step "$t" bash "$t"
 done
+step "tsan" make --no-print-directory -j"$jobs" tsan
 step "fuzz, short" make --no-print-directory -j"$jobs" fuzz SECONDS=5
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -43,6 +43,8 @@ int cmd_mock(int argc, char **argv)
          "TLS with a bad certificate: self-signed or expired"},
         {"price", ARG_TEXT, &o.price, "I/O[/C]",
          "USD per million tokens of all models, for the ledger [catalogue's]"},
+        {"journal", ARG_TEXT, &o.journal, "F",
+         "add a line of JSON for each call to this file"},
         {"latency-ms", ARG_U64, &o.latency_ms, "N",
          "wait before the first byte [0]"},
         {"tps", ARG_REAL, &o.tps, "N", "tokens a second, 0: at once [0]"},

@@ -33,6 +33,7 @@ struct mock_options {
     const char *script;    /* of faults, or NULL */
     const char *key;       /* the only API key that is taken, or NULL: any */
     const char *price;     /* "input/output[/cached]" of all models, or NULL */
+    const char *journal;   /* a line for each call is added there, or NULL */
     bool lenient;          /* takes what the real API would refuse */
     uint64_t rps;          /* requests a second beyond which: 429; 0: any */
     const char *tls;       /* "self-signed", "expired": NULL: plain */

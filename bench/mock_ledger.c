@@ -3,6 +3,7 @@
 
 #include "router/codec/put.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct row {
 struct mock_ledger {
     struct catalogue *catalogue; /* (owned) or NULL */
     struct prices price;         /* of all, where there is no catalogue */
+    FILE *journal;               /* (owned) or NULL */
     uint64_t requests, frames;
     struct account all;
     struct row rows[MODELS_MAX]; /* beyond: only in `all` */
@@ -66,6 +68,8 @@ void mock_ledger_free(struct mock_ledger *l)
 {
     if (l)
         catalogue_free(l->catalogue);
+    if (l && l->journal)
+        fclose(l->journal);
     free(l);
 }
 
@@ -121,15 +125,46 @@ void mock_ledger_frame(struct mock_ledger *l)
     l->frames++;
 }
 
-void mock_ledger_add(struct mock_ledger *l, struct span model,
-                     enum mock_outcome outcome, const struct usage *u)
+static void write_line(FILE *to, const struct mock_entry *c, int64_t pico)
 {
-    struct row *r = row_of(l, model);
-    int64_t pico = r && u && r->model.priced ? model_cost(&r->model, u) : 0;
+    static const char *const names[] = {
+        [MOCK_ANSWERED] = "answered",
+        [MOCK_FAILED] = "error",
+        [MOCK_BROKEN] = "broken",
+        [MOCK_ABORTED] = "aborted",
+    };
+    struct buf b;
+
+    buf_init(&b, 4096);
+    buf_char(&b, '{');
+    put_str(&b, "outcome", span_of(names[c->outcome]));
+    put_str(&b, "model", c->model);
+    put_str(&b, "words", c->words);
+    put_int(&b, "input_tokens", c->usage.input);
+    put_int(&b, "output_tokens", c->usage.output);
+    put_int(&b, "cost_pico", pico);
+    buf_str(&b, "}\n");
+    fwrite(b.ptr, 1, b.failed ? 0 : b.len, to);
+    fflush(to);
+    buf_free(&b);
+}
+
+void mock_ledger_add(struct mock_ledger *l, const struct mock_entry *c)
+{
+    struct row *r = row_of(l, c->model);
+    int64_t pico = r && r->model.priced ? model_cost(&r->model, &c->usage) : 0;
 
     if (r)
-        book(&r->account, outcome, u, pico);
-    book(&l->all, outcome, u, pico);
+        book(&r->account, c->outcome, &c->usage, pico);
+    book(&l->all, c->outcome, &c->usage, pico);
+    if (l->journal)
+        write_line(l->journal, c, pico);
+}
+
+bool mock_ledger_journal(struct mock_ledger *l, const char *path, struct err *e)
+{
+    l->journal = fopen(path, "ae");
+    return l->journal || err_sys(e, "%s", path);
 }
 
 static void put_account(const struct account *a, struct buf *out)

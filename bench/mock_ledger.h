@@ -26,8 +26,16 @@ void mock_ledger_free(struct mock_ledger *l); /* NULL: no-op */
 void mock_ledger_request(struct mock_ledger *l);
 /* Tokens and money are counted for answers; for broken and aborted ones
  * apart, as if they had been whole. */
-void mock_ledger_add(struct mock_ledger *l, struct span model,
-                     enum mock_outcome outcome, const struct usage *u);
+struct mock_entry {
+    struct span model;
+    enum mock_outcome outcome;
+    struct usage usage;
+    struct span words; /* the end of what the user said */
+};
+void mock_ledger_add(struct mock_ledger *l, const struct mock_entry *c);
+/* From now on each call is a line of JSON at the end of this file. */
+MUST_USE bool mock_ledger_journal(struct mock_ledger *l, const char *path,
+                                  struct err *e);
 void mock_ledger_frame(struct mock_ledger *l);
 void mock_ledger_write(const struct mock_ledger *l, struct buf *out);
 

@@ -250,6 +250,8 @@ static bool open_files(struct mock_server *s, struct err *e)
     s->ledger = mock_ledger_new(o->price, e);
     if (!s->ledger)
         return false;
+    if (o->journal && !mock_ledger_journal(s->ledger, o->journal, e))
+        return false;
     if (o->answers && !(s->context.book = mock_book_open(o->answers, e)))
         return false;
     if (o->script && !(s->script = mock_script_open(o->script, e)))

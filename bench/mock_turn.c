@@ -2,6 +2,7 @@
 #include "bench/mock_turn.h"
 
 #include "base/clock.h"
+#include "features/text.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -142,15 +143,39 @@ void turn_wait(struct turn *t, double ms)
     event_add(t->timer, &tv);
 }
 
+/* The end of what the user said last, in dst. */
+static struct span last_words(const struct request *r, char *dst, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = r->n_messages; i-- > 0 && n == 0;) {
+        const struct message *m = &r->messages[i];
+
+        if (m->role != ROLE_USER)
+            continue;
+        for (size_t k = m->n_parts; k-- > 0 && n == 0;) {
+            if (m->parts[k].kind == PART_TEXT)
+                n = text_tail(m->parts[k].text, dst, size);
+        }
+    }
+    return (struct span){dst, n};
+}
+
 void turn_count(struct turn *t, enum mock_outcome outcome)
 {
     const struct mock_reply *m = &t->reply;
-    struct usage u = {.input = m->input_tokens,
-                      .cached = m->cached_tokens,
-                      .output = m->output_tokens,
-                      .reasoning = m->reasoning_tokens};
+    char words[64];
+    struct mock_entry c = {
+        .model = t->request.model,
+        .outcome = outcome,
+        .usage = {.input = m->input_tokens,
+                  .cached = m->cached_tokens,
+                  .output = m->output_tokens,
+                  .reasoning = m->reasoning_tokens},
+        .words = last_words(&t->request, words, sizeof words),
+    };
 
-    mock_ledger_add(t->s->ledger, t->request.model, outcome, &u);
+    mock_ledger_add(t->s->ledger, &c);
 }
 
 void turn_refuse(struct turn *t, const struct mock_error *p)

@@ -231,6 +231,13 @@ static bool look(struct chat *c, struct err *e)
     return ok;
 }
 
+bool chat_read_cut(struct chat *c)
+{
+    struct err ignored;
+
+    return look(c, &ignored) && c->answer.has_usage;
+}
+
 static void pass_error(struct chat *c)
 {
     struct problem p;

@@ -367,6 +367,8 @@ void chat_answer_whole(struct chat *c);
  * nothing ever, or nothing was decided. */
 struct span chat_promise(const struct chat *c, char dst[PROMISE_MAX],
                          enum promise_state *state);
+/* The body of an answer that did not end well holds its usage all the same. */
+MUST_USE bool chat_read_cut(struct chat *c);
 /* x-weir-* and forwarded headers of the answer. */
 void chat_headers(struct chat *c, bool with_cost);
 

@@ -2,6 +2,7 @@
 /* One call of a provider: which place and key, what it came to, what is told
  * of it: to health, metrics, the row and the client. */
 #include <math.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -212,8 +213,23 @@ void chat_try_end(struct chat *c, struct chat_try *t)
     metrics_count(c->worker->shard, METRIC_ATTEMPTS, labels, 1);
 }
 
-/* A whole answer that was cut was made, and is charged for: its tokens are
- * estimated by its bytes. */
+/* Bytes from where the text begins; none of them where it has not. */
+static size_t text_of_cut(struct span body)
+{
+    static const char *const names[] = {"\"content\":", "\"text\":"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n = strlen(names[i]);
+        const char *at = memmem(body.ptr, body.len, names[i], n);
+
+        if (at)
+            return body.len - (size_t)(at - body.ptr) - n;
+    }
+    return 0;
+}
+
+/* A whole answer that was cut was made, and is charged for: by its usage
+ * where that is there, else its tokens are estimated by its bytes. */
 static bool was_cut_short(const struct chat *c)
 {
     return !c->is_stream && c->upstream_status / 100 == 2 && c->body.len > 0 &&
@@ -226,7 +242,8 @@ void chat_try_spent(struct chat *c)
     int64_t before = c->spent_pico;
 
     if (was_cut_short(c)) {
-        c->answer.text_bytes = c->body.len;
+        if (!chat_read_cut(c))
+            c->answer.text_bytes = text_of_cut(buf_view(&c->body));
         c->charged = true;
     } else if (!c->answer.has_usage && c->answer.text_bytes == 0) {
         return; /* nothing shows that it worked on it */
@@ -235,6 +252,8 @@ void chat_try_spent(struct chat *c)
     t->cost_pico = c->cost_pico - before;
     c->spent_pico = c->cost_pico;
     c->charged = false;
+    /* Where no other call follows it must not be counted a second time. */
+    c->answer = (struct answer){.text = c->answer.text};
 }
 
 /* ---- what is said of them ---- */

@@ -5,10 +5,16 @@ what must hold whatever happened:
   every accepted request got one whole answer or one well-formed error;
   each has one row, with the status that its client saw;
   nothing is left over: requests in flight, descriptors, memory;
-  counters, rows and the provider's own ledger agree to the token and the
-  pico-USD.
+  each whole answer stands in its row as in the provider's own journal, to the
+  token and the pico-USD, and no other call of the journal is charged for more
+  than it was worth; counters and rows agree.
+
+What cannot be known is what a provider counts for an answer of which the
+usage never arrived: cut, garbled, or left by the client.  It is estimated,
+and the report says by how much that was wrong.
 
 usage: chaos.py WEIR PRELOAD SECONDS [SEED] [soak]"""
+import collections
 import http.client
 import json
 import os
@@ -76,6 +82,7 @@ def mock(name, script):
         f.write(script.format(seed=SEED))
     return start([WEIR, "mock", "--port", "0", "--port-file",
                   f"{DIR}/{name}.port", "--price", "1/2", "--script", path,
+                  "--journal", f"{DIR}/{name}.journal",
                   "--seed", str(SEED)], f"{DIR}/{name}.port",
                  stderr=subprocess.DEVNULL)
 
@@ -118,11 +125,14 @@ class Client(threading.Thread):
         self.draw = random.Random(SEED * 1000 + n)
         self.n, self.port, self.until = n, port, until
         self.seen = {}  # request id -> status
+        self.marks = {}  # what the journal calls it -> request id, or None
         self.sent = self.vanished = self.no_id = 0
 
+    def mark(self):
+        return f"chaos {self.n} {self.sent} end"
+
     def body(self, dialect, route, stream):
-        text = f"chaos {self.n} {self.sent} " + "word " * self.draw.randrange(
-            200)
+        text = "word " * self.draw.randrange(200) + self.mark()
         path = PATHS[dialect]
         if dialect == "gemini":
             path = path.format(route, "streamGenerateContent?alt=sse" if stream
@@ -138,11 +148,12 @@ class Client(threading.Thread):
             dialect = self.draw.choice(list(PATHS))
             wild = self.draw.random() < 0.4
             stream = self.draw.random() < 0.5
+            self.sent += 1
+            self.marks[self.mark()] = None
             path, body = self.body(dialect, "wild" if wild else "exact",
                                    stream)
             c = c or http.client.HTTPConnection("127.0.0.1", self.port,
                                                 timeout=60)
-            self.sent += 1
             try:
                 c.request("POST", path, json.dumps(body))
                 if wild and self.draw.random() < 0.15:
@@ -164,6 +175,7 @@ class Client(threading.Thread):
             wrong.append(f"{rid} was answered twice")
         if rid:
             self.seen[rid] = r.status
+            self.marks[self.mark()] = rid
         else:
             self.no_id += 1
         kind = r.getheader("content-type", "")
@@ -264,15 +276,98 @@ def check_rows(db, clients):
     return len(rows)
 
 
-def check_sums(db, text, ledger):
-    rows = db.execute("SELECT sum(input_tokens), sum(output_tokens),"
-                      " sum(cost_pico) FROM requests WHERE provider='a'"
-                      " AND usage_estimated=0 AND status=200"
-                      " AND error IS NULL").fetchone()
-    expect("tokens and pico-USD of provider a, rows against its ledger",
-           tuple(n or 0 for n in rows),
-           (ledger["input_tokens"], ledger["output_tokens"],
-            ledger["cost_pico"]))
+def journal():
+    """Of both providers: what was said -> the calls that were made of it."""
+    calls = collections.defaultdict(list)
+    for name in "ab":
+        for line in open(f"{DIR}/{name}.journal"):
+            call = json.loads(line)
+            mark = re.search(r"chaos \d+ \d+ end$", call["words"])
+            calls[mark[0] if mark else None].append(
+                (call["outcome"], call["input_tokens"],
+                 call["output_tokens"], call["cost_pico"]))
+    return calls
+
+
+def failed_cost(tries):
+    """Pico-USD of the calls that failed before the one that served."""
+    return sum(round(t.get("cost_usd", 0) * 1e12)
+               for t in json.loads(tries or "[]") if t["error"])
+
+
+def is_exact(row):
+    return row["status"] == 200 and not row["error"] and \
+        not row["usage_estimated"]
+
+
+def account(row):
+    return (row["input_tokens"], row["output_tokens"],
+            row["cost_pico"] - failed_cost(row["tries"]))
+
+
+class Accounts:
+    """Rows against the providers' journals."""
+
+    def __init__(self, db, clients):
+        db.row_factory = sqlite3.Row
+        self.rows = {r["id"]: r for r in db.execute(
+            "SELECT id, status, error, usage_estimated, input_tokens,"
+            " output_tokens, cost_pico, tries FROM requests")}
+        self.calls = journal()
+        self.exact = self.known = 0
+        self.lost, self.guess = 0, 0  # pico-USD of the rest, theirs and ours
+        self.left = collections.Counter()  # by clients that vanished: calls
+        for c in clients:
+            for mark, rid in c.marks.items():
+                self.one(mark, rid)
+        self.vanished()
+
+    def one(self, mark, rid):
+        calls = self.calls.pop(mark, [])
+        row = self.rows.pop(rid, None) if rid else None
+        if not row:
+            self.left.update(c[1:] for c in calls)
+            self.lost += sum(c[3] for c in calls if c[0] != "error")
+            return
+        if is_exact(row):
+            self.exact += 1
+            # Broken: behind its usage, such as a stream without an end mark.
+            served = [c for c in calls if c[1:] == account(row) and
+                      c[0] in ("answered", "broken")]
+            if not served:
+                wrong.append(f"{rid}: the row has {account(row)}, its "
+                             f"provider {calls}")
+                return
+            calls.remove(served[0])
+            self.known += served[0][3]
+            charged = failed_cost(row["tries"])
+        else:
+            charged = row["cost_pico"]
+        self.guess += charged
+        if charged > sum(c[3] for c in calls):
+            wrong.append(f"{rid}: charged {charged} for {calls}")
+        self.lost += sum(c[3] for c in calls if c[0] != "error")
+
+    def vanished(self):
+        """Rows of clients that did not wait to hear their number."""
+        for rid, row in self.rows.items():
+            self.guess += row["cost_pico"]
+            if not is_exact(row):
+                continue
+            if not self.left[account(row)]:
+                wrong.append(f"{rid}: no call of {account(row)}")
+            self.left[account(row)] -= 1
+        if self.calls:
+            wrong.append(f"calls of nobody: {list(self.calls)[:5]}")
+
+    def report(self):
+        return (f"{self.exact} whole answers agree to the token and the "
+                f"pico-USD, {self.known} of them; what broke or was left "
+                f"cost {self.lost} there, {self.guess} by our estimate")
+
+
+def check_sums(db, text):
+    db.row_factory = None
     every = db.execute("SELECT count(*), sum(input_tokens),"
                        " sum(output_tokens), sum(cost_pico)"
                        " FROM requests").fetchone()
@@ -336,14 +431,18 @@ def main():
     expect("integrity", db.execute("PRAGMA integrity_check").fetchone()[0],
            "ok")
     n = check_rows(db, clients)
-    check_sums(db, text, json.loads(fetch(a_port, "/ledger")))
     a.terminate()
     b.terminate()
+    a.wait()
+    b.wait()
+    accounts = Accounts(db, clients)
+    check_sums(db, text)
     print(f"seed {SEED}, {SECONDS:g} s: {sum(c.sent for c in clients)} "
           f"requests, {n} rows, {sum(c.vanished for c in clients)} clients "
           f"vanished, {health['spilled']} rows spilled, "
           f"{health['recovered']} taken up, {health['lost']} lost; memory "
           f"{early} kB early, {late} kB late; {left:+d} descriptors")
+    print(accounts.report())
     expect("rows lost", health["lost"], 0)
     for w in wrong[:40]:
         print("WRONG", w)

@@ -110,9 +110,12 @@ static void the_ledger_counts_money_exactly(void **state)
 
     (void)state;
     assert_non_null(l);
-    mock_ledger_add(l, SPAN("m"), MOCK_ANSWERED, &u);
-    mock_ledger_add(l, SPAN("m"), MOCK_BROKEN, &u);
-    mock_ledger_add(l, SPAN("m"), MOCK_FAILED, &u);
+    mock_ledger_add(
+        l, &(struct mock_entry){SPAN("m"), MOCK_ANSWERED, u, SPAN("")});
+    mock_ledger_add(l,
+                    &(struct mock_entry){SPAN("m"), MOCK_BROKEN, u, SPAN("")});
+    mock_ledger_add(l,
+                    &(struct mock_entry){SPAN("m"), MOCK_FAILED, u, SPAN("")});
     buf_init(&out, 1 << 16);
     mock_ledger_write(l, &out);
     /* 600 fresh at 1 USD per million, 400 at 0.5, 10 at 3 */

@@ -25,6 +25,7 @@ outputs = []  # all that clients ever got
 
 class Provider(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     release = threading.Event()
 
     def log_message(self, *a):

@@ -7,6 +7,19 @@ done
 nginx=$(command -v nginx || echo /usr/sbin/nginx)
 
 answer='{"id":"chatcmpl-1","object":"chat.completion","created":1750000000,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"The water level of this answer is held by a low wall, and each small stream finds its way down where it passes over."},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":180,"completion_tokens":24,"total_tokens":204}}'
+# is_ours PORT RUN: what listens there is the nginx of that run.  One that
+# cannot bind tries again for seconds, and meanwhile another program's port
+# would do for it.
+is_ours() {
+    local line
+    exec 4<>"/dev/tcp/127.0.0.1/$1" || return 1
+    printf 'GET / HTTP/1.0\r\n\r\n' >&4
+    while read -r -t 2 line <&4; do
+        [ "${line%$'\r'}" = "x-run: $2" ] && { exec 4>&-; return 0; }
+    done
+    exec 4>&-
+    return 1
+}
 # nginx_start NAME HTTP-BLOCK: on a free port; sets $port
 nginx_start() {
     local name=$1 block=$2 dir=$scratch/$1 try
@@ -23,7 +36,7 @@ http {
   client_body_temp_path $dir/b; proxy_temp_path $dir/p; fastcgi_temp_path $dir/f;
   uwsgi_temp_path $dir/u; scgi_temp_path $dir/s;
   keepalive_requests 100000000; keepalive_timeout 300s; tcp_nodelay on;
-  client_body_buffer_size 64k;
+  client_body_buffer_size 64k; add_header x-run $name-$$-$try always;
 ${block//@PORT@/$port}
 }
 CONF
@@ -31,7 +44,7 @@ CONF
         pid=$!
         for _ in $(seq 40); do
             kill -0 "$pid" 2>/dev/null || break
-            (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && { started+=("$pid"); return; }
+            is_ours "$port" "$name-$$-$try" 2>/dev/null && { started+=("$pid"); return; }
             sleep 0.05
         done
         kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null

@@ -221,7 +221,7 @@ tsan:
 	TSAN_OPTIONS=exitcode=66 python3 tests/chaos/chaos.py build/tsan/weir - \
 	  $(TSAN_STORM) $(SEED)
 
-build/disk_fault.so build/fail_malloc.so: build/%.so: tests/preload/%.c
+build/disk_fault.so build/fail_malloc.so build/slow_dns.so: build/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
 	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $< -ldl
 

@@ -106,6 +106,9 @@ static bool set_constants(struct curl_call *c)
     bad |= curl_easy_setopt(h, CURLOPT_PROXY, "");
     bad |= curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
     bad |= curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
+    /* Else giving up waits for the thread that resolves a name, and all of
+     * this worker's requests with it. */
+    bad |= curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
     if (c->slow)
         bad |= curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)SLOW_BYTES);
     if (c->slow)

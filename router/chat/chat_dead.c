@@ -12,19 +12,19 @@ static bool is_stuck(const struct chat_try *t, uint64_t now_ms)
            upstream_connecting(t->call);
 }
 
-/* Each goes on elsewhere, which may change the list anywhere; it is then in
- * the list no more, and new calls are not made where a breaker is open. */
+/* Each goes on elsewhere.  New calls come at the head of the list; one that
+ * has ended meanwhile stays readable until the turn ends. */
 void chat_leave_dead(struct worker *w)
 {
     uint64_t now_ms = health_now();
-    struct chat_try *t = w->tries;
+    struct chat_try *t = w->tries, *next;
 
-    while (t) {
-        if (!is_stuck(t, now_ms)) {
-            t = t->next;
+    for (; t; t = next) {
+        next = t->next;
+        if (!is_stuck(t, now_ms))
             continue;
-        }
         chat_try_abandon(t);
-        t = w->tries;
+        if (next && !next->open) /* it was the same chat's */
+            next = w->tries;
     }
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sqlite3.h>
+#include "router/outlog/sql.h"
 
 struct settle {
     char *path; /* (owned) */
@@ -13,21 +13,20 @@ struct settle {
     pthread_mutex_t lock; /* the wishes */
     pthread_cond_t work, idle;
     bool wanted, busy, stop;
-    sqlite3 *h; /* (owned) the thread's own; NULL: not open */
+    struct sqlite3 *h; /* (owned) the thread's own; NULL: not open */
 };
 
 /* A read makes the connection see that the database is in WAL mode. */
 static bool have_db(struct settle *s)
 {
+    struct err ignored;
+
     if (s->h)
         return true;
-    if (sqlite3_open_v2(s->path, &s->h,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                        NULL) == SQLITE_OK &&
-        sqlite3_exec(s->h, "SELECT count(*) FROM sqlite_schema", NULL, NULL,
-                     NULL) == SQLITE_OK)
+    s->h = sql_open(s->path, &ignored);
+    if (s->h && sql_run(s->h, "SELECT count(*) FROM sqlite_schema", &ignored))
         return true;
-    sqlite3_close(s->h);
+    sql_close(s->h);
     s->h = NULL;
     return false;
 }
@@ -36,15 +35,9 @@ static bool have_db(struct settle *s)
  * written is for their writer to find out. */
 static void carry(struct settle *s)
 {
-    int rc;
-
-    if (!have_db(s))
+    if (!have_db(s) || sql_carry(s->h))
         return;
-    rc = sqlite3_wal_checkpoint_v2(s->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                   NULL);
-    if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
-        return;
-    sqlite3_close(s->h);
+    sql_close(s->h);
     s->h = NULL;
 }
 
@@ -75,7 +68,7 @@ static void *run(void *arg)
 
 static void release(struct settle *s)
 {
-    sqlite3_close(s->h);
+    sql_close(s->h);
     pthread_cond_destroy(&s->work);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);

@@ -119,3 +119,11 @@ double sql_row_real(const struct sql_row *row, int i)
                ? (double)NAN
                : sqlite3_column_double(row->st, i);
 }
+
+bool sql_carry(struct sqlite3 *h)
+{
+    int rc = sqlite3_wal_checkpoint_v2(h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                       NULL);
+
+    return rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED;
+}

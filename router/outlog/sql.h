@@ -38,4 +38,8 @@ struct span sql_row_text(const struct sql_row *row, int i);
 int64_t sql_row_int(const struct sql_row *row, int i);
 double sql_row_real(const struct sql_row *row, int i);
 
+/* From the write-ahead log into the database, as far as nobody is waited for;
+ * false: the connection is of no use any more. */
+MUST_USE bool sql_carry(struct sqlite3 *h);
+
 #endif

@@ -12,6 +12,7 @@
 #include "trainer/fit.h"
 #include "trainer/off_policy.h"
 #include "trainer/offlog.h"
+#include "trainer/route_policy.h"
 
 enum { ROWS_MIN = 100 };
 /* Of the choices: on arms that the log could not have taken. */
@@ -24,6 +25,8 @@ struct question {
     float *target;   /* (owned) [n * n_arms] the new policy's choices */
     double *quality; /* (owned) [n * n_arms] outcome model: score */
     double price;    /* the knob as used, NAN: one fixed arm */
+    bool no_level;   /* the card promises nothing at the wanted quality */
+    struct route_policy route; /* of a configuration */
     struct off_policy of_quality, of_cost;
 };
 
@@ -113,11 +116,11 @@ static uint32_t level_arms(const struct question *q, const struct json *level)
 /* The price of the lowest level of the card that promises the quality; of
  * those over several sets of arms, the largest set that the log has. */
 static bool level_price(struct question *q, const struct classifier *c,
-                        struct err *e)
+                        double wanted, struct err *e)
 {
     struct json card, levels, level;
     struct json_iter it;
-    double least = INFINITY, wanted = q->o->quality;
+    double least = INFINITY;
     uint32_t most = 0;
 
     if (!json_parse(classifier_card(c), &card, e))
@@ -138,7 +141,8 @@ static bool level_price(struct question *q, const struct classifier *c,
         least = at;
         q->price = p;
     }
-    return isfinite(least) ||
+    q->no_level = !isfinite(least);
+    return !q->no_level ||
            err_set(e, ERR_INPUT,
                    "the classifier's card promises nothing at quality %.3g: "
                    "a server takes the reference arm then (--policy ARM), or "
@@ -146,9 +150,10 @@ static bool level_price(struct question *q, const struct classifier *c,
                    wanted);
 }
 
-static bool target_file(struct question *q, struct err *e)
+static bool target_file(struct question *q, const char *path, double quality,
+                        struct err *e)
 {
-    struct classifier *c = classifier_open(q->o->policy, FEATURES_VERSION, e);
+    struct classifier *c = classifier_open(path, FEATURES_VERSION, e);
     uint32_t known = 0;
     bool ok = c != NULL;
 
@@ -158,14 +163,14 @@ static bool target_file(struct question *q, struct err *e)
         ok = err_set(e, ERR_INPUT,
                      "%s: wanted a classifier of the log's arms (%s, ...), "
                      "found none of them in it",
-                     q->o->policy, q->log.t->arms[0].name);
+                     path, q->log.t->arms[0].name);
     q->price = q->o->price;
-    if (ok && isnan(q->price) && isnan(q->o->quality))
+    if (ok && isnan(q->price) && isnan(quality))
         ok = err_set(e, ERR_USAGE,
                      "a classifier needs its knob: wanted --quality Q (a level "
                      "of its card) or --price P, found neither");
     if (ok && isnan(q->price))
-        ok = level_price(q, c, e);
+        ok = level_price(q, c, quality, e);
     if (ok)
         target_classifier(q, c);
     classifier_close(c);
@@ -179,6 +184,26 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
+/* A route's: where its classifier promises nothing, the reference answers. */
+static bool target_route(struct question *q, struct err *e)
+{
+    const struct route_policy *p = &q->route;
+    int reference = table_find_arm(q->log.t, span_of(p->reference));
+    double quality = isnan(q->o->quality) ? p->quality : q->o->quality;
+
+    if (reference < 0)
+        return err_set(e, ERR_INPUT,
+                       "%s: the reference %s of route %s is no arm of the log",
+                       q->o->policy, p->reference, p->route);
+    if (p->classifier[0] && target_file(q, p->classifier, quality, e))
+        return true;
+    if (p->classifier[0] && !q->no_level)
+        return false;
+    q->price = NAN;
+    target_fixed(q, (uint32_t)reference);
+    return true;
+}
+
 static bool targets(struct question *q, struct err *e)
 {
     int arm = table_find_arm(q->log.t, span_of(q->o->policy));
@@ -189,10 +214,12 @@ static bool targets(struct question *q, struct err *e)
         return true;
     }
     if (ends_with(q->o->policy, ".weir"))
-        return target_file(q, e);
+        return target_file(q, q->o->policy, q->o->quality, e);
+    if (route_policy_is(q->o->policy))
+        return target_route(q, e);
     return err_set(e, ERR_USAGE,
-                   "--policy: wanted a classifier (F.weir) or an arm of the "
-                   "log such as %s, found '%s'",
+                   "--policy: wanted a classifier (F.weir), a configuration "
+                   "(F.yaml) or an arm of the log such as %s, found '%s'",
                    q->log.t->arms[0].name, q->o->policy);
 }
 
@@ -370,8 +397,14 @@ bool offeval_run(const struct offeval_options *o, struct buf *out,
                  struct err *e)
 {
     struct question q = {.o = o};
-    bool ok = offlog_load(&q.log, o->log, &o->rows, e) && rooms(&q, e) &&
-              targets(&q, e) && model_quality(&q, e);
+    struct dataset_options rows = o->rows;
+    bool ok = !route_policy_is(o->policy) ||
+              route_policy_read(o->policy, rows.route, &q.route, e);
+
+    if (q.route.route[0])
+        rows.route = q.route.route;
+    ok = ok && offlog_load(&q.log, o->log, &rows, e) && rooms(&q, e) &&
+         targets(&q, e) && model_quality(&q, e);
 
     if (ok && !ask(&q, q.log.score, q.quality, &q.of_quality, e))
         ok = err_wrap(e, "quality");

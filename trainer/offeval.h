@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `weir eval --log F --policy NEW`: quality and cost of a policy that never
- * ran.  NEW is a classifier file with the knob that it would be used with, or
- * one arm of the log for everything.
+ * ran.  NEW is a classifier file with the knob that it would be used with, a
+ * configuration with a route (trainer/route_policy.h), or one arm of the log
+ * for everything.
  *
  * The outcome model behind the doubly robust estimate is made of the log
  * itself, each request judged by heads that have not seen its conversation

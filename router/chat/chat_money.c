@@ -56,12 +56,15 @@ static int64_t most_output(const struct chat *c, const struct model *m)
     int64_t n = m->max_output > 0 ? m->max_output
                 : m->context > 0  ? m->context
                                   : UNKNOWN_OUTPUT;
+    int64_t all;
 
     if (c->ask.request.embeds)
         return 0;
     if (p->max_tokens >= 0 && p->max_tokens < n)
         n = p->max_tokens;
-    return p->n > 1 ? n * p->n : n;
+    if (p->n <= 1)
+        return n;
+    return __builtin_mul_overflow(n, p->n, &all) ? INT64_MAX : all;
 }
 
 static int64_t most_of(const struct chat *c)
@@ -70,7 +73,10 @@ static int64_t most_of(const struct chat *c)
     enum service s = c->ask.request.params.service_tier.len ? SERVICE_PRIORITY
                                                             : SERVICE_STANDARD;
 
-    return model_most(m, most_input(c), most_output(c, m), s);
+    int64_t most = model_most(m, most_input(c), most_output(c, m), s);
+
+    /* Sums of some of them stay numbers; no budget reaches so far. */
+    return most < INT64_MAX / 64 ? most : INT64_MAX / 64;
 }
 
 int64_t chat_held(const struct chat *c)

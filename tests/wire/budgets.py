@@ -136,6 +136,10 @@ def it_is_said_in_the_dialect_of_the_client():
 def what_could_cost_too_much_is_refused_before_it_is_asked():
     w = Bank(keys(0.05))
     want("without a limit the window counts", w.send(key=CI, max_tokens=None)[0], 429)
+    for n in (10 ** 6, 2 ** 53 - 1):
+        want("answers without end", w.ask("POST", "/v1/chat/completions", {
+            "model": "auto", "n": n,
+            "messages": [{"role": "user", "content": "hi"}]}, authorization="Bearer " + CI)[0], 429)
     want("with one it fits", w.send(key=CI)[0], 200)
     w.stop()
 

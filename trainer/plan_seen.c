@@ -91,16 +91,33 @@ static void members_of(const struct log_plan *log, enum plan_form_kind kind,
     out[n] = log_plan_member(log, "else");
 }
 
-/* Does what the row says contradict what was seen before? */
-static bool differs(const struct plan_seen *p, enum plan_form_kind kind,
+static bool is_member(const struct plan_seen *p, unsigned m,
+                      const struct log_plan_member *now)
+{
+    return !p->member[m] || !now || span_is(now->arm, p->member[m]);
+}
+
+/* Does what the row says contradict what was seen before?  Counts for how
+ * many rows on end. */
+static bool differs(struct plan_seen *p, enum plan_form_kind kind,
                     const struct log_plan_member *const *now)
 {
-    if (p->n_members && p->kind != kind)
+    unsigned m = 0;
+
+    if (p->n_members && p->kind != kind) {
+        p->odd_rows = PLAN_SEEN_ROWS;
         return true;
-    for (unsigned m = 0; m < p->n_members; m++)
-        if (p->member[m] && now[m] && !span_is(now[m]->arm, p->member[m]))
-            return true;
-    return false;
+    }
+    while (m < p->n_members && is_member(p, m, now[m]))
+        m++;
+    if (m == p->n_members) {
+        if (now[p->odd])
+            p->odd_rows = 0; /* the one that differed is there again */
+        return false;
+    }
+    p->odd_rows = m == p->odd ? p->odd_rows + 1 : 1;
+    p->odd = m;
+    return true;
 }
 
 static void forget_arm(struct table *t, const char *name)
@@ -150,11 +167,12 @@ bool plan_seen_note(struct table *t, struct span arm, struct span json,
         return no_memory(e);
     members_of(&log, kind, now);
     if (differs(p, kind, now)) {
-        *other = p->fixed;
-        p->others += p->fixed;
-        if (p->fixed)
+        *other = p->fixed || p->odd_rows < PLAN_SEEN_ROWS;
+        p->others += *other;
+        if (*other)
             return true;
         forget(t, p);
+        p->odd_rows = 0;
     }
     p->kind = kind;
     p->n_members = n;

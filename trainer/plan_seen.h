@@ -2,14 +2,17 @@
 /*
  * Plans that a log's rows were served by: their members follow from the rows,
  * so nobody has to name them again.  A plan is the arm of its name only as
- * long as its members are the same: where they changed, what the former ones
- * came to is forgotten; where --arms says which they are, outcomes by others
- * are left out.
+ * long as its members are the same: outcomes by others are left out (an `else`
+ * that failed over to another arm), and where PLAN_SEEN_ROWS on end were by
+ * others, these are its members now and what the former ones came to is
+ * forgotten.  Where --arms says which they are, that holds.
  */
 #ifndef WEIR_TRAINER_PLAN_SEEN_H
 #define WEIR_TRAINER_PLAN_SEEN_H
 
 #include "trainer/table.h"
+
+enum { PLAN_SEEN_ROWS = 5 };
 
 struct plan_seen {
     char *name; /* (owned) the arm's */
@@ -17,7 +20,9 @@ struct plan_seen {
     unsigned n_members;
     char *member[PLAN_FORM_MEMBERS]; /* (owned) NULL: not seen yet */
     bool fixed;                      /* as --arms has it */
-    uint64_t others;                 /* outcomes left out or forgotten */
+    unsigned odd, odd_rows; /* the member that differed in the last rows, and
+                               in how many on end */
+    uint64_t others;        /* outcomes left out or forgotten */
 };
 
 void plan_seen_free(struct table *t);

@@ -12,11 +12,15 @@ log's own clock runs as it does.
   day 18  a new family of tasks comes
   day 26  a bad classifier is planted in place of the running one
 
+Half of the answers get feedback, a fifth has a labelled shadow answer.  More
+than some 13,000 requests ask a tenant's question again: that conversation was
+learnt from already and proves nothing.
+
 What every arm would have scored and cost is in the set, so what is claimed can
 be held against the truth.  Usage: cycle.py WEIR DATA SEEDS [--keep DIR]
 """
 import argparse, collections, gzip, http.client, json, os, random, shutil
-import signal, sqlite3, subprocess, sys, tempfile, threading, time
+import signal, sqlite3, subprocess, sys, tempfile, threading, time, zlib
 
 DAYS, PRICE_DAY, WORSE_DAY, FAMILY_DAY, BAD_DAY = 30, 6, 12, 18, 26
 ARMS = ["llama-3.1-8b-instruct", "gemini-1.5-flash", "gpt-4o-2024-05-13"]
@@ -24,7 +28,7 @@ REFERENCE, QUALITY, WORSE, FAMILY = ARMS[2], .95, ARMS[1], "crux"
 TENANTS = ["You help the students of a college.",
            "You answer the staff of a laboratory.",
            "You check the work of a publisher."]
-LABELS = .3   # share of the requests that get feedback
+LABELS = .5   # share of the requests that get feedback
 WINDOW = 500  # requests over which the promise is looked at
 
 
@@ -62,8 +66,8 @@ class Month:
         self.rng.shuffle(deal)
         cut = len(deal) // 5
         self.test, self.traffic = deal[:cut], deal[cut:]
-        self.day, self.sent, self.served = 0, 0, []
-        self.labels, self.events, self.asked = 0, [], {}
+        self.day, self.served = 0, []
+        self.events, self.asked = [], {}
         self.started = []
         self.lock = threading.Lock()
         self.pools = {}
@@ -109,7 +113,7 @@ class Month:
             f"  {a}: {{provider: mock, name: {a}, tier: {t}, "
             f"price: {{input: {self.prices[a][0]}, output: {self.prices[a][1]}}}}}"
             for a, t in zip(ARMS, ("economy", "workhorse", "frontier")))
-        shadow = (f", shadow: {{rate: {self.opt.shadow}, arms: [{', '.join(ARMS)}], budget: 1000}}"
+        shadow = (f", shadow: {{rate: {self.opt.shadow}, budget: 1000}}"
                   if explore and self.opt.shadow else "")
         text = f"""listen: 127.0.0.1:0
 workers: 1
@@ -122,7 +126,7 @@ models:
 {models}
 routes:
   auto: {{arms: [{', '.join(ARMS)}], reference: {REFERENCE}, quality: {QUALITY}, unproven: {self.opt.unproven}, explore: {explore}{shadow}}}
-retrain: {{min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_requests: {self.opt.canary}, canary_share: {self.opt.share}, watch_requests: 1500}}
+retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_requests: {self.opt.canary}, canary_share: {self.opt.share}, watch_requests: 1500}}
 """
         with open(self.path(name + ".tmp"), "w") as f:
             f.write(text)
@@ -142,7 +146,7 @@ retrain: {{min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_reque
         s = row["outcomes"][arm]["score"]
         day = self.day if day is None else day
         if arm == WORSE and day >= WORSE_DAY:  # right no more on two of five
-            return s if hash((row["id"], 7)) % 5 >= 2 else 0
+            return s if zlib.crc32(row["id"].encode()) % 5 >= 2 else 0
         return s
 
     # ---- requests ----
@@ -307,7 +311,6 @@ retrain: {{min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_reque
                 self.server.send_signal(signal.SIGHUP)
                 time.sleep(.3)
             if self.day == BAD_DAY:
-                self.good = open(self.path("f.weir"), "rb").read()
                 self.train_full("full.weir", self.traffic, True)
                 self.plant_bad()
             self.one_day()
@@ -330,11 +333,15 @@ retrain: {{min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_reque
         return last
 
     def report(self):
-        r = subprocess.run([self.weir, "report", "--data", self.path("weir.db"), "--json"],
+        """The saving against the reference that weir report claims."""
+        r = subprocess.run([self.weir, "report", "--log", self.path("weir.db"), "--json"],
                            capture_output=True, text=True)
         if r.returncode:
-            return None
-        return json.loads(r.stdout)
+            sys.exit("weir report: " + r.stderr)
+        for route in json.loads(r.stdout)["routes"]:
+            for arm in route["arms"] if route["name"] == "auto" else []:
+                if arm["name"] == REFERENCE:
+                    return arm["cost"]["less"]
 
     def results(self):
         saving, quality, arms = self.measure("final", self.path("f.weir"))
@@ -345,12 +352,40 @@ retrain: {{min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_reque
         whole = sum(s[5] for s in self.served)
         rolled = [d for d, e in self.events if e["event"] in ("rollback", "stop") and d >= BAD_DAY]
         return {"saving": saving, "quality": quality, "full": full, "full_quality": full_quality,
-                "arms": dict(arms), "full_arms": dict(full_arms),
-                "month": 1 - spent / whole,
-                "violations": {d: self.violation(d) for d in (PRICE_DAY, WORSE_DAY, FAMILY_DAY, BAD_DAY)},
+                "arms": dict(arms), "full_arms": dict(full_arms), "month": 1 - spent / whole,
+                "violations": {d: self.violation(d)
+                               for d in (PRICE_DAY, WORSE_DAY, FAMILY_DAY, BAD_DAY)},
                 "rolled_back": rolled[:1],
                 "promotions": [d for d, e in self.events if e["event"] == "promote"],
                 "report": self.report()}
+
+
+def bars(results, opt):
+    """Each bar, what was wanted and what came."""
+    n = len(results)
+    share = [r["saving"] / r["full"] if r["full"] > 0 else float("nan") for r in results]
+    mean = sum(r["saving"] for r in results) / max(1e-9, sum(r["full"] for r in results))
+    worst = {d: max(r["violations"][d] for r in results) for d in results[0]["violations"]}
+    held = sum(r["report"]["lo"] <= r["month"] <= r["report"]["hi"] for r in results)
+    rows = [
+        ("saving in the end by that of full information", ">= 0.85", f"{mean:.3f}"
+         f" (of seeds {min(share):.3f} to {max(share):.3f})", mean >= .85),
+        ("quality in the end by the reference's", f">= {QUALITY}",
+         f"{min(r['quality'] for r in results):.3f} at the least; full information "
+         f"{min(r['full_quality'] for r in results):.3f}",
+         min(r["quality"] for r in results) >= QUALITY),
+        ("planted classifier rolled back", f"{n} of {n}",
+         f"{sum(bool(r['rolled_back']) for r in results)} of {n}",
+         all(r["rolled_back"] for r in results)),
+        ("report's interval holds the true saving", ">= 90 %", f"{held} of {n}", held >= .9 * n),
+    ]
+    for day, what in ((PRICE_DAY, "change of price"), (WORSE_DAY, "degraded model"),
+                      (FAMILY_DAY, "new task family"), (BAD_DAY, "planted classifier")):
+        rows.append((f"requests below the promise after {what}", f"<= {opt.most}",
+                     f"{worst[day]}", worst[day] <= opt.most))
+    for name, wanted, found, ok in rows:
+        print(f"{'pass' if ok else 'FAIL'}  {name:52} wanted {wanted:10} found {found}")
+    return all(ok for *_, ok in rows)
 
 
 def main():
@@ -360,15 +395,17 @@ def main():
     p.add_argument("seeds", type=int)
     p.add_argument("--first", type=int, default=1)
     p.add_argument("--requests", type=int, default=400)
-    p.add_argument("--labels", type=int, default=400)
-    p.add_argument("--shadow", type=float, default=0)
+    p.add_argument("--labels", type=int, default=600)
+    p.add_argument("--shadow", type=float, default=.2)
     p.add_argument("--share", type=float, default=.1)
     p.add_argument("--canary", type=int, default=60)
-    p.add_argument("--unproven", default="reference")
+    p.add_argument("--unproven", default="floor")
+    p.add_argument("--most", type=int, default=1600)
     p.add_argument("--keep")
     p.add_argument("--verbose", action="store_true")
     opt = p.parse_args()
     rows, prices = load(opt.data)
+    results = []
     for seed in range(opt.first, opt.first + opt.seeds):
         scratch = opt.keep or tempfile.mkdtemp()
         os.makedirs(scratch, exist_ok=True)
@@ -380,8 +417,9 @@ def main():
             month.stop_all()
             if not opt.keep:
                 shutil.rmtree(scratch, ignore_errors=True)
-        report = r.pop("report")
-        print(f"seed {seed}: {time.time() - began:.0f} s", json.dumps(r))
+        results.append(r)
+        print(f"seed {seed}: {time.time() - began:.0f} s", json.dumps(r), flush=True)
+    sys.exit(0 if bars(results, opt) else 1)
 
 
 if __name__ == "__main__":

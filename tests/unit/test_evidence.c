@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Comparisons of two policies on logs whose truth is known. */
+#include "trainer/evidence.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "features/features.h"
+
+enum { ARMS = 3, ROWS = 900, RUNS = 200 };
+
+static const char *const names[ARMS] = {"cheap", "middle", "dear"};
+static const double right[ARMS] = {.6, .75, .9};
+static const double usd[ARMS] = {1e-5, 1e-4, 1e-3};
+
+static struct table_outcome outcome_of(struct rng *r, uint32_t arm)
+{
+    return (struct table_outcome){.arm = arm,
+                                  .score = rng_unit(r) < right[arm],
+                                  .input_tokens = NAN,
+                                  .output_tokens = NAN,
+                                  .cost_usd = usd[arm] * (.5 + rng_unit(r)),
+                                  .propensity = NAN};
+}
+
+/* The dear arm answers eight of ten, a shadow of another one `rate` of them. */
+static void draw(struct offlog *l, struct rng *r, size_t rows, double rate)
+{
+    static struct vec v;
+    struct err e;
+
+    *l = (struct offlog){.t = table_new(&e), .n = rows, .n_arms = ARMS};
+    for (uint32_t a = 0; a < ARMS; a++)
+        assert_int_equal(table_add_arm(l->t, span_of(names[a]), &e), a);
+    l->chosen = calloc(rows, 1);
+    l->score = calloc(rows, sizeof *l->score);
+    l->spent = calloc(rows, sizeof *l->spent);
+    l->propensity = calloc(rows * ARMS, sizeof *l->propensity);
+    l->expected = calloc(rows * ARMS, sizeof *l->expected);
+    vec_clear(&v);
+    v.version = FEATURES_VERSION;
+    for (size_t i = 0; i < rows; i++) {
+        static const float p[ARMS] = {.1f, .1f, .8f};
+        uint32_t arm = (uint32_t)(rng_unit(r) < .8 ? 2 : rng_below(r, 2));
+        struct table_outcome x[2] = {
+            outcome_of(r, arm),
+            outcome_of(r, (arm + 1 + (uint32_t)rng_below(r, 2)) % ARMS)};
+        struct table_new_row row = {.vec = &v,
+                                    .group = i / 2,
+                                    .outcomes = x,
+                                    .n_outcomes = rng_unit(r) < rate ? 2 : 1};
+
+        assert_true(table_add(l->t, &row, &e));
+        l->chosen[i] = (uint8_t)arm;
+        l->score[i] = x[0].score;
+        l->spent[i] = x[0].cost_usd;
+        for (uint32_t a = 0; a < ARMS; a++) {
+            l->propensity[i * ARMS + a] = p[a];
+            l->expected[i * ARMS + a] = 2 * usd[a]; /* wrong by half */
+        }
+    }
+}
+
+/* How often the 90 % interval of (cheap - dear) holds the truth. */
+struct coverage {
+    double quality, cost, error;
+};
+
+static struct coverage cover(double rate, uint64_t seed)
+{
+    struct evidence_policy old = {.reference = "dear", .price = NAN};
+    struct evidence_policy fresh = {
+        .reference = "cheap", .price = NAN, .quality = 1};
+    struct coverage c = {0};
+    struct rng r;
+
+    rng_seed(&r, seed);
+    for (int i = 0; i < RUNS; i++) {
+        struct evidence found;
+        struct offlog log;
+        struct evidence_ask ask = {&log, &old, &fresh, .95};
+        struct err e;
+
+        draw(&log, &r, ROWS, rate);
+        assert_true(evidence_compare(&ask, &found, &e));
+        assert_true(found.quality.solid && found.cost.solid);
+        c.quality +=
+            (found.quality.lo <= -.3 && found.quality.hi >= -.3) / (double)RUNS;
+        c.cost += (found.cost.lo <= usd[0] - usd[2] &&
+                   found.cost.hi >= usd[0] - usd[2]) /
+                  (double)RUNS;
+        c.error += found.quality.error / RUNS;
+        offlog_free(&log);
+    }
+    return c;
+}
+
+/* 90 % within three standard errors of 200 runs. */
+static void intervals_hold_the_truth_with_and_without_shadows(void **state)
+{
+    struct coverage none = cover(0, 1), some = cover(.1, 2);
+
+    (void)state;
+    print_message("quality %.3f %.3f, cost %.3f %.3f, error %.4f %.4f\n",
+                  none.quality, some.quality, none.cost, some.cost, none.error,
+                  some.error);
+    assert_true(none.quality > .83 && some.quality > .83);
+    assert_true(none.cost > .83 && some.cost > .83);
+    assert_true(some.error < none.error);
+}
+
+static void too_few_answers_of_an_arm_say_nothing(void **state)
+{
+    struct evidence_policy old = {.reference = "dear", .price = NAN};
+    struct evidence_policy fresh = {
+        .reference = "cheap", .price = NAN, .quality = 1};
+    struct evidence found;
+    struct offlog log;
+    struct evidence_ask ask = {&log, &old, &fresh, .95};
+    struct rng r;
+    struct err e;
+
+    (void)state;
+    rng_seed(&r, 3);
+    draw(&log, &r, 150, 0);
+    assert_true(evidence_compare(&ask, &found, &e));
+    assert_false(found.quality.solid);
+    offlog_free(&log);
+    draw(&log, &r, 600, 0);
+    ask.old = &fresh; /* the same policy twice */
+    assert_true(evidence_compare(&ask, &found, &e));
+    assert_true(found.quality.solid && found.quality.differ == 0);
+    assert_true(fabs(found.quality.value) < 1e-12);
+    offlog_free(&log);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(intervals_hold_the_truth_with_and_without_shadows),
+        cmocka_unit_test(too_few_answers_of_an_arm_say_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -2,6 +2,7 @@
 """The faults of `weir mock` one by one before weir serve, and a resolver that
 is slow: with another arm the request is answered there, without one the client
 gets an error in good form; the row says what it was."""
+import atexit
 import json
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def mock(name, *options):
                           "--price", "1/2", *options],
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     rig.Weir.running.append(p)
+    atexit.register(p.terminate)
     for _ in range(1000):
         try:
             return int(open(port).read())

@@ -13,6 +13,7 @@
 #include "router/cmd_log.h"
 #include "router/cmd_models.h"
 #include "router/cmd_reload.h"
+#include "router/cmd_replay.h"
 #include "router/cmd_serve.h"
 #include "trainer/cmd_cycle.h"
 #include "trainer/cmd_eval.h"
@@ -43,6 +44,7 @@ static const struct command commands[] = {
     {"serve", cmd_serve, "serve the routes of a configuration"},
     {"reload", cmd_reload, "make a running server load it again"},
     {"explain", cmd_explain, "say how a request would be routed, and why"},
+    {"replay", cmd_replay, "make a logged decision again, to the bit"},
     {"keygen", cmd_keygen, "make a key for a client"},
     {"log", cmd_log, "check, repair, prune or export the outcome log"},
     {"label", cmd_label, "label answers of the log by an LLM judge"},

@@ -13,6 +13,7 @@
 #include "router/model_names.h"
 #include "router/route/levels.h"
 #include "router/route/plans.h"
+#include "router/route/record.h"
 
 struct snapshot {
     _Atomic unsigned refs;
@@ -61,11 +62,53 @@ static bool is_awaited(const struct settings *set)
     return settings_retrain(set) && access(set->classifier, F_OK) != 0;
 }
 
-static bool load_classifier(struct snapshot *s, struct err *e)
+/* Which classifier is wanted instead of the configured one. */
+struct sought {
+    const char *file; /* NULL: the configured one's */
+    struct span id;   /* empty: none */
+};
+
+/* The file itself, or one that was kept beside it. */
+static bool seek(struct snapshot *s, const char *path, struct span id,
+                 struct err *e)
 {
-    const char *path = s->settings->classifier;
+    static const char *const ends[] = {"",   ".1", ".2",     ".3",
+                                       ".4", ".5", ".canary"};
+    struct classifier *c;
+    struct err ignored;
+    struct buf name;
+
+    buf_init(&name, PATH_MAX + 64);
+    for (size_t i = 0; !s->classifier && i < sizeof ends / sizeof *ends; i++) {
+        buf_reset(&name);
+        buf_printf(&name, "%s%s", path, ends[i]);
+        c = classifier_open(buf_cstr(&name), FEATURES_VERSION, &ignored);
+        if (c && span_is(id, classifier_id(c)))
+            s->classifier = c;
+        else
+            classifier_close(c);
+    }
+    buf_free(&name);
+    return s->classifier ||
+           err_set(e, ERR_INPUT,
+                   "the classifier %.*s is neither %s nor one kept beside it "
+                   "(.1 ... .5, .canary)",
+                   SPAN_ARGS(id), path);
+}
+
+/* sought NULL: as configured. */
+static bool load_classifier(struct snapshot *s, const struct sought *sought,
+                            struct err *e)
+{
+    const char *path =
+        sought && sought->file ? sought->file : s->settings->classifier;
     char found[PATH_MAX + 64];
 
+    if (sought && !sought->id.len) {
+        snprintf(s->unclassified, sizeof s->unclassified,
+                 "classifier: there was none");
+        return true;
+    }
     if (!*path || !strcmp(path, "none")) {
         snprintf(s->unclassified, sizeof s->unclassified,
                  "classifier: none is configured");
@@ -79,6 +122,8 @@ static bool load_classifier(struct snapshot *s, struct err *e)
         }
         path = found;
     }
+    if (sought)
+        return seek(s, path, sought->id, e);
     if (is_awaited(s->settings)) {
         snprintf(s->unclassified, sizeof s->unclassified,
                  "%.250s is not trained yet", path);
@@ -144,6 +189,7 @@ static bool bind_routes(struct snapshot *s, const struct books *books)
 
         r->set = k < set->routes.n ? &own[k] : &set->direct[k - set->routes.n];
         levels_bind(r, i < n ? s->classifier : s->canary.classifier, foreign);
+        r->mark = record_settings(set, r->set);
         if (!plan_accepts(r, r->classifier, &s->settings->arena) ||
             !bind_books(s, i, books))
             return false;
@@ -153,6 +199,7 @@ static bool bind_routes(struct snapshot *s, const struct books *books)
 }
 
 static struct snapshot *snapshot_build(struct settings *settings,
+                                       const struct sought *sought,
                                        const struct books *books, struct err *e)
 {
     struct snapshot *s = settings ? calloc(1, sizeof *s) : NULL;
@@ -165,7 +212,7 @@ static struct snapshot *snapshot_build(struct settings *settings,
     }
     atomic_init(&s->refs, 1);
     s->settings = settings;
-    if (load_classifier(s, e) && load_tls(s, e)) {
+    if (load_classifier(s, sought, e) && load_tls(s, e)) {
         if (bind_routes(s, books))
             return s;
         err_set(e, ERR_MEMORY, "snapshot: out of memory");
@@ -177,13 +224,21 @@ static struct snapshot *snapshot_build(struct settings *settings,
 struct snapshot *snapshot_load(const char *path, const struct books *books,
                                struct err *e)
 {
-    return snapshot_build(settings_load(path, e), books, e);
+    return snapshot_build(settings_load(path, e), NULL, books, e);
+}
+
+struct snapshot *snapshot_load_then(const char *path, const char *file,
+                                    struct span id, struct err *e)
+{
+    const struct sought sought = {file, id};
+
+    return snapshot_build(settings_load(path, e), &sought, NULL, e);
 }
 
 struct snapshot *snapshot_parse(struct span text, const char *file,
                                 const struct books *books, struct err *e)
 {
-    return snapshot_build(settings_parse(text, file, e), books, e);
+    return snapshot_build(settings_parse(text, file, e), NULL, books, e);
 }
 
 bool snapshot_bind(struct snapshot *s, struct health_book *book, struct err *e)

@@ -24,6 +24,11 @@ struct books {
 /* Loads and checks everything; NULL with e, and nothing is kept. */
 MUST_USE struct snapshot *
 snapshot_load(const char *path, const struct books *books, struct err *e);
+/* Likewise with the classifier of this id, as it is now at `file` (NULL: where
+ * the configuration says), or was: FILE.1 ... FILE.5, FILE.canary.  Empty id:
+ * with none. */
+MUST_USE struct snapshot *snapshot_load_then(const char *path, const char *file,
+                                             struct span id, struct err *e);
 /* The same from a text. */
 MUST_USE struct snapshot *snapshot_parse(struct span text, const char *file,
                                          const struct books *books,

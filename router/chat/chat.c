@@ -253,9 +253,11 @@ static bool keep_judgement(struct chat *c)
 
     c->facts = j->facts;
     c->unseen = j->prediction.unseen;
+    c->record = arena_alloc(c->arena, sizeof *c->record);
     c->decision = arena_alloc(c->arena, n);
-    if (!c->decision)
+    if (!c->decision || !c->record)
         return false;
+    *c->record = j->record;
     memcpy(c->decision, &j->decision, n);
     if (prompts == PROMPTS_NONE || !c->worker->router->log ||
         c->ask.request.embeds)

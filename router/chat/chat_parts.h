@@ -111,6 +111,7 @@ struct chat {
     struct ask ask;
     struct facts facts;
     struct decision *decision; /* (arena) NULL until judged */
+    struct record *record;     /* (arena) of it */
     float unseen;              /* of the prediction, where there is one */
     double reserved;           /* USD of the route's budget; NAN: nothing */
     enum purpose purpose;

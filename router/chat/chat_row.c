@@ -47,40 +47,6 @@ void chat_count_cost(struct chat *c)
 
 /* ---- pieces of the row ---- */
 
-static void arms_json(const struct chat *c, struct buf *b)
-{
-    const struct decision *d = c->decision;
-
-    buf_char(b, '[');
-    for (unsigned i = 0; i < d->n; i++) {
-        const struct verdict *v = &d->arms[i];
-
-        if (i >= c->ask.route->set->n_arms && (int)i != d->chosen)
-            continue; /* a plan's member, which was not to be chosen */
-        buf_str(b, i ? ",{\"arm\":" : "{\"arm\":");
-        buf_json_str(b, span_of(c->ask.route->set->arms[i].name));
-        buf_str(b, ",\"quality\":");
-        buf_digits(b, (double)v->quality, 6);
-        buf_str(b, ",\"tokens\":");
-        buf_digits(b, (double)v->tokens, 1);
-        buf_str(b, ",\"cost_usd\":");
-        buf_digits(b, v->cost, 12);
-        if (v->cache_usd != 0) {
-            buf_str(b, ",\"cache_usd\":");
-            buf_digits(b, v->cache_usd, 12);
-        }
-        buf_str(b, ",\"propensity\":");
-        buf_digits(b, (double)v->propensity, 6);
-        buf_str(b, ",\"dropped\":");
-        buf_str(b, v->drop.kind ? "\"" : "null}");
-        if (v->drop.kind) {
-            buf_str(b, drop_name(v->drop.kind));
-            buf_str(b, "\"}");
-        }
-    }
-    buf_char(b, ']');
-}
-
 /* The request as OpenAI chat has it, whatever dialect it came in: what
  * training and reports read.  Written into b where it came in another. */
 static struct span chat_body(const struct chat *c, struct buf *b)
@@ -130,7 +96,8 @@ static struct span body_member(struct span chat, const char *key)
 
 /* Offsets into the worker's scratch, for it may move while it grows. */
 struct pieces {
-    size_t session, arms, losses, signals, tries, plan, about, params, end;
+    size_t session, arms, losses, signals, tries, plan, about, question;
+    size_t params, end;
 };
 
 static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
@@ -147,7 +114,7 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
         buf_printf(b, "%016llx", (unsigned long long)c->ask.session);
     p.arms = b->len;
     if (c->decision && !c->shadow)
-        arms_json(c, b);
+        record_arms(c->ask.route->set, c->decision, b);
     p.losses = b->len;
     if (c->losses && c->losses->n)
         lossy_header(c->losses, b);
@@ -161,6 +128,9 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
         chat_plan_json(c, status, b);
     p.about = b->len;
     hints_json(&c->ask.hints, b);
+    p.question = b->len;
+    if (c->record && !c->shadow)
+        record_write(c->record, b);
     p.params = b->len;
     if (chat.len)
         params_json(chat, b);
@@ -270,7 +240,8 @@ static void fill_pieces(const struct buf *b, const struct pieces *at,
     row->signals = piece(b, at->signals, at->tries);
     row->tries = piece(b, at->tries, at->plan);
     row->plan = piece(b, at->plan, at->about);
-    row->about = piece(b, at->about, at->params);
+    row->about = piece(b, at->about, at->question);
+    row->question = piece(b, at->question, at->params);
 }
 
 void chat_write_row(struct chat *c, int status)

@@ -365,6 +365,13 @@ static void by_budget(const struct question *q, struct decision *d)
 
 /* ---- rules ---- */
 
+static bool holds(const struct question *q, const struct decision *d, int i)
+{
+    const struct rule_settings *rule = q->route->set->rules.at;
+
+    return q->again ? i == q->rule : rule_holds(q, d, &rule[i].when);
+}
+
 /* True when a rule held. */
 static bool by_rules(const struct question *q, struct decision *d)
 {
@@ -374,8 +381,7 @@ static bool by_rules(const struct question *q, struct decision *d)
     for (unsigned i = 0; i < set->rules.n; i++) {
         int arm = rule[i].index;
 
-        if ((arm >= 0 && !allowed(d, (unsigned)arm)) ||
-            !rule_holds(q, d, &rule[i].when))
+        if ((arm >= 0 && !allowed(d, (unsigned)arm)) || !holds(q, d, (int)i))
             continue;
         d->rule = (int)i;
         d->answer = rule[i].answer;
@@ -485,34 +491,17 @@ static bool must_stay(const struct question *q, const struct decision *d)
     return s && s->hold && s->arm >= 0 && allowed(d, (unsigned)s->arm);
 }
 
-static bool names(const struct text_list *list, struct span name)
-{
-    for (unsigned i = 0; i < list->n; i++) {
-        if (span_is(name, list->at[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool is_risky(const struct question *q, const struct decision *d)
-{
-    const struct risk_settings *r = &q->route->set->high_risk;
-
-    return (d->task.len && names(&r->tasks, d->task)) ||
-           names(&r->keys, q->request->key_name) ||
-           (r->header && q->header &&
-            q->header(q->header_ctx, r->header).len > 0);
-}
-
 /* Those that are not for exploring. */
-static bool settled(const struct question *q, const struct decision *d)
+static bool settled(const struct question *q, struct decision *d)
 {
     static const uint32_t by_will = 1u << REASON_PINNED | 1u << REASON_STAY |
                                     1u << REASON_RULE | 1u << REASON_TASK;
 
-    return by_will >> d->reason & 1 || q->request->embeds ||
-           plan_verifies(q->route, d->chosen) || !compares_costs(q->route) ||
-           is_risky(q, d);
+    if (by_will >> d->reason & 1 || q->request->embeds ||
+        plan_verifies(q->route, d->chosen) || !compares_costs(q->route))
+        return true;
+    d->risky = q->again ? q->risky : risk_holds(q, d);
+    return d->risky;
 }
 
 /* Predictions and drops, plans behind their members. */

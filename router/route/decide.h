@@ -41,6 +41,7 @@ struct route {
     struct mix mix;         /* that the levels rest on; n 0: not known */
     struct domain domain;   /* what is outside of it is abstained on */
     bool fall_to_reference; /* without a level: the reference, no floor */
+    uint64_t mark;          /* of the settings that decide: route/record.h */
 };
 
 /* A request's own wishes: x-weir-* headers. */
@@ -83,6 +84,9 @@ struct question {
      * once; NULL: always. */
     bool (*afford)(void *ctx, double usd);
     void *afford_ctx;
+    /* A decision on record: what rules and high_risk said then. */
+    bool again, risky;
+    int rule; /* that held, -1: none */
 };
 
 enum reason {
@@ -133,6 +137,7 @@ struct decision {
     struct span task;             /* given or likeliest; empty: unknown */
     bool task_given, task_likely; /* likely: guessed with 50 % or more */
     double certain_tokens; /* the request takes no more; INFINITY: unknown */
+    bool risky;            /* not explored: the route's high_risk names it */
     bool capped;         /* not explored: the route's money for it is used up */
     double explored_usd; /* explored: expected USD beyond the choice, 0 where
                             the arm is cheaper */

@@ -39,6 +39,9 @@ static void feature_name(const struct explained *x,
     }
     features_name(x->request, x->judge->scratch, c->group == FROM_MARK,
                   c->index, dst);
+    if (!*dst) /* its text is not there */
+        snprintf(dst, FEATURES_NAME_MAX, "%s #%08x",
+                 c->group == FROM_MARK ? "mark" : "word", c->index);
 }
 
 static size_t weightiest(const struct explained *x, unsigned arm,

@@ -80,6 +80,29 @@ void judge_decide(struct judge *j, const struct snapshot *s,
         classifier_predict(c, &j->vec, classifier_find_task(c, b->wish.task),
                            &j->prediction);
     decide(&q, &j->decision);
+    record_take(&j->record, &q, &j->decision);
+}
+
+bool judge_again(struct judge *j, const struct snapshot *s,
+                 const struct route *r, struct judged_then *then, struct err *e)
+{
+    const struct classifier *c = snapshot_classifier(s);
+    struct question q = {.route = r,
+                         .classifier = c,
+                         .prediction = c ? &j->prediction : NULL,
+                         .wish = {.task = then->task}};
+
+    if (c) {
+        if (!vec_unpack(then->features, &j->vec, e))
+            return err_wrap(e, "features");
+        classifier_predict(c, &j->vec, classifier_find_task(c, then->task),
+                           &j->prediction);
+    }
+    record_ask(&then->record, &then->made, &q);
+    j->facts = then->made.facts;
+    decide(&q, &j->decision);
+    record_take(&j->record, &q, &j->decision);
+    return true;
 }
 
 struct wish wish_none(void)

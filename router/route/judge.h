@@ -7,6 +7,7 @@
 #ifndef WEIR_ROUTER_ROUTE_JUDGE_H
 #define WEIR_ROUTER_ROUTE_JUDGE_H
 
+#include "router/route/record.h"
 #include "router/route/session.h"
 #include "router/snapshot.h"
 
@@ -16,6 +17,7 @@ struct judge {
     struct facts facts;
     struct prediction prediction;
     struct decision decision;
+    struct record record;     /* of it */
     uint64_t session;         /* session_key(), 0: none */
     struct session_note last; /* of it */
     struct stay stay;
@@ -46,6 +48,18 @@ void judge_free(struct judge *j);       /* NULL: no-op */
 void judge_decide(struct judge *j, const struct snapshot *s,
                   const struct route *r, const struct request *request,
                   const struct brief *b);
+
+/* A decision on record once more, with the snapshot's classifier: packed
+ * features (empty without a classifier), the task that the client had given.
+ * Fails on features that are none. */
+struct judged_then {
+    struct record record;
+    struct span features, task;
+    struct recorded made; /* filled: what the decision was made from */
+};
+MUST_USE bool judge_again(struct judge *j, const struct snapshot *s,
+                          const struct route *r, struct judged_then *then,
+                          struct err *e);
 
 /* No wishes. */
 struct wish wish_none(void);

@@ -60,3 +60,22 @@ bool rule_holds(const struct question *q, const struct decision *d,
            (!w->task || span_is(d->task, w->task)) && offers(r, w->tool) &&
            metadata_holds(r, &w->metadata) && headers_hold(q, &w->headers);
 }
+
+static bool names(const struct text_list *list, struct span name)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        if (span_is(name, list->at[i]))
+            return true;
+    }
+    return false;
+}
+
+bool risk_holds(const struct question *q, const struct decision *d)
+{
+    const struct risk_settings *r = &q->route->set->high_risk;
+
+    return (d->task.len && names(&r->tasks, d->task)) ||
+           names(&r->keys, q->request->key_name) ||
+           (r->header && q->header &&
+            q->header(q->header_ctx, r->header).len > 0);
+}

@@ -9,4 +9,7 @@
 bool rule_holds(const struct question *q, const struct decision *d,
                 const struct when_settings *w);
 
+/* The route's high_risk names it. */
+bool risk_holds(const struct question *q, const struct decision *d);
+
 #endif

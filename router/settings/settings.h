@@ -335,6 +335,10 @@ const struct key_settings *settings_key_by_id(const struct settings *s,
 const struct key_settings *settings_key(const struct settings *s,
                                         struct span name);
 
+/* The route's values in force and the plans', as text. */
+void settings_show_route(const struct settings *s,
+                         const struct route_settings *r, struct buf *out);
+
 /* True for 127.0.0.0/8, [::1] and localhost, with or without a port. */
 bool settings_loopback(const char *address);
 

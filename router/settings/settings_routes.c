@@ -243,3 +243,19 @@ bool settings_risks(const struct settings *s, struct err *e)
     }
     return true;
 }
+
+void settings_show_route(const struct settings *s,
+                         const struct route_settings *r, struct buf *out)
+{
+    const char *plans = s->plans.at;
+
+    schema_show(&settings_route_section, r, 0, out);
+    for (unsigned k = 0; k < settings_schema.n; k++) {
+        const struct setting *row = &settings_schema.rows[k];
+
+        if (strcmp(row->key, "plans") != 0)
+            continue;
+        for (unsigned i = 0; i < s->plans.n; i++)
+            schema_show(row->section, plans + i * row->section->size, 0, out);
+    }
+}

@@ -60,13 +60,13 @@ def answers_that_get_worse_end_the_promise_until_another_classifier():
     labels = 0
     said = HOLDS
     while said == HOLDS and labels < 100:
-        for _ in range(10):
-            h = w.chat(text(rng, 2))[2]
-            want("arm", h["x-weir-arm"], "cheap")
-            w.feedback(h, 0)
-            labels += 1
-        time.sleep(1.3)
-        said = w.chat(text(rng, 2))[2]["x-weir-guarantee"]
+        h = w.chat(text(rng, 2))[2]
+        said = h["x-weir-guarantee"]
+        want("arm", h["x-weir-arm"], "cheap" if said == HOLDS else "dear")
+        w.feedback(h, 0)
+        labels += 1
+        if labels % 10 == 0:
+            time.sleep(1.3)
     want("void after at most 40 labels", (said, labels <= 40), ("void: drift in outcomes", True))
     h = w.chat(text(rng, 2))[2]
     want("the reference", h["x-weir-arm"], "dear")

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/route/record.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "router/digits.h"
+
+enum { SHOWN_MAX = 1 << 20 };
+
+enum kind { KIND_REAL, KIND_INT, KIND_COUNT, KIND_HASH, KIND_BITS, KIND_FLAG };
+
+struct member {
+    const char *key;
+    enum kind kind;
+    size_t offset;
+};
+
+#define AT(kind, name)                                                         \
+    {                                                                          \
+#name, kind, offsetof(struct record, name)                             \
+    }
+
+static const struct member members[] = {
+    AT(KIND_REAL, quality),  AT(KIND_REAL, max_cost), AT(KIND_FLAG, listed),
+    AT(KIND_FLAG, pin),      AT(KIND_BITS, asked),    AT(KIND_REAL, price),
+    AT(KIND_REAL, room),     AT(KIND_FLAG, bounded),  AT(KIND_BITS, drifted),
+    AT(KIND_BITS, down),     AT(KIND_BITS, resting),  AT(KIND_HASH, seed),
+    AT(KIND_FLAG, stays),    AT(KIND_INT, stay_arm),  AT(KIND_REAL, read),
+    AT(KIND_REAL, written),  AT(KIND_FLAG, hold),     AT(KIND_INT, max_tokens),
+    AT(KIND_INT, n),         AT(KIND_INT, parallel),  AT(KIND_INT, format),
+    AT(KIND_FLAG, stream),   AT(KIND_FLAG, logprobs), AT(KIND_FLAG, tools),
+    AT(KIND_FLAG, embeds),   AT(KIND_COUNT, body),    AT(KIND_BITS, input),
+    AT(KIND_BITS, images),   AT(KIND_BITS, files),    AT(KIND_BITS, audios),
+    AT(KIND_INT, rule),      AT(KIND_FLAG, risky),    AT(KIND_FLAG, capped),
+    AT(KIND_HASH, settings), AT(KIND_INT, chosen),    AT(KIND_BITS, reason),
+    AT(KIND_HASH, outcome),
+};
+
+enum { MEMBERS = sizeof members / sizeof members[0] };
+
+/* Nothing was said. */
+static const struct record blank = {.quality = NAN,
+                                    .max_cost = NAN,
+                                    .stay_arm = -1,
+                                    .max_tokens = -1,
+                                    .n = 1,
+                                    .parallel = -1,
+                                    .rule = -1};
+
+/* ---- writing and reading ---- */
+
+static size_t size_of(enum kind kind)
+{
+    static const size_t sizes[] = {
+        [KIND_REAL] = sizeof(double),    [KIND_INT] = sizeof(int64_t),
+        [KIND_COUNT] = sizeof(uint64_t), [KIND_HASH] = sizeof(uint64_t),
+        [KIND_BITS] = sizeof(uint32_t),  [KIND_FLAG] = sizeof(bool),
+    };
+
+    return sizes[kind];
+}
+
+static const void *at(const struct record *r, const struct member *m)
+{
+    return (const char *)r + m->offset;
+}
+
+/* A hash is a string: no reader's doubles shall cut it. */
+static void write_value(enum kind kind, const void *from, struct buf *out)
+{
+    switch (kind) {
+    case KIND_REAL:
+        if (isfinite(*(const double *)from))
+            buf_printf(out, "%.17g", *(const double *)from);
+        else
+            buf_str(out, *(const double *)from > 0 ? "1e999" : "null");
+        return;
+    case KIND_INT:
+        buf_printf(out, "%lld", (long long)*(const int64_t *)from);
+        return;
+    case KIND_COUNT:
+        buf_printf(out, "%llu", (unsigned long long)*(const uint64_t *)from);
+        return;
+    case KIND_HASH:
+        buf_printf(out, "\"%016llx\"",
+                   (unsigned long long)*(const uint64_t *)from);
+        return;
+    case KIND_BITS:
+        buf_printf(out, "%u", *(const uint32_t *)from);
+        return;
+    case KIND_FLAG:
+        buf_str(out, *(const bool *)from ? "true" : "false");
+        return;
+    }
+}
+
+void record_write(const struct record *r, struct buf *out)
+{
+    const char *comma = "";
+
+    buf_char(out, '{');
+    for (size_t i = 0; i < MEMBERS; i++) {
+        const struct member *m = &members[i];
+
+        if (!memcmp(at(r, m), at(&blank, m), size_of(m->kind)))
+            continue;
+        buf_printf(out, "%s\"%s\":", comma, m->key);
+        write_value(m->kind, at(r, m), out);
+        comma = ",";
+    }
+    buf_char(out, '}');
+}
+
+static bool read_hash(const struct json *v, uint64_t *out)
+{
+    struct span s = json_inner(v);
+
+    *out = 0;
+    if (v->type != JSON_STRING || s.len != 16)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        const char *digits = "0123456789abcdef";
+        const char *p = memchr(digits, s.ptr[i], 16);
+
+        if (!p)
+            return false;
+        *out = *out << 4 | (uint64_t)(p - digits);
+    }
+    return true;
+}
+
+static bool read_real(const struct json *v, double *out)
+{
+    if (v->type == JSON_NULL) {
+        *out = NAN;
+        return true;
+    }
+    if (v->type == JSON_NUMBER && span_is(v->raw, "1e999")) {
+        *out = INFINITY;
+        return true;
+    }
+    return json_double(v, out);
+}
+
+static bool read_value(const struct member *m, const struct json *v,
+                       struct record *r)
+{
+    void *to = (char *)r + m->offset;
+    int64_t whole = 0;
+
+    if (m->kind == KIND_REAL)
+        return read_real(v, to);
+    if (m->kind == KIND_HASH)
+        return read_hash(v, to);
+    if (m->kind == KIND_FLAG) {
+        *(bool *)to = json_true(v);
+        return v->type == JSON_BOOL;
+    }
+    if (!json_i64(v, &whole))
+        return false;
+    if (m->kind == KIND_BITS) {
+        *(uint32_t *)to = (uint32_t)whole;
+        return whole >= 0 && whole <= UINT32_MAX;
+    }
+    memcpy(to, &whole, sizeof whole);
+    return m->kind == KIND_INT || whole >= 0;
+}
+
+bool record_read(struct span json, struct record *r, struct err *e)
+{
+    struct json doc;
+
+    *r = blank;
+    if (!json_parse(json, &doc, e))
+        return err_wrap(e, "question");
+    if (doc.type != JSON_OBJECT)
+        return err_set(e, ERR_INPUT, "question: wanted an object");
+    for (size_t i = 0; i < MEMBERS; i++) {
+        struct json v = json_get(&doc, members[i].key);
+
+        if (v.type != JSON_NONE && !read_value(&members[i], &v, r))
+            return err_set(e, ERR_INPUT, "question: %s: wanted another value",
+                           members[i].key);
+    }
+    return true;
+}
+
+/* ---- from a question, and back ---- */
+
+static void take_wish(struct record *r, const struct question *q)
+{
+    const struct route_settings *set = q->route->set;
+    struct span list = q->wish.arms;
+
+    r->quality = q->wish.quality;
+    r->max_cost = q->wish.max_cost;
+    r->listed = list.len > 0;
+    r->pin = r->listed && !memchr(list.ptr, ',', list.len);
+    while (list.ptr) {
+        struct span name = span_trim(span_cut(&list, ','));
+
+        for (unsigned i = 0; i < set->n_arms; i++) {
+            if (span_is(name, set->arms[i].name))
+                r->asked |= (uint32_t)1 << i;
+        }
+    }
+}
+
+static void take_request(struct record *r, const struct question *q)
+{
+    const struct params *p = &q->request->params;
+    const struct facts *f = q->facts;
+
+    r->max_tokens = p->max_tokens;
+    r->n = p->n;
+    r->parallel = p->parallel_tool_calls;
+    r->format = p->format;
+    r->stream = p->stream;
+    r->logprobs = p->logprobs;
+    r->tools = q->request->n_tools > 0;
+    r->embeds = q->request->embeds;
+    r->body = q->request->body.len;
+    r->input = f->input_tokens;
+    r->images = f->images;
+    r->files = f->files;
+    r->audios = f->audios;
+}
+
+void record_take(struct record *r, const struct question *q,
+                 const struct decision *d)
+{
+    *r = blank;
+    take_wish(r, q);
+    take_request(r, q);
+    r->price = q->price;
+    r->room = q->room;
+    r->bounded = q->bounded;
+    r->drifted = q->drifted;
+    r->down = q->down;
+    r->resting = q->resting;
+    r->seed = q->seed;
+    r->stays = q->stay != NULL;
+    if (q->stay) {
+        r->stay_arm = q->stay->arm;
+        r->read = q->stay->read;
+        r->written = q->stay->written;
+        r->hold = q->stay->hold;
+    }
+    r->rule = d->rule;
+    r->risky = d->risky;
+    r->capped = d->capped;
+    r->settings = q->route->mark;
+    r->chosen = d->chosen;
+    r->reason = d->reason;
+    r->outcome = record_outcome(d);
+}
+
+/* The list as the client might have written it: one name without a comma is
+ * a pin. */
+static void ask_arms(const struct record *r, struct recorded *to,
+                     struct question *q)
+{
+    const struct route_settings *set = q->route->set;
+    size_t n = 0, most = sizeof to->arms;
+
+    to->arms[0] = '\0';
+    for (unsigned i = 0; i < set->n_arms && n + 2 < most; i++) {
+        if (r->asked >> i & 1)
+            n += (size_t)snprintf(to->arms + n, most - n, "%.64s%s",
+                                  set->arms[i].name, r->pin ? "" : ",");
+    }
+    if (r->listed && n == 0) /* a name that is no arm's */
+        n = (size_t)snprintf(to->arms, most, r->pin ? "?" : "?,");
+    q->wish.arms = (struct span){to->arms, n < most ? n : most - 1};
+}
+
+static bool afforded_then(void *ctx, double usd)
+{
+    const struct recorded *then = ctx;
+
+    (void)usd;
+    return !then->capped;
+}
+
+void record_ask(const struct record *r, struct recorded *to, struct question *q)
+{
+    to->tool = (struct tool){.name = {NULL, 0}};
+    to->request =
+        (struct request){.body = {"", r->body},
+                         .tools = &to->tool,
+                         .n_tools = r->tools,
+                         .embeds = r->embeds,
+                         .params = {.max_tokens = r->max_tokens,
+                                    .n = r->n,
+                                    .parallel_tool_calls = (int)r->parallel,
+                                    .format = (enum output_format)r->format,
+                                    .stream = r->stream,
+                                    .logprobs = r->logprobs}};
+    to->facts = (struct facts){.input_tokens = r->input,
+                               .images = r->images,
+                               .files = r->files,
+                               .audios = r->audios};
+    to->stay = (struct stay){(int)r->stay_arm, r->read, r->written, r->hold};
+    q->request = &to->request;
+    q->facts = &to->facts;
+    q->stay = r->stays ? &to->stay : NULL;
+    q->wish.quality = r->quality;
+    q->wish.max_cost = r->max_cost;
+    ask_arms(r, to, q);
+    q->price = r->price;
+    q->room = r->room;
+    q->bounded = r->bounded;
+    q->drifted = (enum drift_cause)r->drifted;
+    q->down = r->down;
+    q->resting = r->resting;
+    q->seed = r->seed;
+    q->again = true;
+    q->rule = (int)r->rule;
+    q->risky = r->risky;
+    to->capped = r->capped;
+    q->afford = afforded_then;
+    q->afford_ctx = to;
+}
+
+/* ---- what came of it ---- */
+
+void record_arms(const struct route_settings *set, const struct decision *d,
+                 struct buf *b)
+{
+    buf_char(b, '[');
+    for (unsigned i = 0; i < d->n; i++) {
+        const struct verdict *v = &d->arms[i];
+
+        if (i >= set->n_arms && (int)i != d->chosen)
+            continue; /* a plan's member, which was not to be chosen */
+        buf_str(b, i ? ",{\"arm\":" : "{\"arm\":");
+        buf_json_str(b, span_of(set->arms[i].name));
+        buf_str(b, ",\"quality\":");
+        buf_digits(b, (double)v->quality, 6);
+        buf_str(b, ",\"tokens\":");
+        buf_digits(b, (double)v->tokens, 1);
+        buf_str(b, ",\"cost_usd\":");
+        buf_digits(b, v->cost, 12);
+        if (v->cache_usd != 0) {
+            buf_str(b, ",\"cache_usd\":");
+            buf_digits(b, v->cache_usd, 12);
+        }
+        buf_str(b, ",\"propensity\":");
+        buf_digits(b, (double)v->propensity, 6);
+        buf_str(b, ",\"dropped\":");
+        buf_str(b, v->drop.kind ? "\"" : "null}");
+        if (v->drop.kind) {
+            buf_str(b, drop_name(v->drop.kind));
+            buf_str(b, "\"}");
+        }
+    }
+    buf_char(b, ']');
+}
+
+/* ---- hashes ---- */
+
+static uint64_t add(uint64_t h, const void *bytes, size_t n)
+{
+    return span_hash((struct span){bytes, n}, h);
+}
+
+/* NaN has many bit patterns, and one meaning. */
+static double plain(double v)
+{
+    return isnan(v) ? -1e300 : v;
+}
+
+enum { OF_ALL = 14, OF_ARM = 6 };
+
+uint64_t record_outcome(const struct decision *d)
+{
+    double v[OF_ALL + OF_ARM * ARMS_MAX] = {
+        d->n,
+        d->chosen,
+        d->reason,
+        d->rule,
+        d->drifted,
+        d->risky,
+        d->capped,
+        plain(d->explored_usd),
+        plain(d->quality_target),
+        plain(d->floor),
+        plain(d->price),
+        plain(d->wanted),
+        plain(d->certain_tokens),
+        d->level ? d->level->quality : -1,
+    };
+    size_t n = OF_ALL;
+
+    for (unsigned i = 0; i < d->n; i++) {
+        const struct verdict *arm = &d->arms[i];
+
+        v[n++] = plain((double)arm->quality);
+        v[n++] = plain((double)arm->tokens);
+        v[n++] = plain(arm->cost);
+        v[n++] = plain(arm->cache_usd);
+        v[n++] = (double)arm->propensity;
+        v[n++] = arm->drop.kind;
+    }
+    return add(1, v, n * sizeof *v);
+}
+
+static uint64_t add_text(uint64_t h, const char *text)
+{
+    return span_hash(span_of(text), h);
+}
+
+static uint64_t add_real(uint64_t h, double v)
+{
+    return add(h, &v, sizeof v);
+}
+
+static uint64_t add_model(uint64_t h, const struct model *m)
+{
+    const int64_t limits[] = {m->tier, m->context, m->max_output, m->caps,
+                              m->priced};
+
+    h = add_text(h, m->provider);
+    h = add_text(h, m->upstream);
+    h = add_text(h, m->origin);
+    h = add(h, limits, sizeof limits);
+    h = add_real(h, model_expected_usd(m, 1e3, 0));
+    h = add_real(h, model_expected_usd(m, 1e6, 1e3));
+    h = add_real(h, model_cache_usd(m, 1e3, 1e3, 0));
+    return add_real(h, model_cache_usd(m, 1e3, 0, 1e3));
+}
+
+uint64_t record_settings(const struct settings *s,
+                         const struct route_settings *set)
+{
+    struct buf shown;
+    uint64_t h;
+
+    buf_init(&shown, SHOWN_MAX);
+    settings_show_route(s, set, &shown);
+    h = span_hash(buf_view(&shown), 1);
+    buf_free(&shown);
+    for (unsigned i = 0; i < set->n_all; i++) {
+        h = add_text(h, set->arms[i].name);
+        h = add_model(h, &set->arms[i].model->model);
+    }
+    return h;
+}

@@ -10,6 +10,7 @@
 #include "router/gate/purse.h"
 #include "router/health/pick.h"
 #include "router/news.h"
+#include "router/route/region.h"
 
 static bool fail(struct ask *a, enum problem_kind kind)
 {
@@ -123,6 +124,7 @@ static bool check_key(struct ask *a, const struct snapshot *s,
     if (!a->place.pass)
         return true;
     k = settings_key(set, a->place.pass->key);
+    a->key = k;
     if (k && key_may(k, route))
         return true;
     problem_set(&a->problem, PROBLEM_KEY_ROUTE, arena,
@@ -216,6 +218,7 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     brief.sessions = w->router->sessions;
     brief.now_ms = clock_utc_ms();
     pick_masks(a->route->set, health_now(), &brief.down, &brief.resting);
+    brief.abroad = region_mask(a->route->set, a->key);
     drift = snapshot_drift(s, a->route);
     brief.drifted = drift_alarm(drift);
     ask_budget(&brief, snapshot_budget(s, a->route), a->route);

@@ -13,8 +13,9 @@ struct ask {
     struct span body;   /* likewise; empty: the exchange's */
     bool spends;        /* likewise: exploring takes the route's money */
     const struct dialect_ops *dialect;
-    struct request request;    /* .body is empty until it was read */
-    const struct route *route; /* NULL until it was found */
+    struct request request;         /* .body is empty until it was read */
+    const struct route *route;      /* NULL until it was found */
+    const struct key_settings *key; /* (borrowed: snapshot) NULL: none */
     struct wish wish;
     struct hints hints;
     bool judged; /* the worker's judge holds the decision */

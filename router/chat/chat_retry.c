@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "router/attempt/backoff.h"
 #include "router/chat/chat_parts.h"
+#include "router/route/region.h"
 
 /* ---- time ---- */
 
@@ -82,6 +83,15 @@ struct next {
 
 static const struct next nothing = {.arm = -1};
 
+static bool skip_abroad(const void *ctx, const struct model_settings *place,
+                        const struct provider_key *key)
+{
+    const struct chat *c = ctx;
+
+    (void)key;
+    return !region_allows(c->ask.route->set, c->ask.key, place);
+}
+
 /* Whether a place of the arm may be called now. */
 static bool has_place(const struct chat *c, int arm, bool any)
 {
@@ -90,7 +100,7 @@ static bool has_place(const struct chat *c, int arm, bool any)
         .now_ms = health_now(),
         .tokens = c->facts.input_tokens,
         .resting_too = true,
-        .skip = any ? NULL : chat_try_skip,
+        .skip = any ? skip_abroad : chat_try_skip,
         .ctx = c,
     };
 

@@ -9,6 +9,7 @@
 #include "router/attempt/backoff.h"
 #include "router/chat/chat_parts.h"
 #include "router/digits.h"
+#include "router/route/region.h"
 
 static const struct health_settings *health_rules(const struct chat *c)
 {
@@ -21,12 +22,15 @@ static bool same_provider(const struct model_settings *a,
     return a->at == b->at;
 }
 
-/* Places and keys of the arm that this request has tried in vain. */
+/* Places that the request may not go to, and places and keys of the arm that
+ * it has tried in vain. */
 bool chat_try_skip(const void *ctx, const struct model_settings *place,
                    const struct provider_key *key)
 {
     const struct chat *c = ctx;
 
+    if (!region_allows(c->ask.route->set, c->ask.key, place))
+        return true;
     for (unsigned i = 0; i < c->attempts && !c->again; i++) {
         const struct chat_try *t = c->tries[i];
 

@@ -13,6 +13,7 @@
 #include "router/chat/head.h"
 #include "router/codec/anthropic.h"
 #include "router/codec/gemini.h"
+#include "router/route/region.h"
 
 /* Whoever counts waits for nothing else; its own estimate is there. */
 enum { COUNT_MAX = 64 << 10, TOTAL_MS = 10000 };
@@ -214,7 +215,8 @@ void count_start(struct worker *w, struct http_exchange *x,
     arm = w->judge->decision.chosen;
     c->m = arm >= 0 ? c->ask.route->set->arms[arm].model : NULL;
     http_watch(x, (struct http_watch){.ctx = c, .on_gone = on_gone});
-    if (c->m && c->m->count_url)
+    if (c->m && c->m->count_url &&
+        region_allows(c->ask.route->set, c->ask.key, c->m))
         ask_provider(c);
     else
         estimate(c, NULL);

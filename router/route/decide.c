@@ -102,6 +102,8 @@ struct drop decide_need(const struct question *q, unsigned i)
     const struct model *m = model_of(q->route, i);
     struct drop d;
 
+    if (q->abroad >> i & 1)
+        return (struct drop){DROP_REGION, 0, 0};
     if (q->down >> i & 1)
         return (struct drop){DROP_UNHEALTHY, 0, 0};
     d = drop_by_task(m, q->request);
@@ -247,15 +249,17 @@ static void by_price(const struct question *q, struct decision *d,
 
 /* A level was proven for all arms: it stands behind the choice only where
  * none that was dropped would have been taken. */
-static bool as_proven(const struct decision *d, const struct candidate *c)
+static bool as_proven(const struct question *q, const struct decision *d,
+                      const struct candidate *c)
 {
+    unsigned n = q->route->set->n_arms;
     struct candidate all[ARMS_MAX];
 
-    for (unsigned i = 0; i < d->n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         all[i] = c[i];
         all[i].allowed = !isnan(d->arms[i].quality);
     }
-    return choose_by_price(all, d->n, d->price) == d->chosen;
+    return choose_by_price(all, n, d->price) == d->chosen;
 }
 
 static void by_level(const struct question *q, struct decision *d,
@@ -267,7 +271,7 @@ static void by_level(const struct question *q, struct decision *d,
         c[i].cost = c[i].cost * r->scale[i] + r->base[i];
     d->price = level->price;
     by_price(q, d, c, REASON_LEVEL);
-    if (d->reason == REASON_LEVEL && as_proven(d, c))
+    if (d->reason == REASON_LEVEL && as_proven(q, d, c))
         d->level = level;
 }
 

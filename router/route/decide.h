@@ -77,6 +77,7 @@ struct question {
     uint64_t seed;            /* hash of the request's id */
     const struct stay *stay;  /* or NULL */
     uint32_t down;            /* bit mask of arms that fail at present */
+    uint32_t abroad;  /* likewise that are in no region that is allowed */
     uint32_t resting; /* likewise whose keys rest: only where no other is */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;

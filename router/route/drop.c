@@ -28,6 +28,7 @@ static const struct {
     [DROP_CHAT] = {"chat", "only makes embeddings", 0},
     [DROP_EMBEDDINGS] = {"embeddings", "makes no embeddings", 0},
     [DROP_MEMBER] = {"member", "only a member of plans", 0},
+    [DROP_REGION] = {"region", "is in no region that is allowed", 0},
     [DROP_VECTORS] = {"vectors", "makes another model's embeddings", 0},
 };
 

@@ -29,6 +29,7 @@ enum drop_kind {
     DROP_RESTING,
     DROP_CHAT,       /* it only makes embeddings */
     DROP_EMBEDDINGS, /* embeddings are wanted, it makes none */
+    DROP_REGION,     /* its providers are in none that is allowed */
     DROP_VECTORS,    /* its embeddings are another model's: no stand-in */
     DROP_MEMBER,     /* stands there for plans alone */
     DROP_KINDS,

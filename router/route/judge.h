@@ -33,9 +33,9 @@ struct brief {
     double room;
     enum drift_cause drifted; /* route/drift.h's alarm */
     uint64_t seed;
-    struct sessions *sessions; /* (borrowed) or NULL */
-    int64_t now_ms;            /* UTC, for them */
-    uint32_t down, resting;    /* as in struct question */
+    struct sessions *sessions;      /* (borrowed) or NULL */
+    int64_t now_ms;                 /* UTC, for them */
+    uint32_t down, resting, abroad; /* as in struct question */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
     bool (*afford)(void *ctx, double usd); /* as in struct question */

@@ -24,19 +24,19 @@ struct member {
     }
 
 static const struct member members[] = {
-    AT(KIND_REAL, quality),  AT(KIND_REAL, max_cost), AT(KIND_FLAG, listed),
-    AT(KIND_FLAG, pin),      AT(KIND_BITS, asked),    AT(KIND_REAL, price),
-    AT(KIND_REAL, room),     AT(KIND_FLAG, bounded),  AT(KIND_BITS, drifted),
-    AT(KIND_BITS, down),     AT(KIND_BITS, resting),  AT(KIND_HASH, seed),
-    AT(KIND_FLAG, stays),    AT(KIND_INT, stay_arm),  AT(KIND_REAL, read),
-    AT(KIND_REAL, written),  AT(KIND_FLAG, hold),     AT(KIND_INT, max_tokens),
-    AT(KIND_INT, n),         AT(KIND_INT, parallel),  AT(KIND_INT, format),
-    AT(KIND_FLAG, stream),   AT(KIND_FLAG, logprobs), AT(KIND_FLAG, tools),
-    AT(KIND_FLAG, embeds),   AT(KIND_COUNT, body),    AT(KIND_BITS, input),
-    AT(KIND_BITS, images),   AT(KIND_BITS, files),    AT(KIND_BITS, audios),
-    AT(KIND_INT, rule),      AT(KIND_FLAG, risky),    AT(KIND_FLAG, capped),
-    AT(KIND_HASH, settings), AT(KIND_INT, chosen),    AT(KIND_BITS, reason),
-    AT(KIND_HASH, outcome),
+    AT(KIND_REAL, quality),   AT(KIND_REAL, max_cost), AT(KIND_FLAG, listed),
+    AT(KIND_FLAG, pin),       AT(KIND_BITS, asked),    AT(KIND_REAL, price),
+    AT(KIND_REAL, room),      AT(KIND_FLAG, bounded),  AT(KIND_BITS, drifted),
+    AT(KIND_BITS, down),      AT(KIND_BITS, resting),  AT(KIND_BITS, abroad),
+    AT(KIND_HASH, seed),      AT(KIND_FLAG, stays),    AT(KIND_INT, stay_arm),
+    AT(KIND_REAL, read),      AT(KIND_REAL, written),  AT(KIND_FLAG, hold),
+    AT(KIND_INT, max_tokens), AT(KIND_INT, n),         AT(KIND_INT, parallel),
+    AT(KIND_INT, format),     AT(KIND_FLAG, stream),   AT(KIND_FLAG, logprobs),
+    AT(KIND_FLAG, tools),     AT(KIND_FLAG, embeds),   AT(KIND_COUNT, body),
+    AT(KIND_BITS, input),     AT(KIND_BITS, images),   AT(KIND_BITS, files),
+    AT(KIND_BITS, audios),    AT(KIND_INT, rule),      AT(KIND_FLAG, risky),
+    AT(KIND_FLAG, capped),    AT(KIND_HASH, settings), AT(KIND_INT, chosen),
+    AT(KIND_BITS, reason),    AT(KIND_HASH, outcome),
 };
 
 enum { MEMBERS = sizeof members / sizeof members[0] };
@@ -241,6 +241,7 @@ void record_take(struct record *r, const struct question *q,
     r->drifted = q->drifted;
     r->down = q->down;
     r->resting = q->resting;
+    r->abroad = q->abroad;
     r->seed = q->seed;
     r->stays = q->stay != NULL;
     if (q->stay) {
@@ -316,6 +317,7 @@ void record_ask(const struct record *r, struct recorded *to, struct question *q)
     q->drifted = (enum drift_cause)r->drifted;
     q->down = r->down;
     q->resting = r->resting;
+    q->abroad = r->abroad;
     q->seed = r->seed;
     q->again = true;
     q->rule = (int)r->rule;

@@ -19,7 +19,7 @@ struct record {
     /* struct question */
     double price, room;
     bool bounded;
-    uint32_t drifted, down, resting;
+    uint32_t drifted, down, resting, abroad;
     uint64_t seed;
     /* struct stay */
     bool stays; /* there was one */

@@ -83,6 +83,7 @@ struct key_settings {
     struct item item;
     const char *hash;
     struct text_list routes;                         /* empty: all */
+    struct text_list regions;                        /* empty: anywhere */
     uint64_t requests_per_minute, tokens_per_minute; /* 0: no limit */
     double budget;     /* USD a day, NAN: no limit */
     unsigned feedback; /* enum feedback_of */
@@ -270,7 +271,8 @@ struct route_settings {
     unsigned unproven;      /* enum unproven */
     unsigned out_of_domain; /* enum outside */
     struct cache_settings cache;
-    struct pair_list tasks; /* task -> arm */
+    struct text_list regions; /* empty: anywhere */
+    struct pair_list tasks;   /* task -> arm */
     struct retry_settings retry;
     uint64_t deadline_ms;         /* of a request with all its attempts */
     uint64_t hold_ms, hold_bytes; /* of a stream's beginning */
@@ -334,6 +336,10 @@ const struct key_settings *settings_key_by_id(const struct settings *s,
                                               const char id[KEY_ID]);
 const struct key_settings *settings_key(const struct settings *s,
                                         struct span name);
+
+/* The provider computes in one of these regions: route/region.h. */
+bool settings_in_region(const struct text_list *regions,
+                        const struct provider_settings *p);
 
 /* The route's values in force and the plans', as text. */
 void settings_show_route(const struct settings *s,

@@ -19,6 +19,11 @@ static const struct setting rows[] = {
      .kind = SETTING_TEXTS,
      .offset = AT(routes),
      .help = "Routes and models that it may ask for; none: all."},
+    {.key = "regions",
+     .kind = SETTING_TEXTS,
+     .offset = AT(regions),
+     .help = "Its requests go to providers of these regions only, whatever "
+             "the route; none: anywhere."},
     {.key = "requests_per_minute",
      .kind = SETTING_COUNT,
      .offset = AT(requests_per_minute),
@@ -85,7 +90,7 @@ static bool resolve(const struct settings *s, struct key_settings *k,
         if (!known_route(s, k->routes.at[i]))
             return conf_fail(k->routes.why[i], e, "a route or a model");
     }
-    return true;
+    return settings_regions(s, &k->regions, e);
 }
 
 static bool resolve_all(struct settings *s, const struct item_list *list,

@@ -32,6 +32,13 @@ MUST_USE bool settings_providers(struct settings *s, struct err *e);
 MUST_USE bool settings_models(struct settings *s, struct err *e);
 MUST_USE bool settings_routes(struct settings *s, struct err *e);
 MUST_USE bool settings_keys(struct settings *s, struct err *e);
+/* Each of the list is the region of a provider. */
+MUST_USE bool settings_regions(const struct settings *s,
+                               const struct text_list *list, struct err *e);
+/* Likewise of the route, of which an arm must be in one of them. */
+MUST_USE bool settings_route_regions(const struct settings *s,
+                                     const struct route_settings *r,
+                                     struct err *e);
 /* After the keys: those that routes name are there. */
 MUST_USE bool settings_risks(const struct settings *s, struct err *e);
 

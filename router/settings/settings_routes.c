@@ -169,8 +169,9 @@ static bool resolve_route(struct settings *s, struct route_settings *r,
                           "wanted a name that does not begin with weir/");
     if (r->attempts == 0)
         r->attempts = s->limits.attempts;
-    return add_arms(s, r, e) && find_reference(r, e) && check_rules(r, e) &&
-           check_tasks(r, e) && check_policy(r, e) && check_shadow(r, e) &&
+    return add_arms(s, r, e) && settings_route_regions(s, r, e) &&
+           find_reference(r, e) && check_rules(r, e) && check_tasks(r, e) &&
+           check_policy(r, e) && check_shadow(r, e) &&
            lower_header(&s->arena, &r->high_risk.header, e);
 }
 

@@ -66,8 +66,9 @@ static const struct setting provider_rows[] = {
     {.key = "region",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, region),
-     .help = "Where it computes.  bedrock: AWS region, initially AWS_REGION "
-             "of the environment, else us-east-1; vertex: initially global."},
+     .help =
+         "Where it computes, for `regions` of routes and keys.  bedrock: AWS region, initially AWS_REGION "
+         "of the environment, else us-east-1; vertex: initially global."},
     {.key = "project",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, project),
@@ -228,6 +229,12 @@ static const struct setting route_rows[] = {
              "gets: reference, as the promise takes it; task, the cheapest "
              "arm that is adequate by its tasks' means alone; floor, likewise "
              "by predictions.  The last two at your risk."},
+    {.key = "regions",
+     .kind = SETTING_TEXTS,
+     .offset = AT(route_settings, regions),
+     .help = "Requests go to providers of these regions only (eu allows "
+             "eu-west-1 too), also when others fail; a provider without a "
+             "region is in none.  None: anywhere."},
     {.key = "explore",
      .kind = SETTING_REAL,
      .offset = AT(route_settings, explore),

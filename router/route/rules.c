@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/route/rules.h"
 
+#include <string.h>
+
+#include "features/language.h"
+
 static bool tri_holds(unsigned want, bool is)
 {
     return want == TRI_ANY || (want == TRI_YES) == is;
@@ -44,6 +48,18 @@ static bool offers(const struct request *r, const char *tool)
     return tool == NULL;
 }
 
+/* Asked only where a rule names languages: it reads the text. */
+static bool speaks(const struct request *r, const struct text_list *wanted)
+{
+    const char *is = wanted->n ? language_of(r) : "";
+
+    for (unsigned i = 0; i < wanted->n; i++) {
+        if (!strcmp(wanted->at[i], is))
+            return true;
+    }
+    return wanted->n == 0;
+}
+
 bool rule_holds(const struct question *q, const struct decision *d,
                 const struct when_settings *w)
 {
@@ -58,7 +74,8 @@ bool rule_holds(const struct question *q, const struct decision *d,
            f->input_tokens <= w->max_tokens && f->turns >= w->min_turns &&
            (!w->key || span_is(r->key_name, w->key)) &&
            (!w->task || span_is(d->task, w->task)) && offers(r, w->tool) &&
-           metadata_holds(r, &w->metadata) && headers_hold(q, &w->headers);
+           speaks(r, &w->language) && metadata_holds(r, &w->metadata) &&
+           headers_hold(q, &w->headers);
 }
 
 static bool names(const struct text_list *list, struct span name)

@@ -207,6 +207,7 @@ struct plan_settings {
 
 struct when_settings {
     struct pair_list headers, metadata;
+    struct text_list language; /* empty: any */
     const char *key, *task, *tool;
     unsigned tools, images, json, stream; /* enum tri */
     uint64_t min_tokens, max_tokens, min_turns;

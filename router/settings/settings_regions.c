@@ -56,7 +56,7 @@ bool settings_route_regions(const struct settings *s,
 
     if (!settings_regions(s, &r->regions, e))
         return false;
-    for (unsigned i = 0; !some && i < r->n_arms; i++)
+    for (unsigned i = 0; !some && i < r->n_all; i++)
         some = has_place(&r->regions, r->arms[i].model);
     return some || conf_failf(r->regions.why[0], e,
                               "wanted regions with an arm of the route, found "

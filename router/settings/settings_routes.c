@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "features/language.h"
+
 static bool add_arms(const struct settings *s, struct route_settings *r,
                      struct err *e)
 {
@@ -56,6 +58,22 @@ static bool find_reference(struct route_settings *r, struct err *e)
     return true;
 }
 
+static bool check_languages(const struct text_list *list, struct err *e)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        unsigned k = 0;
+
+        while (language_names[k] && strcmp(language_names[k], list->at[i]) != 0)
+            k++;
+        if (!language_names[k])
+            return conf_failf(list->why[i], e,
+                              "wanted a language that is told apart, such as "
+                              "de, found %s",
+                              list->at[i]);
+    }
+    return true;
+}
+
 static bool check_rules(struct route_settings *r, struct err *e)
 {
     struct rule_settings *rule = r->rules.at;
@@ -66,6 +84,8 @@ static bool check_rules(struct route_settings *r, struct err *e)
                           r->rules.n);
     for (unsigned i = 0; i < r->rules.n; i++) {
         rule[i].index = rule[i].arm ? settings_find_arm(r, rule[i].arm) : -1;
+        if (!check_languages(&rule[i].when.language, e))
+            return false;
         if ((rule[i].arm != NULL) == (rule[i].answer != NULL))
             return conf_fail(rule[i].item.why, e, "either an arm or an answer");
         if (rule[i].arm && rule[i].index < 0)

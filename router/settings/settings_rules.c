@@ -33,6 +33,14 @@ static const struct setting when_rows[] = {
      .kind = SETTING_PAIRS,
      .offset = AT(when_settings, metadata),
      .help = "Members of the body's metadata with exactly these texts."},
+    {.key = "language",
+     .kind = SETTING_TEXTS,
+     .offset = AT(when_settings, language),
+     .help = "The last user message is in one of these languages: en, de, fr, "
+             "es, it, pt, nl, pl, sv, tr, zh, ja, ko, th, el, or of the script "
+             "cyrillic, arabic, hebrew, indic.  Guessed from its letters and "
+             "small words: texts of a few words, mixed ones and code are in "
+             "none."},
     {.key = "tool",
      .kind = SETTING_TEXT,
      .offset = AT(when_settings, tool),

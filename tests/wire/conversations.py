@@ -27,6 +27,8 @@ routes:
     {{when: {{headers: {{x-team: legal}}}}, arm: large}}]}}
   to-free: {{arms: [small, large], policy: rules, reference: small, stay: never, rules: [
     {{when: {{headers: {{x-team: legal}}}}, arm: large}}]}}
+  to-spoken: {{arms: [small, large], policy: rules, reference: small, stay: never, rules: [
+    {{when: {{language: [de, cyrillic]}}, arm: large}}]}}
   to-ruled:
     arms: [small, large]
     policy: fixed
@@ -141,6 +143,15 @@ def rules_look_at_metadata_and_tools():
     same(arm(send("openai", "ruled", metadata={"tenant": "vip"})), "large")
     same(arm(send("openai", "ruled", metadata={"tenant": "other"})), "small")
     same(arm(send("openai", "ruled", tools=True)), "large")
+
+
+def rules_look_at_the_language():
+    for text, wanted in (("Bitte sage mir, was das ist und nicht mehr: play answer", "large"),
+                         ("Please tell me what this is and not more: play answer", "small"),
+                         ("Скажи мне, пожалуйста, что это такое: play answer", "large"),
+                         ("play answer", "small")):
+        r = send("openai", "spoken", messages=[{"role": "user", "content": text}])
+        same((text, arm(r)), (text, wanted))
 
 
 def a_task_has_its_arm():

@@ -66,9 +66,9 @@ static const struct setting provider_rows[] = {
     {.key = "region",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, region),
-     .help =
-         "Where it computes, for `regions` of routes and keys.  bedrock: AWS region, initially AWS_REGION "
-         "of the environment, else us-east-1; vertex: initially global."},
+     .help = "Where it computes, for `regions` of routes and keys.  bedrock: "
+             "AWS region, initially AWS_REGION of the environment, else "
+             "us-east-1; vertex: initially global."},
     {.key = "project",
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, project),

@@ -57,6 +57,8 @@ providers:
 models:
   cheap: {{provider: p, name: cheap, tier: economy, price: {{input: 0.1, output: 0.4}}}}
   dear: {{provider: p, name: dear, tier: frontier, price: {{input: 5, output: 20}}}}
+plans:
+  checked: {{kind: cascade, draft: cheap, else: dear}}
 routes:
   auto: {{arms: [cheap, dear], reference: dear, quality: 0.9, stay: never}}
   fixed: {{arms: [cheap, dear], policy: fixed, reference: dear}}

@@ -80,7 +80,10 @@ models:
   both: {{provider: far, price: {{input: 3, output: 3}}, context: 5000,
          deployments: {{here: {{provider: near}}, there: {{provider: nowhere}}}}}}
   claude: {{provider: count, price: {{input: 1, output: 1}}}}
+plans:
+  over: {{kind: cascade, draft: us, else: eu}}
 routes:
+  planned: {{arms: [over, eu], policy: fixed, reference: over, regions: [eu]}}
   bound: {{arms: [us, unsaid, eu, both], policy: fixed, reference: eu, regions: [eu], hedge: 100ms,
           hedge_share: 1, attempts: 8, deadline: 3s, retry: {{wait: 1ms, server: again, rate_limit: again}}}}
   free: {{arms: [us, unsaid, eu, both], policy: fixed, reference: both, attempts: 8, deadline: 3s}}
@@ -105,6 +108,17 @@ def nothing_is_sent_abroad_whatever_fails():
          w.metric('weir_hedges_total{route="bound",won="second"}') > 0, True)
     dropped = {a["arm"]: a["dropped"] for a in json.loads(w.rows("arms")[0][0])}
     want("dropped", dropped, {"us": "region", "unsaid": "region", "eu": None, "both": None})
+    w.stop()
+
+
+def a_plan_with_a_member_abroad_is_no_arm():
+    w = Bound()
+    Far.calls.clear()
+    status, _, h = w.chat("hi", "planned", ANYWHERE)
+    want("answered", (status, h["x-weir-arm"]), (200, "eu"))
+    want("calls", Far.calls, [])
+    dropped = {a["arm"]: a["dropped"] for a in json.loads(w.rows("arms")[0][0])}
+    want("dropped", dropped["over"], "region")
     w.stop()
 
 

@@ -9,6 +9,7 @@ Promising.routes = """
   curious: {arms: [cheap, dear], reference: dear, quality: 0.9, explore: 0.4, explore_budget: 0.004,
     high_risk: {tasks: [odd]}}
   frugal: {arms: [cheap, dear], policy: budget, budget: 0.0002, explore: 0.1}
+  planned: {arms: [checked, dear], reference: dear, policy: fixed}
   ruled:
     arms: [cheap, dear]
     policy: rules
@@ -21,7 +22,7 @@ Promising.routes = """
   capped: {arms: [cheap, dear], reference: dear, max_cost: 0.004, quality: 1.2, unproven: floor}
 """
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
-ROUTES = ["auto", "curious", "frugal", "ruled", "capped", "fixed", "cheap"]
+ROUTES = ["auto", "curious", "frugal", "ruled", "capped", "fixed", "cheap", "planned"]
 
 
 def body(rng, i):
@@ -42,7 +43,7 @@ def body(rng, i):
             (.1, "x-weir-quality", ["0.5", "0.97", "1.3"]), (.1, "x-team", ["legal"]),
             (.1, "x-weir-arm", ["cheap", "dear,cheap", "cheap,", "nobody", "cheap,cheap"]),
             (.1, "x-weir-max-cost", ["0.00001", "1"]), (.1, "x-weir-task", ["topic3", "odd"]),
-            (.4, "x-weir-session", ["s1", "s2", "s3"])):
+            (.1, "x-weir-arm", ["checked", "dear"]), (.4, "x-weir-session", ["s1", "s2", "s3"])):
         if rng.random() < share:
             h[key] = rng.choice(values)
     return b, h

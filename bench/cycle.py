@@ -12,7 +12,8 @@ log's own clock runs as it does.
   day 18  a new family of tasks comes
   day 26  a bad classifier is planted in place of the running one
 
-Half of the answers get feedback, a fifth has a labelled shadow answer.  More
+Half of the answers get feedback; a fifth of the questions is asked of each of
+the other arms too, in the shadow, and labelled.  More
 than some 13,000 requests ask a tenant's question again: that conversation was
 learnt from already and proves nothing.
 
@@ -113,7 +114,7 @@ class Month:
             f"  {a}: {{provider: mock, name: {a}, tier: {t}, "
             f"price: {{input: {self.prices[a][0]}, output: {self.prices[a][1]}}}}}"
             for a, t in zip(ARMS, ("economy", "workhorse", "frontier")))
-        shadow = (f", shadow: {{rate: {self.opt.shadow}, budget: 1000}}"
+        shadow = (f", shadow: {{rate: {self.opt.shadow}, each: true, budget: 1000}}"
                   if explore and self.opt.shadow else "")
         text = f"""listen: 127.0.0.1:0
 workers: 1
@@ -126,7 +127,7 @@ models:
 {models}
 routes:
   auto: {{arms: [{', '.join(ARMS)}], reference: {REFERENCE}, quality: {QUALITY}, unproven: {self.opt.unproven}, explore: {explore}{shadow}}}
-retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_requests: {self.opt.canary}, canary_share: {self.opt.share}, watch_requests: 1500}}
+retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_requests: {self.opt.canary}, canary_share: {self.opt.share}, watch_requests: {self.opt.watch}}}
 """
         with open(self.path(name + ".tmp"), "w") as f:
             f.write(text)
@@ -343,16 +344,25 @@ retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 200, ca
                 if arm["name"] == REFERENCE:
                     return arm["cost"]["less"]
 
+    def learning(self):
+        """USD of the shadow answers."""
+        db = sqlite3.connect(f"file:{self.path('weir.db')}?mode=ro", uri=True)
+        (pico,), = db.execute("SELECT sum(cost_pico) FROM requests WHERE purpose IS NOT NULL")
+        db.close()
+        return (pico or 0) / 1e12
+
     def results(self):
         saving, quality, arms = self.measure("final", self.path("f.weir"))
         full, full_quality, full_arms = self.measure("fullserve", self.path("full.weir"))
         self.server.terminate()
         self.server.wait()
-        spent = sum(s[4] for s in self.served)
+        learning = self.learning()
+        spent = sum(s[4] for s in self.served) + learning
         whole = sum(s[5] for s in self.served)
         rolled = [d for d, e in self.events if e["event"] in ("rollback", "stop") and d >= BAD_DAY]
         return {"saving": saving, "quality": quality, "full": full, "full_quality": full_quality,
                 "arms": dict(arms), "full_arms": dict(full_arms), "month": 1 - spent / whole,
+                "learning": learning / whole,
                 "violations": {d: self.violation(d)
                                for d in (PRICE_DAY, WORSE_DAY, FAMILY_DAY, BAD_DAY)},
                 "rolled_back": rolled[:1],
@@ -397,9 +407,10 @@ def main():
     p.add_argument("--requests", type=int, default=400)
     p.add_argument("--labels", type=int, default=600)
     p.add_argument("--shadow", type=float, default=.2)
-    p.add_argument("--share", type=float, default=.1)
+    p.add_argument("--share", type=float, default=.2)
     p.add_argument("--canary", type=int, default=60)
-    p.add_argument("--unproven", default="floor")
+    p.add_argument("--watch", type=int, default=800)
+    p.add_argument("--unproven", default="reference")
     p.add_argument("--most", type=int, default=1600)
     p.add_argument("--keep")
     p.add_argument("--verbose", action="store_true")

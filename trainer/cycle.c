@@ -124,7 +124,8 @@ static bool look_at_running(struct cycle_run *r, struct err *e)
         return true;
     cycle_file_id(r->set->model, ".1", kept);
     m.next.stage = CYCLE_WATCH;
-    m.next.since_ms = m.next.watch_ms = clock_utc_ms();
+    m.next.since_ms = clock_utc_ms();
+    m.next.watch_ms = 0; /* all of its labels: it may have served for a while */
     snprintf(m.next.running, CYCLE_ID, "%s", id);
     snprintf(m.next.before, CYCLE_ID, "%s", kept);
     m.next.challenger[0] = '\0';

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "datasets/log_rows.h"
+#include "models/page_hinkley.h"
 
 static const char *const names[GATE_ENDS] = {
     "cheaper", "better", "little", "undecided", "breaks", "worse", "same"};
@@ -296,6 +297,50 @@ void gate_judge(struct gate *g)
     }
 }
 
+/* The log's rows come by time. */
+static bool has_fallen(const struct offlog *log, const double *expect,
+                       uint32_t a, struct gate_change *c)
+{
+    const struct table_arm *arm = &log->t->arms[a];
+    struct page_hinkley test;
+
+    page_hinkley_reset(&test, PAGE_HINKLEY_SLACK, PAGE_HINKLEY_LIMIT);
+    c->ms = log->n ? log->t->time_ms[0] : 0;
+    for (size_t i = 0; i < log->n; i++) {
+        if (isnan(arm->score[i]))
+            continue;
+        (void)page_hinkley_note(&test, expect[i * log->n_arms + a] -
+                                           (double)arm->score[i]);
+        if (test.excess <= 0 && !test.alarm)
+            c->ms = log->t->time_ms[i];
+    }
+    c->by = page_hinkley_mean(&test);
+    c->n = test.n;
+    return test.alarm;
+}
+
+/* Outcomes of an arm, shadow answers too, that fall short of what the
+ * challenger expects: it learnt from what the arm was before. */
+static bool find_changed(const struct evidence_policy *p,
+                         const struct offlog *log, struct gate *g,
+                         struct err *e)
+{
+    double *expect = calloc(log->n * log->n_arms + 1, sizeof *expect);
+
+    if (!expect)
+        return err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
+    evidence_expect(log, p, expect);
+    for (uint32_t a = 0; a < log->n_arms && !g->changed.arm[0]; a++) {
+        const char *name = log->t->arms[a].name;
+
+        if (p->head[a] >= 0 && has_fallen(log, expect, a, &g->changed))
+            (void)span_copy(g->changed.arm, sizeof g->changed.arm,
+                            span_of(name));
+    }
+    free(expect);
+    return true;
+}
+
 bool gate_run(const struct gate_ask *ask, struct gate *out, struct err *e)
 {
     struct dataset_options rows = {.since_ms = ask->since_ms,
@@ -323,7 +368,8 @@ bool gate_run(const struct gate_ask *ask, struct gate *out, struct err *e)
     gate_policy(ask->set, ask->fresh, &log, &fresh);
     found.confidence = ask->set->confidence;
     ok = leave_out_begun(ask, &log, e) &&
-         evidence_compare(&found, &out->found, e);
+         evidence_compare(&found, &out->found, e) &&
+         find_changed(&fresh, &log, out, e);
     for (size_t i = 0; i < log.n; i++) {
         out->rows += !isnan(log.spent[i]);
         out->labelled += !isnan(log.score[i]);

@@ -28,6 +28,12 @@ struct gate {
     double more;     /* further requests of this kind that it would take; NAN:
                         nobody knows */
     char why[400];   /* a sentence */
+    struct gate_change {
+        char arm[64]; /* "": none has */
+        int64_t ms;   /* its outcomes were last as predicted */
+        double by;    /* mean shortfall */
+        uint64_t n;   /* labels */
+    } changed;        /* an arm that is not any more what was learnt */
 };
 
 static inline bool gate_passes(const struct gate *g)

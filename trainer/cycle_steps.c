@@ -241,6 +241,23 @@ static bool is_outdated(const struct cycle_run *r, const struct watch *w,
     return true;
 }
 
+/* A challenger is refused; what it had learnt of an arm that has changed since
+ * is forgotten. */
+static void refuse(struct cycle_move *m, const struct gate *g, const char *why)
+{
+    const struct gate_change *c = &g->changed;
+
+    enter(m, CYCLE_IDLE);
+    if (!c->arm[0]) {
+        say(m, "refuse", "%s%s", why, g->why);
+        return;
+    }
+    cycle_state_changed(&m->next, c->arm, c->ms);
+    say(m, "refuse",
+        "%s%s; %s is worse than it predicted by %.3f on %llu labels", why,
+        g->why, c->arm, c->by, (unsigned long long)c->n);
+}
+
 static bool given_up(const struct cycle_run *r, const struct watch *w)
 {
     uint64_t wanted = labels_wanted(r);
@@ -263,12 +280,9 @@ static bool judge(struct cycle_run *r, const struct watch *w,
         enter(m, on);
         say(m, cycle_stage_name(on), "%s", g.why);
     } else if (g.end != GATE_LITTLE && g.end != GATE_UNDECIDED) {
-        enter(m, CYCLE_IDLE);
-        say(m, "refuse", "%s", g.why);
+        refuse(m, &g, "");
     } else if (given_up(r, w)) {
-        enter(m, CYCLE_IDLE);
-        say(m, "refuse", "given up after %llu new labels: %s",
-            (unsigned long long)w->new_labels, g.why);
+        refuse(m, &g, "given up: ");
     } else {
         say(m, NULL, "%s", g.why);
     }

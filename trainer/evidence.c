@@ -330,9 +330,8 @@ static bool work_new(struct work *w, const struct offlog *log, struct err *e)
            err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
 }
 
-/* The new one's predictions; of arms that it does not know .5. */
-static void expectations(const struct offlog *log,
-                         const struct evidence_policy *p, double *expect)
+void evidence_expect(const struct offlog *log, const struct evidence_policy *p,
+                     double *expect)
 {
     const struct classifier *c = p->classifier;
     struct prediction out;
@@ -431,7 +430,7 @@ bool evidence_compare(const struct evidence_ask *ask, struct evidence *out,
 
     *out = (struct evidence){0};
     if (ok) {
-        expectations(log, ask->fresh, w.expect);
+        evidence_expect(log, ask->fresh, w.expect);
         figures(log, &w, ask->fresh, z_of(ask->confidence), out);
     }
     work_free(&w);

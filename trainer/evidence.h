@@ -70,6 +70,11 @@ MUST_USE bool evidence_choose(const struct offlog *log,
                               const struct evidence_policy *p, uint8_t *choice,
                               struct err *e);
 
+/* Fills expect[n * n_arms]: what the policy's classifier predicts of each arm;
+ * of arms that it does not know .5. */
+void evidence_expect(const struct offlog *log, const struct evidence_policy *p,
+                     double *expect);
+
 /* old and fresh: two policies over the same arms and reference.  The fresh
  * one's predictions stand for what was not seen, so it must not have learnt
  * from these rows.  confidence: of each bound. */

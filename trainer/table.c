@@ -346,11 +346,12 @@ bool table_add(struct table *t, const struct table_new_row *r, struct err *e)
 
 struct weights_input table_row(const struct table *t, size_t row)
 {
-    const struct term *at = t->terms + t->start[row];
+    /* Without a single term in all rows there is no array. */
+    const struct term *at = t->terms ? t->terms + t->start[row] : NULL;
 
     return (struct weights_input){
         .words = at,
-        .marks = at + t->n_words[row],
+        .marks = at ? at + t->n_words[row] : NULL,
         .dense = t->n_dense ? t->dense + row * t->n_dense : NULL,
         .n_words = t->n_words[row],
         .n_marks =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shadow answers: a share of a route's requests is asked of another arm too,
- * for the log only.
+ * or of each, for the log only.
  *
  *   client's chat, recorded --copy--> shadow, next turn of the loop --> row
  *
@@ -48,11 +48,11 @@ static void count(const struct chat *c, const char *result)
     metrics_count(c->worker->shard, METRIC_SHADOWS, labels, 1);
 }
 
-/* Of the arms that may answer it and are none of several models; -1: none. */
-static int draw_arm(const struct chat *c, uint64_t h)
+/* The arms that may answer it and are none of several models; how many. */
+static unsigned fit_arms(const struct chat *c, int fits[ARMS_MAX])
 {
     const struct route_settings *set = c->ask.route->set;
-    int fits[ARMS_MAX], n = 0;
+    unsigned n = 0;
 
     for (unsigned i = 0; i < c->decision->n; i++) {
         if ((int)i == c->arm || !(set->shadow.mask >> i & 1) ||
@@ -60,7 +60,7 @@ static int draw_arm(const struct chat *c, uint64_t h)
             continue;
         fits[n++] = (int)i;
     }
-    return n ? fits[h % (unsigned)n] : -1;
+    return n;
 }
 
 static bool has_money(const struct chat *c)
@@ -244,20 +244,8 @@ static void start(const struct chat *of, int arm)
     event_active(s->turn, EV_TIMEOUT, 0);
 }
 
-void chat_shadow(struct chat *c, int status)
+static void try_arm(const struct chat *c, int arm)
 {
-    uint64_t h;
-    int arm;
-
-    if (!c->ask.route || !(c->ask.route->set->shadow.rate > 0) ||
-        !is_fit(c, status))
-        return;
-    h = span_hash((struct span){c->id, REQUEST_ID_LEN}, 23);
-    if ((double)(h >> 11) * 0x1p-53 >= c->ask.route->set->shadow.rate)
-        return;
-    arm = draw_arm(c, rng_mix(h, 1));
-    if (arm < 0)
-        return;
     if (c->worker->n_shadows >= SHADOWS_MAX)
         count(c, "no_room");
     else if (c->ask.request.body.len > SHADOW_BODY)
@@ -266,6 +254,25 @@ void chat_shadow(struct chat *c, int status)
         count(c, "no_money");
     else
         start(c, arm);
+}
+
+void chat_shadow(struct chat *c, int status)
+{
+    int fits[ARMS_MAX];
+    unsigned n;
+    uint64_t h;
+
+    if (!c->ask.route || !(c->ask.route->set->shadow.rate > 0) ||
+        !is_fit(c, status))
+        return;
+    h = span_hash((struct span){c->id, REQUEST_ID_LEN}, 23);
+    if ((double)(h >> 11) * 0x1p-53 >= c->ask.route->set->shadow.rate)
+        return;
+    n = fit_arms(c, fits);
+    if (n && !c->ask.route->set->shadow.each)
+        try_arm(c, fits[rng_mix(h, 1) % n]);
+    for (unsigned i = 0; i < n && c->ask.route->set->shadow.each; i++)
+        try_arm(c, fits[i]);
 }
 
 void chat_shadows_end(struct worker *w)

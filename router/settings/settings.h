@@ -248,6 +248,7 @@ struct risk_settings {
 struct shadow_settings {
     double rate;
     struct text_list arms; /* empty: all */
+    bool each;             /* of them is asked, not one */
     double budget;         /* USD a day; NAN: not given */
     /* resolved */
     uint32_t mask; /* of the route's arms */

@@ -121,6 +121,13 @@ static const struct setting shadow_rows[] = {
      .offset = AT(shadow_settings, arms),
      .help = "Arms of the route of which another than the one that answered "
              "is drawn; initially all."},
+    {.key = "each",
+     .kind = SETTING_BOOL,
+     .offset = AT(shadow_settings, each),
+     .initial = "false",
+     .help = "Each of these arms is asked, not one that is drawn: such "
+             "requests have the outcomes of all arms, on which promises "
+             "rest; 500 of them, labelled, are enough for one."},
     {.key = "budget",
      .kind = SETTING_REAL,
      .offset = AT(shadow_settings, budget),

@@ -68,7 +68,10 @@ providers:
 models:
   small: {{provider: p, name: small-up, tier: economy, context: 100000, price: {{input: 1, output: 1}}}}
   large: {{provider: p, name: large-up, tier: frontier, context: 100000, price: {{input: 10, output: 10}}}}
+  middle: {{provider: p, name: middle-up, tier: workhorse, context: 100000, price: {{input: 2, output: 2}}}}
 routes:
+  all: {{arms: [small, middle, large], reference: small, shadow: {{rate: 1, each: true, arms: [large, middle], budget: 9}}}}
+  one: {{arms: [small, middle, large], reference: small, shadow: {{rate: 1, arms: [large, middle], budget: 9}}}}
   auto: {{arms: [small, large], reference: small, shadow: {self.shadow}, hedge: 1s}}
 """)
 
@@ -113,6 +116,20 @@ def another_arm_answers_too_and_nobody_sees_it():
                                 " NULL"), [(2, "small", "small")])
     want("requests", w.metric('weir_requests_total{route="auto",arm="small",status="2xx"}'), 2)
     want("shadows", w.metric('weir_shadows_total{route="auto",result="answered"}'), 2)
+    w.stop()
+
+
+def each_other_arm_may_answer_for_the_same_request():
+    w = Served()
+    body = {"model": "all", "messages": [{"role": "user", "content": "hi"}]}
+    ids = [w.ask("POST", "/v1/chat/completions", body)[2]["x-weir-request-id"] for _ in range(3)]
+    rows = w.wait_for(6)
+    want("arms", sorted((r[0], r[1]) for r in rows),
+         sorted((i, a) for i in ids for a in ("large", "middle")))
+    w.ask("POST", "/v1/chat/completions", dict(body, model="one"))
+    want("one is drawn", len(w.wait_for(7)), 7)
+    time.sleep(0.3)
+    want("and no more", len(w.wait_for(7)), 7)
     w.stop()
 
 

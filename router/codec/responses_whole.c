@@ -56,6 +56,23 @@ static void put_echoes(const struct request *asked, struct buf *out)
         put_raw(out, echoes[i].name, values[i]);
 }
 
+/* Some providers give several items of an answer one id; OpenAI's client
+ * refuses that. */
+static bool is_first_of_id(const struct gathered *g,
+                           const struct gathered_block *b)
+{
+    for (unsigned i = 0; i < g->n_choices; i++) {
+        const struct gathered_block *at = g->choices[i].first;
+
+        for (; at && at != b; at = at->next)
+            if (at->part == PART_THINKING && span_eq(at->id, b->id))
+                return false;
+        if (at == b)
+            break;
+    }
+    return true;
+}
+
 void responses_item_id(const struct gathered *g, const struct gathered_block *b,
                        unsigned i, struct buf *out)
 {
@@ -65,7 +82,7 @@ void responses_item_id(const struct gathered *g, const struct gathered_block *b,
     char made[64];
     int n;
 
-    if (b->part == PART_THINKING && b->id.len) {
+    if (b->part == PART_THINKING && b->id.len && is_first_of_id(g, b)) {
         buf_json_str(out, b->id);
         return;
     }

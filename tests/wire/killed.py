@@ -24,6 +24,7 @@ def again(w):
     w.p = subprocess.Popen([WEIR, "serve", "--config", w.config,
                             "--port-file", port], stderr=w.err, stdout=w.err,
                            env=dict(os.environ, PROVIDER_KEY="x"))
+    Weir.running.append(w.p)
     for _ in range(1000):
         if os.path.exists(port) and open(port).read().strip():
             break

@@ -68,28 +68,64 @@ static const void *at(const struct record *r, const struct member *m)
     return (const char *)r + m->offset;
 }
 
+/* Without printf: it is written for each request. */
+static void write_count(uint64_t n, struct buf *out)
+{
+    char text[20];
+    size_t at = sizeof text;
+
+    do {
+        text[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    buf_put(out, text + at, sizeof text - at);
+}
+
+static void write_int(int64_t n, struct buf *out)
+{
+    if (n < 0)
+        buf_char(out, '-');
+    write_count(n < 0 ? -(uint64_t)n : (uint64_t)n, out);
+}
+
+static void write_hash(uint64_t h, struct buf *out)
+{
+    char text[18] = {[0] = '"', [17] = '"'};
+
+    for (int i = 16; i > 0; i--, h >>= 4)
+        text[i] = "0123456789abcdef"[h & 15];
+    buf_put(out, text, sizeof text);
+}
+
+/* Exact to the bit. */
+static void write_real(double v, struct buf *out)
+{
+    if (!isfinite(v))
+        buf_str(out, v > 0 ? "1e999" : "null");
+    else if (v == trunc(v) && fabs(v) < 1e15 && !signbit(v))
+        write_count((uint64_t)v, out);
+    else
+        buf_printf(out, "%.17g", v);
+}
+
 /* A hash is a string: no reader's doubles shall cut it. */
 static void write_value(enum kind kind, const void *from, struct buf *out)
 {
     switch (kind) {
     case KIND_REAL:
-        if (isfinite(*(const double *)from))
-            buf_printf(out, "%.17g", *(const double *)from);
-        else
-            buf_str(out, *(const double *)from > 0 ? "1e999" : "null");
+        write_real(*(const double *)from, out);
         return;
     case KIND_INT:
-        buf_printf(out, "%lld", (long long)*(const int64_t *)from);
+        write_int(*(const int64_t *)from, out);
         return;
     case KIND_COUNT:
-        buf_printf(out, "%llu", (unsigned long long)*(const uint64_t *)from);
+        write_count(*(const uint64_t *)from, out);
         return;
     case KIND_HASH:
-        buf_printf(out, "\"%016llx\"",
-                   (unsigned long long)*(const uint64_t *)from);
+        write_hash(*(const uint64_t *)from, out);
         return;
     case KIND_BITS:
-        buf_printf(out, "%u", *(const uint32_t *)from);
+        write_count(*(const uint32_t *)from, out);
         return;
     case KIND_FLAG:
         buf_str(out, *(const bool *)from ? "true" : "false");
@@ -99,7 +135,7 @@ static void write_value(enum kind kind, const void *from, struct buf *out)
 
 void record_write(const struct record *r, struct buf *out)
 {
-    const char *comma = "";
+    const char *comma = "\"";
 
     buf_char(out, '{');
     for (size_t i = 0; i < MEMBERS; i++) {
@@ -107,9 +143,11 @@ void record_write(const struct record *r, struct buf *out)
 
         if (!memcmp(at(r, m), at(&blank, m), size_of(m->kind)))
             continue;
-        buf_printf(out, "%s\"%s\":", comma, m->key);
+        buf_str(out, comma);
+        buf_str(out, m->key);
+        buf_str(out, "\":");
         write_value(m->kind, at(r, m), out);
-        comma = ",";
+        comma = ",\"";
     }
     buf_char(out, '}');
 }

@@ -4,9 +4,11 @@
  * worked by hand from list prices (USD per million tokens), through the codec
  * that would read it and the shipped catalogue.  The page named is where the
  * provider publishes them; the figures came by way of published price lists.
- * Two are examples that others have worked.  No example worked by OpenAI,
- * Anthropic, Google or DeepSeek themselves was found: their pages give
- * prices, multipliers and the rule (DeepSeek: "number of tokens x price").
+ * Two are examples that others have worked.  Below them stand the examples
+ * that providers have worked themselves (Anthropic, AWS, OpenAI) and bills
+ * that xAI has made out.  None was found by Google, DeepSeek, Mistral, Cohere
+ * or Azure: their pages give prices, multipliers and the rule (DeepSeek:
+ * tokens times price).
  */
 #include "router/codec/codec.h"
 #include "router/codec/tap.h"
@@ -109,7 +111,6 @@ static const struct row rows[] = {
               "\"cacheWriteInputTokens\":2000,\"outputTokens\":100,"
               "\"totalTokens\":12600}"),
      (500 + 1000 + 2500 + 500) * MICRO},
-    /* api-docs.deepseek.com/quick_start/pricing: hits are the cached ones */
     /* stackoverflow.com/questions/79451488, worked from OpenAI's page: 180 x
      * 0.15 + 1,024 x 0.075 + 12 x 0.60 = 111.0 */
     {"openai", "gpt-4o-mini",
@@ -122,6 +123,7 @@ static const struct row rows[] = {
      MESSAGE("{\"input_tokens\":1000000,\"cache_read_input_tokens\":10000000,"
              "\"cache_creation_input_tokens\":1000000,\"output_tokens\":0}"),
      16250000 * MICRO},
+    /* api-docs.deepseek.com/quick_start/pricing: hits are the cached ones */
     {"openai", "deepseek-v4-pro",
      CHAT("\"usage\":{\"prompt_tokens\":1001,\"completion_tokens\":1,"
           "\"prompt_cache_hit_tokens\":1000,\"prompt_cache_miss_tokens\":1}"),
@@ -150,6 +152,85 @@ static const struct row rows[] = {
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
+/* Worked by the providers themselves. */
+static const struct row worked[] = {
+    /* platform.claude.com/docs/en/about-claude/pricing, the example of an
+     * agent's hour, its 0.08 for the runtime left out: 50,000 in and 15,000
+     * out are 0.25 + 0.375 USD (published for Opus 4.6, 4.7, 4.8 and 5) */
+    {"anthropic", "claude-opus-4-6",
+     MESSAGE("{\"input_tokens\":50000,\"output_tokens\":15000}"),
+     625000 * MICRO},
+    {"anthropic", "claude-opus-5",
+     MESSAGE("{\"input_tokens\":50000,\"output_tokens\":15000}"),
+     625000 * MICRO},
+    /* and with 40,000 of them read from the cache: 0.05 + 0.02 + 0.375 */
+    {"anthropic", "claude-opus-4-8",
+     MESSAGE("{\"input_tokens\":10000,\"cache_read_input_tokens\":40000,"
+             "\"output_tokens\":15000}"),
+     445000 * MICRO},
+    {"anthropic", "claude-opus-5",
+     MESSAGE("{\"input_tokens\":10000,\"cache_read_input_tokens\":40000,"
+             "\"output_tokens\":15000}"),
+     445000 * MICRO},
+    /* the same page: 10,000 tickets of 3,700 tokens are 37 USD by Haiku 4.5,
+     * all taken at the price of input: a ten thousandth */
+    {"anthropic", "claude-haiku-4-5",
+     MESSAGE("{\"input_tokens\":3700,\"output_tokens\":0}"), 3700 * MICRO},
+    /* openai.com/api/pricing, its calculator for pictures of 150 x 150: 255
+     * tokens (85 and one tile of 170) are 0.001275 by gpt-4o of May 2024,
+     * 0.000638 (rounded there) since; 8,500 by gpt-4o-mini 0.001275 */
+    {"openai", "gpt-4o-2024-05-13",
+     CHAT("\"usage\":{\"prompt_tokens\":255,\"completion_tokens\":0}"),
+     1275 * MICRO},
+    {"openai", "gpt-4o",
+     CHAT("\"usage\":{\"prompt_tokens\":255,\"completion_tokens\":0}"),
+     1275 * MICRO / 2},
+    {"openai", "gpt-4o-mini",
+     CHAT("\"usage\":{\"prompt_tokens\":8500,\"completion_tokens\":0}"),
+     1275 * MICRO},
+};
+enum { WORKED = sizeof worked / sizeof worked[0] };
+
+/*
+ * Bills that xAI itself has made out (cost_in_usd_ticks, 1e-10 USD) for
+ * answers of grok-4.3 that were published in July and August 2026; searches
+ * of X at 5 USD a thousand (docs.x.ai, pricing) were charged beside tokens.
+ */
+static const struct bill {
+    const char *dialect, *body;
+    int64_t ticks, searches;
+} bills[] = {
+    {"responses",
+     RESPONSE("\"output\":[],\"usage\":{\"input_tokens\":23790,"
+              "\"input_tokens_details\":{\"cached_tokens\":192},"
+              "\"output_tokens\":1041,\"output_tokens_details\":"
+              "{\"reasoning_tokens\":735},\"total_tokens\":24831}"),
+     321384000, 0},
+    {"responses",
+     RESPONSE("\"output\":[],\"usage\":{\"input_tokens\":22006,"
+              "\"input_tokens_details\":{\"cached_tokens\":192},"
+              "\"output_tokens\":1274,\"output_tokens_details\":"
+              "{\"reasoning_tokens\":1080},\"total_tokens\":23280}"),
+     304909000, 0},
+    {"responses",
+     RESPONSE("\"output\":[],\"usage\":{\"input_tokens\":9212,"
+              "\"input_tokens_details\":{\"cached_tokens\":3072},"
+              "\"output_tokens\":3417,\"total_tokens\":12629}"),
+     318319000, 3},
+    {"responses",
+     RESPONSE("\"output\":[],\"usage\":{\"input_tokens\":45958,"
+              "\"input_tokens_details\":{\"cached_tokens\":26112},"
+              "\"output_tokens\":5630,\"total_tokens\":51588}"),
+     1191049000, 15},
+    /* a chat, whose completion_tokens leave reasoning out */
+    {"openai",
+     CHAT("\"usage\":{\"prompt_tokens\":51059,\"completion_tokens\":577,"
+          "\"total_tokens\":52152,\"prompt_tokens_details\":"
+          "{\"cached_tokens\":51008},\"completion_tokens_details\":"
+          "{\"reasoning_tokens\":516}}"),
+     129978500, 0},
+};
+
 static bool take(void *ctx, const struct chunk *c)
 {
     tap_chunk(ctx, c);
@@ -173,21 +254,65 @@ static struct usage usage_in(const char *dialect, const char *body)
     return a.usage;
 }
 
-static void costs_are_what_the_providers_pages_say(void **state)
+static void hold(const struct row *row, size_t n)
 {
     struct err e = {0};
     struct catalogue *known = catalogue_shipped(&e);
 
-    (void)state;
     assert_non_null(known);
-    for (size_t i = 0; i < ROWS; i++) {
-        const struct model *m = catalogue_find(known, span_of(rows[i].model));
-        struct usage u = usage_in(rows[i].dialect, rows[i].body);
+    for (size_t i = 0; i < n; i++) {
+        const struct model *m = catalogue_find(known, span_of(row[i].model));
+        struct usage u = usage_in(row[i].dialect, row[i].body);
 
         assert_non_null(m);
-        if (model_cost(m, &u) != rows[i].pico)
+        if (model_cost(m, &u) != row[i].pico)
             fail_msg("row %zu: %" PRId64 ", wanted %" PRId64, i,
-                     model_cost(m, &u), rows[i].pico);
+                     model_cost(m, &u), row[i].pico);
+    }
+    catalogue_free(known);
+}
+
+static void costs_are_what_the_providers_pages_say(void **state)
+{
+    (void)state;
+    hold(rows, ROWS);
+}
+
+static void costs_are_what_the_providers_have_worked_out(void **state)
+{
+    (void)state;
+    hold(worked, WORKED);
+}
+
+/* aws.amazon.com/bedrock/pricing, its first example: Claude (2.1) at 0.008
+ * and 0.024 USD a thousand reads 11,000 tokens and writes 4,000: 0.184. */
+static void amazons_example_of_a_summary_comes_to_its_sum(void **state)
+{
+    const struct model m = {.priced = true,
+                            .prices = {8000000, 24000000, -1, -1, -1}};
+    struct usage u = usage_in("bedrock", CONVERSE("{\"inputTokens\":11000,"
+                                                  "\"outputTokens\":4000}"));
+
+    (void)state;
+    assert_int_equal(model_cost(&m, &u), 184000 * MICRO);
+}
+
+static void bills_of_xai_come_to_our_own_calculation(void **state)
+{
+    struct err e = {0};
+    struct catalogue *known = catalogue_shipped(&e);
+    const struct model *m;
+
+    (void)state;
+    assert_non_null(known);
+    m = catalogue_find(known, SPAN("grok-4.3"));
+    assert_non_null(m);
+    for (size_t i = 0; i < sizeof bills / sizeof bills[0]; i++) {
+        struct usage u = usage_in(bills[i].dialect, bills[i].body);
+
+        assert_int_equal(model_cost(m, &u),
+                         bills[i].ticks * 100 -
+                             bills[i].searches * 5000 * MICRO);
     }
     catalogue_free(known);
 }
@@ -261,6 +386,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(costs_are_what_the_providers_pages_say),
+        cmocka_unit_test(costs_are_what_the_providers_have_worked_out),
+        cmocka_unit_test(amazons_example_of_a_summary_comes_to_its_sum),
+        cmocka_unit_test(bills_of_xai_come_to_our_own_calculation),
         cmocka_unit_test(both_readers_of_chat_answers_agree_on_the_cost),
         cmocka_unit_test(cohere_charges_its_billed_units),
         cmocka_unit_test(a_share_of_a_service_is_rounded_once),

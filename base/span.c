@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/span.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -130,6 +131,15 @@ static uint64_t read_le(const char *p, size_t n)
     return v;
 }
 
+/* One load, where the bytes lie in that order. */
+static inline uint64_t read_eight(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof v);
+    return le64toh(v);
+}
+
 uint64_t span_hash(struct span a, uint64_t seed)
 {
     uint64_t h = seed ^ (a.len * 0x9e3779b97f4a7c15ULL);
@@ -138,6 +148,6 @@ uint64_t span_hash(struct span a, uint64_t seed)
     if (a.len == 0) /* ptr may be NULL */
         return mix(h);
     for (; i + 8 <= a.len; i += 8)
-        h = mix(h ^ read_le(a.ptr + i, 8)) + 0x9e3779b97f4a7c15ULL;
+        h = mix(h ^ read_eight(a.ptr + i)) + 0x9e3779b97f4a7c15ULL;
     return mix(i < a.len ? h ^ read_le(a.ptr + i, a.len - i) : h);
 }

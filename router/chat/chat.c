@@ -62,10 +62,11 @@ uint64_t chat_body_hash(const struct chat *c)
 {
     struct span b = c->ask.request.body;
     size_t n = b.len < BODY_END ? b.len : BODY_END;
+    uint64_t h = b.len;
 
-    return span_hash((struct span){b.ptr, n},
-                     span_hash((struct span){b.ptr + b.len - n, n}, b.len)) |
-           1;
+    if (b.len > BODY_END)
+        h = span_hash((struct span){b.ptr + b.len - n, n}, h);
+    return span_hash((struct span){b.ptr, n}, h) | 1;
 }
 
 /* What the next request of the conversation should know. */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "router/outlog/sql.h"
 
 enum { TRIM_ABOVE = 1 << 20 }; /* bytes in the queue */
 
@@ -562,6 +563,7 @@ struct outlog *outlog_open(const char *path, const struct outlog_options *o,
         err_set(e, ERR_MEMORY, "no memory for the outcome log");
         return NULL;
     }
+    sql_lean();
     log->guard.fd = -1;
     log->o = with_defaults(o);
     log->path = strdup(path);

@@ -20,11 +20,11 @@ enum {
 };
 
 struct outlog_db {
-    sqlite3 *h;                         /* (owned) */
-    sqlite3_stmt *insert[OUTLOG_KINDS]; /* (owned) */
-    sqlite3_stmt *find, *earlier;       /* (owned) */
-    struct settle *settle;              /* (owned) */
-    int pages;                          /* in the write-ahead log */
+    sqlite3 *h;                          /* (owned) */
+    sqlite3_stmt *insert[OUTLOG_KINDS];  /* (owned) */
+    sqlite3_stmt *find, *same, *earlier; /* (owned) */
+    struct settle *settle;               /* (owned) */
+    int pages;                           /* in the write-ahead log */
 };
 
 static bool fail(struct outlog_db *db, const char *what, struct err *e)
@@ -55,16 +55,9 @@ static void insert_sql(enum outlog_kind kind, struct buf *sql)
 
     buf_printf(sql, "INSERT OR IGNORE INTO %s (", t->name);
     columns(t, sql);
-    if (kind == OUTLOG_ROW) {
-        buf_str(sql, ") VALUES (");
-        marks(t, sql);
-        buf_str(sql, ")");
-        return;
-    }
-    buf_str(sql, ") SELECT ");
+    buf_str(sql, ") VALUES (");
     marks(t, sql);
-    buf_str(sql, " WHERE NOT EXISTS (SELECT 1 FROM labels WHERE"
-                 " request_id=?1 AND time_ms=?2 AND source=?3 AND score=?4)");
+    buf_str(sql, ")");
 }
 
 static bool prepare(struct outlog_db *db, const char *sql, sqlite3_stmt **st,
@@ -90,6 +83,10 @@ static bool prepare_all(struct outlog_db *db, struct err *e)
     return ok &&
            prepare(db, "SELECT key_name FROM requests WHERE id=?1", &db->find,
                    e) &&
+           prepare(db,
+                   "SELECT 1 FROM labels WHERE request_id=?1 AND time_ms=?2"
+                   " AND source=?3 AND score=?4",
+                   &db->same, e) &&
            prepare(db,
                    "SELECT count(*) OVER (), score FROM labels WHERE"
                    " request_id=?1 AND source=?2"
@@ -164,6 +161,7 @@ void outlog_db_close(struct outlog_db *db)
     for (int k = 0; k < OUTLOG_KINDS; k++)
         sqlite3_finalize(db->insert[k]);
     sqlite3_finalize(db->find);
+    sqlite3_finalize(db->same);
     sqlite3_finalize(db->earlier);
     sqlite3_close(db->h); /* rolls back what is open */
     free(db);
@@ -250,6 +248,18 @@ static enum db_step find(struct outlog_db *db, struct span id, struct err *e)
     return step(db, db->find, e);
 }
 
+/* A label that is there already.  Its own statement: one INSERT that looks
+ * into its own table would copy what it finds through a table for that. */
+static enum db_step find_same(struct outlog_db *db,
+                              const struct outlog_label *l, struct err *e)
+{
+    bind_span(db->same, 1, COLUMN_TEXT, &l->request_id);
+    sqlite3_bind_int64(db->same, 2, l->time_ms);
+    bind_span(db->same, 3, COLUMN_TEXT, &l->source);
+    sqlite3_bind_double(db->same, 4, l->score);
+    return step(db, db->same, e);
+}
+
 enum db_step outlog_db_insert(struct outlog_db *db, enum outlog_kind kind,
                               struct span packed, struct err *e)
 {
@@ -266,6 +276,9 @@ enum db_step outlog_db_insert(struct outlog_db *db, enum outlog_kind kind,
     if (kind == OUTLOG_LABEL) {
         found = find(db, u.label.request_id, e);
         if (found != DB_OK)
+            return found;
+        found = find_same(db, &u.label, e);
+        if (found != DB_NONE)
             return found;
     }
     for (size_t i = 0; i < t->n && rc == SQLITE_OK; i++)

@@ -4,6 +4,11 @@
 #include <math.h>
 #include <sqlite3.h>
 
+void sql_lean(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 bool sql_fail(struct sqlite3 *h, const char *what, struct err *e)
 {
     int code = sqlite3_extended_errcode(h);

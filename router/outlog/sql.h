@@ -8,6 +8,10 @@
 
 struct sqlite3;
 
+/* Before the process opens its first database: SQLite counts no memory, for
+ * which all its threads would share a lock.  Later it changes nothing. */
+void sql_lean(void);
+
 /* "what: SQLite's message (SQLite code)"; false. */
 bool sql_fail(struct sqlite3 *h, const char *what, struct err *e);
 /* Statements without parameters and without an answer. */

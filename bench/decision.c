@@ -2,10 +2,13 @@
 /*
  * weir bench decision: what one routing decision costs.  Timed are the
  * features, the prediction of every head and the policy's choice; the
- * request has been read before, as the router has by then.  Three runs:
+ * request has been read before, as the router has by then.  The runs:
  *   repeated   the same prompt again and again: the best case
  *   varied     a different prompt each time, as a busy server sees them
  *   cold       the same, with the caches flushed before each decision
+ *   1 MB       a long prompt
+ *   full       varied, and all that a server does for a decision
+ *              (bench/served.h): not with a classifier of somebody's own
  */
 #include "bench/modes.h"
 
@@ -13,6 +16,7 @@
 #include "base/clock.h"
 #include "bench/made_classifier.h"
 #include "bench/report.h"
+#include "bench/served.h"
 #include "bench/words.h"
 #include "datasets/dataset.h"
 #include "features/features.h"
@@ -44,6 +48,7 @@ struct options {
 struct lab {
     struct options o;
     struct classifier *classifier;
+    struct served *served; /* NULL: the run is left out */
     struct features_scratch *scratch;
     struct vec *vec;
     struct prediction *prediction;
@@ -57,8 +62,9 @@ struct lab {
 };
 
 struct timing {
-    double total[3];                /* p50, p99, max; microseconds */
-    double features, heads, policy; /* p50 */
+    double total[3]; /* p50, p99, max; microseconds */
+    double parts[3]; /* p50: features, heads, policy; or what of a full one
+                        was for deciding, writing, noting */
     unsigned long allocations;
     size_t n;
 };
@@ -197,7 +203,7 @@ static void flush_caches(struct lab *l)
         l->flush[i]++;
 }
 
-enum run_kind { REPEATED, VARIED, COLD, LONG };
+enum run_kind { REPEATED, VARIED, COLD, LONG, FULL, RUN_KINDS };
 
 static const struct request *pick(const struct lab *l, enum run_kind kind,
                                   size_t i)
@@ -207,7 +213,16 @@ static const struct request *pick(const struct lab *l, enum run_kind kind,
     return &l->prompt[kind == REPEATED ? 0 : i % l->n];
 }
 
-/* values: [4][n] microseconds: total, features, heads, policy. */
+static void decide_fully(struct lab *l, const struct request *r,
+                         struct moments *at)
+{
+    struct served_moments m;
+
+    served_ask(l->served, r, &m);
+    *at = (struct moments){m.begin, m.decided, m.written, m.end};
+}
+
+/* values: [4][n] microseconds: total and its three parts. */
 static void time_run(struct lab *l, enum run_kind kind, size_t n,
                      double *values)
 {
@@ -216,7 +231,10 @@ static void time_run(struct lab *l, enum run_kind kind, size_t n,
 
         if (kind == COLD)
             flush_caches(l);
-        decide_once(l, pick(l, kind, i), &at);
+        if (kind == FULL)
+            decide_fully(l, pick(l, kind, i), &at);
+        else
+            decide_once(l, pick(l, kind, i), &at);
         values[i] = (double)(at.end - at.begin) * 1e-3;
         values[n + i] = (double)(at.features - at.begin) * 1e-3;
         values[2 * n + i] = (double)(at.heads - at.features) * 1e-3;
@@ -244,9 +262,8 @@ static bool measure(struct lab *l, enum run_kind kind, struct timing *t,
     t->total[0] = report_quantile(values, n, 0.5);
     t->total[1] = report_quantile(values, n, 0.99);
     t->total[2] = report_quantile(values, n, 1);
-    t->features = report_quantile(values + n, n, 0.5);
-    t->heads = report_quantile(values + 2 * n, n, 0.5);
-    t->policy = report_quantile(values + 3 * n, n, 0.5);
+    for (unsigned i = 0; i < 3; i++)
+        t->parts[i] = report_quantile(values + (i + 1) * n, n, 0.5);
     free(values);
     return true;
 }
@@ -288,7 +305,9 @@ static bool make_classifier(struct lab *l, struct err *e)
     if (ok)
         l->classifier = classifier_from(buf_view(&file), FEATURES_VERSION, e);
     buf_free(&file);
-    return ok && l->classifier;
+    if (l->classifier)
+        l->served = served_new(&size, e);
+    return ok && l->classifier && l->served;
 }
 
 static bool make_ready(struct lab *l, struct err *e)
@@ -309,6 +328,7 @@ static bool make_ready(struct lab *l, struct err *e)
 static void lab_free(struct lab *l)
 {
     classifier_close(l->classifier);
+    served_free(l->served);
     features_scratch_free(l->scratch);
     free(l->vec);
     free(l->prediction);
@@ -319,7 +339,15 @@ static void lab_free(struct lab *l)
 
 /* ---- showing ---- */
 
-static const char *const names[] = {"repeated", "varied", "cold", "1 MB"};
+static const char *const names[] = {"repeated", "varied", "cold", "1 MB",
+                                    "full"};
+static const char *const parts[] = {"features", "heads", "policy"};
+static const char *const full_parts[] = {"decided", "written", "noted"};
+
+static unsigned kinds(const struct lab *l)
+{
+    return l->served ? RUN_KINDS : FULL;
+}
 
 static void show_json(const struct lab *l, const struct timing *t)
 {
@@ -328,13 +356,53 @@ static void show_json(const struct lab *l, const struct timing *t)
            classifier_n_arms(l->classifier), classifier_n_tasks(l->classifier),
            (unsigned long long)l->o.bytes, l->n,
            l->allocations ? "true" : "false");
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < kinds(l); i++) {
         printf(",\"%s\":{\"n\":%zu,\"p50_us\":%.2f,\"p99_us\":%.2f,"
-               "\"max_us\":%.2f,\"features_us\":%.2f,\"heads_us\":%.2f,"
-               "\"policy_us\":%.2f,\"allocations\":%lu}",
-               names[i], t[i].n, t[i].total[0], t[i].total[1], t[i].total[2],
-               t[i].features, t[i].heads, t[i].policy, t[i].allocations);
+               "\"max_us\":%.2f",
+               names[i], t[i].n, t[i].total[0], t[i].total[1], t[i].total[2]);
+        for (unsigned k = 0; k < 3; k++)
+            printf(",\"%s_us\":%.2f", (i == FULL ? full_parts : parts)[k],
+                   t[i].parts[k]);
+        printf(",\"allocations\":%lu}", t[i].allocations);
+    }
     puts("}");
+}
+
+static void show_head(const char *const *what)
+{
+    printf("%-10s %8s %8s %8s %8s   %8s %8s %8s  %s\n", "", "n", "median",
+           "p99", "max", what[0], what[1], what[2], "allocations");
+}
+
+static void show_row(const struct lab *l, enum run_kind kind,
+                     const struct timing *t)
+{
+    printf("%-10s %8zu %8.1f %8.1f %8.1f   %8.1f %8.1f %8.2f  ", names[kind],
+           t->n, t->total[0], t->total[1], t->total[2], t->parts[0],
+           t->parts[1], t->parts[2]);
+    if (l->allocations)
+        printf("%lu\n", t->allocations);
+    else
+        puts("not counted");
+}
+
+/* What the full decisions were, so that the row can be judged. */
+static void show_full(const struct lab *l, const struct timing *t)
+{
+    struct served_counts c = served_counts(l->served);
+    double n = (double)c.asked / 100;
+
+    puts("");
+    show_head(full_parts);
+    show_row(l, FULL, t);
+    printf(
+        "  6 models, 2 plans, 5 rules, conversations, explore 0.02 under a "
+        "budget, out of domain; of the\n  decisions %.1f %% by the promise, "
+        "%.1f %% by a rule, %.1f %% explored, %.1f %% to a plan, %.1f %% with "
+        "a\n  conversation known; of %.1f %% the promise holds; the last "
+        "one's row has %zu bytes (wanted: a median of 35)\n",
+        (double)c.by_level / n, (double)c.by_rule / n, (double)c.explored / n,
+        (double)c.plans / n, (double)c.known / n, (double)c.held / n, c.bytes);
 }
 
 static void show_text(const struct lab *l, const struct timing *t)
@@ -345,22 +413,16 @@ static void show_text(const struct lab *l, const struct timing *t)
            "tasks, 2^%u buckets, %u rows; microseconds\n\n",
            (unsigned long long)l->o.bytes, l->n, w->n_arms, w->n_tasks, w->bits,
            w->n_rows);
-    printf("%-10s %8s %8s %8s %8s   %8s %8s %8s  %s\n", "", "n", "median",
-           "p99", "max", "features", "heads", "policy", "allocations");
-    for (unsigned i = 0; i < 4; i++) {
-        printf("%-10s %8zu %8.1f %8.1f %8.1f   %8.1f %8.1f %8.2f  ", names[i],
-               t[i].n, t[i].total[0], t[i].total[1], t[i].total[2],
-               t[i].features, t[i].heads, t[i].policy);
-        if (l->allocations)
-            printf("%lu\n", t[i].allocations);
-        else
-            puts("not counted");
-    }
+    show_head(parts);
+    for (unsigned i = 0; i < FULL; i++)
+        show_row(l, (enum run_kind)i, &t[i]);
+    if (l->served)
+        show_full(l, &t[FULL]);
 }
 
 static bool run(struct lab *l, struct err *e)
 {
-    struct timing t[4];
+    struct timing t[RUN_KINDS];
 
     if (l->o.arms < 1 || l->o.arms > CLASSIFIER_ARMS_MAX || l->o.tasks < 1 ||
         l->o.tasks > CLASSIFIER_TASKS_MAX || l->o.bits < WEIGHTS_BITS_MIN ||
@@ -378,7 +440,7 @@ static bool run(struct lab *l, struct err *e)
                        LONG_PROMPT);
     if (!make_ready(l, e))
         return false;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < kinds(l); i++) {
         if (!measure(l, (enum run_kind)i, &t[i], e))
             return false;
     }
@@ -420,8 +482,9 @@ int bench_decision(int argc, char **argv)
     };
     const struct args a = {
         "bench decision", "[options]",
-        "Times one routing decision: features, all heads, policy.", list,
-        sizeof list / sizeof list[0]};
+        "Times one routing decision: features, all heads, policy; and all that "
+        "a server does for it.",
+        list, sizeof list / sizeof list[0]};
     struct err e;
     int first = 0;
     enum args_end end = args_parse(&a, argc, argv, &first, &e);

@@ -83,12 +83,12 @@ static float *rows(struct maker *m)
     return r;
 }
 
-static void name_all(struct maker *m)
+static void name_all(struct maker *m, const char *const *arms)
 {
     for (uint32_t i = 0; i < m->w.n_arms + m->w.n_tasks; i++) {
         snprintf(m->names[i], NAME_MAX_LEN, "%s%u",
                  i < m->w.n_arms ? "arm" : "task", i);
-        m->name[i] = m->names[i];
+        m->name[i] = arms && i < m->w.n_arms ? arms[i] : m->names[i];
     }
     m->w.arms = m->name;
     m->w.tasks = m->name + m->w.n_arms;
@@ -112,7 +112,7 @@ static void fill(struct maker *m, const struct made_size *size)
                           .unseen_idf = 9};
     width = weights_width(w);
     lanes = weights_lanes(w);
-    name_all(m);
+    name_all(m, size->names);
     w->word_index = index_of(m, w->bits, size->filled);
     w->mark_index = index_of(m, w->mark_bits, 0.5);
     w->rows = rows(m);
@@ -133,6 +133,9 @@ bool made_classifier(const struct made_size *size, uint32_t features_version,
                      struct buf *out, struct err *e)
 {
     struct maker *m = calloc(1, sizeof *m);
+    struct span card = size->card.len
+                           ? size->card
+                           : SPAN("{\"notes\":[\"made up for benchmarks\"]}");
     bool ok = false;
 
     if (!m)
@@ -142,9 +145,7 @@ bool made_classifier(const struct made_size *size, uint32_t features_version,
     if (m->failed)
         err_set(e, ERR_MEMORY, "no memory for a classifier");
     else
-        ok = weights_encode(&m->w, features_version,
-                            SPAN("{\"notes\":[\"made up for benchmarks\"]}"),
-                            out, e);
+        ok = weights_encode(&m->w, features_version, card, out, e);
     while (m->n_owned)
         free(m->owned[--m->n_owned]);
     free(m);

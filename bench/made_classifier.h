@@ -11,6 +11,8 @@ struct made_size {
     uint32_t bits; /* hash space of words */
     double filled; /* share of its buckets that have a row */
     uint64_t seed;
+    const char *const *names; /* [arms]; NULL: arm0, arm1, ... */
+    struct span card;         /* JSON; empty: a note of where it is from */
 };
 
 MUST_USE bool made_classifier(const struct made_size *size,

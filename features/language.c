@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "features/language.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -18,7 +19,9 @@ enum {
     SCRIPTS,
     LATIN = SCRIPTS,
     LANGUAGES = 10, /* of Latin script */
-    WORD_MAX = 24,  /* bytes */
+    WORDS = 28,     /* of each, at the most */
+    WORD_MAX = 8,   /* bytes of them */
+    SLOTS = 512,
 };
 
 const char *const language_names[] = {
@@ -27,28 +30,38 @@ const char *const language_names[] = {
     "pt",     "nl",    "pl", "sv", "tr", NULL};
 
 /* Small words that are frequent in one language and rare in the others; what
- * two share stands in both.  A space before and behind each. */
-static const char *const small_words[LANGUAGES] = {
-    " the and of to is that for with this are what you how from which please "
-    "should would have not be can write ",
-    " der die das und ist nicht ein eine einen von mit für auf den dem im wie "
-    "was bitte sie ich wird sind auch zu werden kann oder ",
-    " le la les de des est et une un dans pour que qui avec sur pas vous je ce "
-    "cette du au sont comment quel quelle ",
-    " el la los las es y una un de que en para con por no se del como cuál qué "
-    "su este esta son más ",
-    " il la che è e un una di per con non sono del della nel gli le come più "
-    "questo questa qual quale si ",
-    " o a os as é e um uma de que em para com não do da dos das como qual mais "
-    "você este esta são ",
-    " de het een en van is niet dat voor met op zijn aan wat hoe je ik deze "
-    "wordt kunnen of naar bij ",
-    " i w na jest nie się to że z do jak co dla czy są od przez który "
-    "która proszę oraz ",
-    " och att det är en ett som på för med inte av den har jag hur vad till "
-    "kan detta vi ",
-    " ve bir bu için ile ne nasıl değil mi da de olarak daha çok var gibi "
-    "kadar lütfen olan ",
+ * two share stands in both.  Zeros behind each. */
+static const char small_words[LANGUAGES][WORDS][WORD_MAX] = {
+    {"the",    "and",   "of",   "to",  "is",  "that", "for",   "with",
+     "this",   "are",   "what", "you", "how", "from", "which", "please",
+     "should", "would", "have", "not", "be",  "can",  "write"},
+    {"der",  "die",   "das",  "und", "ist",    "nicht", "ein",
+     "eine", "einen", "von",  "mit", "für",    "auf",   "den",
+     "dem",  "im",    "wie",  "was", "bitte",  "sie",   "ich",
+     "wird", "sind",  "auch", "zu",  "werden", "kann",  "oder"},
+    {"le",   "la",    "les", "de",  "des",  "est",     "et",   "une",   "un",
+     "dans", "pour",  "que", "qui", "avec", "sur",     "pas",  "vous",  "je",
+     "ce",   "cette", "du",  "au",  "sont", "comment", "quel", "quelle"},
+    {"el",   "la",  "los",  "las",  "es",   "y",   "una", "un",  "de",
+     "que",  "en",  "para", "con",  "por",  "no",  "se",  "del", "como",
+     "cuál", "qué", "su",   "este", "esta", "son", "más"},
+    {"il",  "la",   "che", "è",      "e",      "un",    "una",   "di",
+     "per", "con",  "non", "sono",   "del",    "della", "nel",   "gli",
+     "le",  "come", "più", "questo", "questa", "qual",  "quale", "si"},
+    {"o",    "a",    "os",   "as",   "é",    "e",    "um", "uma", "de",
+     "que",  "em",   "para", "com",  "não",  "do",   "da", "dos", "das",
+     "como", "qual", "mais", "você", "este", "esta", "são"},
+    {"de",   "het",  "een",   "en",     "van", "is",   "niet", "dat",
+     "voor", "met",  "op",    "zijn",   "aan", "wat",  "hoe",  "je",
+     "ik",   "deze", "wordt", "kunnen", "of",  "naar", "bij"},
+    {"i",  "w",  "na",    "jest",  "nie",   "się",    "to",
+     "że", "z",  "do",    "jak",   "co",    "dla",    "czy",
+     "są", "od", "przez", "który", "która", "proszę", "oraz"},
+    {"och", "att", "det", "är",   "en",  "ett",   "som",
+     "på",  "för", "med", "inte", "av",  "den",   "har",
+     "jag", "hur", "vad", "till", "kan", "detta", "vi"},
+    {"ve", "bir", "bu", "için", "ile", "ne", "nasıl", "değil", "mi", "da", "de",
+     "olarak", "daha", "çok", "var", "gibi", "kadar", "lütfen", "olan"},
 };
 
 static const struct {
@@ -66,25 +79,62 @@ static const struct {
     {0x20000, 0x3ffff, ZH},
 };
 
+/* Where words are found by their bytes: chains of places in small_words, from
+ * 1 on; 0 ends one. */
+struct word_book {
+    uint16_t first[SLOTS], next[LANGUAGES * WORDS + 1];
+};
+
 struct heard {
+    struct word_book book;
     uint32_t script[SCRIPTS + 1]; /* letters; the last: Latin */
     uint32_t words[LANGUAGES];    /* small words */
     uint32_t n;                   /* words of Latin script */
-    char word[WORD_MAX + 2];      /* the open one, a space before it */
-    size_t len;                   /* 0: none is open */
+    uint64_t word;                /* the open one: word_bits() */
+    size_t len;                   /* bytes; 0: none is open */
 };
+
+/* The first byte lowest. */
+static uint64_t word_bits(const char word[WORD_MAX])
+{
+    uint64_t bits;
+
+    memcpy(&bits, word, sizeof bits);
+    return le64toh(bits);
+}
+
+static unsigned slot_of(uint64_t bits)
+{
+    return (unsigned)(bits * 0x9e3779b97f4a7c15u >> 55);
+}
+
+static const char *word_at(unsigned place)
+{
+    return small_words[(place - 1) / WORDS][(place - 1) % WORDS];
+}
+
+static void fill_book(struct word_book *b)
+{
+    for (unsigned i = 1; i <= LANGUAGES * WORDS; i++) {
+        unsigned slot = slot_of(word_bits(word_at(i)));
+
+        if (!*word_at(i))
+            continue;
+        b->next[i] = b->first[slot];
+        b->first[slot] = (uint16_t)i;
+    }
+}
 
 static void close_word(struct heard *h)
 {
+    unsigned i = h->book.first[slot_of(h->word)];
+
     if (h->len == 0)
         return;
     h->n++;
-    if (h->len <= WORD_MAX) {
-        h->word[h->len] = ' ';
-        h->word[h->len + 1] = '\0';
-        for (int i = 0; i < LANGUAGES; i++)
-            h->words[i] += strstr(small_words[i], h->word) != NULL;
-    }
+    for (; h->len <= WORD_MAX && i; i = h->book.next[i])
+        h->words[(i - 1) / WORDS] += word_bits(word_at(i)) == h->word;
+    h->word = 0;
     h->len = 0;
 }
 
@@ -98,15 +148,34 @@ static uint32_t lower(uint32_t cp)
 
 static void latin(struct heard *h, uint32_t cp)
 {
+    char bytes[4];
+    size_t n = utf8_put(bytes, lower(cp));
+
     h->script[LATIN]++;
-    if (h->len == 0) {
-        h->word[0] = ' ';
-        h->len = 1;
+    for (size_t i = 0; i < n; i++, h->len++) {
+        if (h->len < WORD_MAX)
+            h->word |= (uint64_t)(unsigned char)bytes[i] << 8 * h->len;
     }
-    if (h->len + 4 <= WORD_MAX)
-        h->len += utf8_put(h->word + h->len, lower(cp));
-    else
-        h->len = WORD_MAX + 1; /* too long for a small one */
+}
+
+/* The same of the ASCII letters that the text begins with; how many. */
+static size_t latin_run(struct heard *h, struct span text)
+{
+    uint64_t word = h->word;
+    size_t n = 0, len = h->len;
+
+    for (; n < text.len; n++, len++) {
+        uint64_t letter = (unsigned char)(text.ptr[n] | 0x20);
+
+        if (letter < 'a' || letter > 'z')
+            break;
+        if (len < WORD_MAX)
+            word |= letter << 8 * len;
+    }
+    h->word = word;
+    h->len = len;
+    h->script[LATIN] += (uint32_t)n;
+    return n;
 }
 
 static bool is_latin(uint32_t cp)
@@ -167,10 +236,16 @@ const char *language_of_text(struct span text)
     struct heard h = {.len = 0};
     size_t at = 0;
 
+    fill_book(&h.book);
     while (at < text.len) {
+        struct span rest = {text.ptr + at, text.len - at};
         uint32_t cp;
-        size_t n = utf8_get(text.ptr + at, text.len - at, &cp);
+        size_t n = latin_run(&h, rest);
 
+        at += n;
+        if (n)
+            continue;
+        n = utf8_get(rest.ptr, rest.len, &cp);
         hear(&h, n ? cp : ' ');
         at += n ? n : 1;
     }

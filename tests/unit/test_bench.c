@@ -17,7 +17,9 @@
 #include "bench/made_classifier.h"
 #include "bench/pool.h"
 #include "bench/report.h"
+#include "bench/served.h"
 #include "bench/words.h"
+#include "features/features.h"
 #include "models/classifier.h"
 
 /* ---- tally ---- */
@@ -307,6 +309,48 @@ static void prompts_have_their_length_and_their_seed(void **state)
     buf_free(&b);
 }
 
+/* What the row "full" of `weir bench decision` times does happen in it. */
+static void a_full_decision_is_one_of_a_server(void **state)
+{
+    struct made_size like = {.tasks = 20, .bits = 8, .filled = 0.5, .seed = 3};
+    struct served_moments at;
+    struct served_counts n;
+    struct arena arena;
+    struct request r;
+    struct err e = {0};
+    struct served *s;
+
+    (void)state;
+    while (features_dense_name(like.dense))
+        like.dense++;
+    s = served_new(&like, &e);
+    if (!s)
+        fail_msg("%s", e.msg);
+    arena_init(&arena, 1 << 20);
+    for (unsigned i = 0; i < 400; i++) {
+        char body[200];
+
+        snprintf(body, sizeof body,
+                 "{\"model\":\"auto\",\"messages\":[{\"role\":\"user\","
+                 "\"content\":\"%s %u words\"}]}",
+                 i % 100 == 7 ? "Bitte was ist das und wie wird die Welt" : "w",
+                 i % 200);
+        assert_true(request_from_openai(span_of(body), &arena, &r, &e));
+        served_ask(s, &r, &at);
+        assert_true(at.begin <= at.decided && at.decided <= at.written);
+        arena_reset(&arena);
+    }
+    n = served_counts(s);
+    assert_int_equal(n.asked, 400);
+    assert_int_equal(n.known, 200);
+    assert_int_equal(n.by_rule, 4);
+    assert_in_range(n.explored, 1, 30);
+    assert_true(n.by_level > 300 && n.held == n.by_level);
+    assert_true(n.bytes > 500);
+    arena_free(&arena);
+    served_free(s);
+}
+
 static void a_made_classifier_is_a_classifier(void **state)
 {
     const struct made_size size = {
@@ -391,6 +435,7 @@ int main(void)
         cmocka_unit_test(addresses_are_read_or_refused),
         cmocka_unit_test(prompts_have_their_length_and_their_seed),
         cmocka_unit_test(a_made_classifier_is_a_classifier),
+        cmocka_unit_test(a_full_decision_is_one_of_a_server),
         cmocka_unit_test(a_pool_is_the_arms_of_a_route),
     };
 

@@ -47,6 +47,7 @@ static const struct {
     {"", ""},
     {"", "42 + 17 = ?"},
     {"", "hello"},
+    {"", "theory andante offset tollgate isthmus thatched forum withhold"},
     {"", "int main(void) { return x == y ? foo(bar) : baz; }"},
     {"", "Translate: Haus, Hund, Katze"},
     {"", "\xff\xfe\x80 broken \xc3"},

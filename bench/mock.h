@@ -164,6 +164,11 @@ void mock_frames_end(const struct mock_dialect *d, struct mock_cursor *c);
 
 /* What a stream sends of the text at a time, about a word: its beginning. */
 struct span mock_piece(struct span text);
+/* How likely a piece was: follows from its bytes. */
+double mock_likely(struct span piece);
+/* A piece as OpenAI's logprobs write a token, with as many others that it
+ * might have been as were asked for. */
+void mock_logprob(const struct request *r, struct span piece, struct buf *out);
 
 /* ---- what is asked for (mock_paths.c) ---- */
 

@@ -11,6 +11,9 @@ enum { CHOICES_MAX = 8 };
 struct list {
     struct chunk *at; /* (arena) [room] */
     size_t n, room;
+    const struct mock_dialect *dialect;
+    const struct request *request;
+    struct arena *arena;
 };
 
 static void add(struct list *l, struct chunk c)
@@ -30,6 +33,31 @@ static size_t pieces(struct span text)
     return n;
 }
 
+/* Log-probabilities of a piece, where they were asked for. */
+static void add_logprobs(struct list *l, struct chunk block, struct span piece)
+{
+    struct buf b;
+
+    if (block.part != PART_TEXT || !l->request->params.logprobs)
+        return;
+    buf_init(&b, 1 << 16);
+    if (l->dialect->codec == &codec_cohere) {
+        buf_str(&b, "{\"text\":");
+        buf_json_str(&b, piece);
+        buf_printf(&b, ",\"token_ids\":[%u],\"logprobs\":[%g]}",
+                   (unsigned)(span_hash(piece, 9) % 100000),
+                   mock_likely(piece));
+    } else {
+        buf_str(&b, "{\"logprobs\":[");
+        mock_logprob(l->request, piece, &b);
+        buf_str(&b, "]}");
+    }
+    block.text = (struct span){NULL, 0};
+    block.raw = arena_copy(l->arena, buf_view(&b));
+    buf_free(&b);
+    add(l, block);
+}
+
 static void add_text(struct list *l, struct chunk block, struct span text,
                      struct span signature)
 {
@@ -43,6 +71,7 @@ static void add_text(struct list *l, struct chunk block, struct span text,
         text.ptr += piece.len;
         text.len -= piece.len;
         add(l, block);
+        add_logprobs(l, block, piece);
     }
     block.text = (struct span){NULL, 0};
     block.signature = signature;
@@ -140,8 +169,11 @@ static bool build(const struct mock_dialect *d, const struct request *r,
                   const struct mock_reply *m, struct mock_cursor *c)
 {
     unsigned n = choices(d, r);
-    struct list l = {.room = 8 + n * (8 + pieces(m->text) +
-                                      pieces(m->thinking) + 4 * m->n_calls)};
+    struct list l = {.room = 8 + n * (8 + 2 * pieces(m->text) +
+                                      pieces(m->thinking) + 4 * m->n_calls),
+                     .dialect = d,
+                     .request = r,
+                     .arena = c->arena};
     bool counted = m->fault.no_usage < 1;
 
     if (c->chunks)

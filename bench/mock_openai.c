@@ -2,6 +2,7 @@
 /* The mock's answers in the dialect of OpenAI chat completions. */
 #include "bench/mock_openai.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CHOICES_MAX = 16 };
@@ -63,18 +64,42 @@ static void write_message(const struct mock_reply *m, struct buf *out)
     buf_str(out, m->n_calls ? "]}" : "}");
 }
 
-/* A token of the text as logprobs write it; how likely follows from its
- * bytes. */
-static void write_logprob(struct span piece, struct buf *out)
+/* A token as logprobs write it; the object stays open. */
+static void write_token(struct span token, double p, struct buf *out)
 {
-    double p = -(double)(span_hash(piece, 7) % 1000) / 500;
-
     buf_str(out, "{\"token\":");
-    buf_json_str(out, piece);
+    buf_json_str(out, token);
     buf_printf(out, ",\"logprob\":%g,\"bytes\":[", p);
-    for (size_t i = 0; i < piece.len; i++)
-        buf_printf(out, "%s%u", i ? "," : "", (unsigned char)piece.ptr[i]);
-    buf_str(out, "],\"top_logprobs\":[]}");
+    for (size_t i = 0; i < token.len; i++)
+        buf_printf(out, "%s%u", i ? "," : "", (unsigned char)token.ptr[i]);
+    buf_char(out, ']');
+}
+
+void mock_logprob(const struct request *r, struct span piece, struct buf *out)
+{
+    double p = mock_likely(piece);
+    struct span other;
+    char text[32];
+
+    write_token(piece, p, out);
+    buf_str(out, ",\"top_logprobs\":[");
+    for (int64_t i = 0; i < r->params.top_logprobs; i++) {
+        other = piece;
+        if (i) {
+            buf_char(out, ',');
+            other.ptr = text;
+            other.len =
+                (size_t)snprintf(text, sizeof text, " other%lld", (long long)i);
+        }
+        write_token(other, p - (double)i, out);
+        buf_char(out, '}');
+    }
+    buf_str(out, "]}");
+}
+
+double mock_likely(struct span piece)
+{
+    return -(double)(span_hash(piece, 7) % 1000) / 500;
 }
 
 /* ,"logprobs":... of a whole text, null where none were asked for. */
@@ -93,7 +118,7 @@ static void write_logprobs(const struct request *r, struct span text,
         if (!first)
             buf_char(out, ',');
         first = false;
-        write_logprob(piece, out);
+        mock_logprob(r, piece, out);
         text.ptr += piece.len;
         text.len -= piece.len;
     }

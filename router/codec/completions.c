@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/codec/completions.h"
 
+#include "router/codec/logprobs.h"
 #include "router/codec/openai_chat.h"
 #include "router/codec/put.h"
 
@@ -194,7 +195,8 @@ static void text(const struct completions_writer *w, const struct chunk *c,
     enum part_kind part = w->part[c->choice];
 
     if (c->raw.len)
-        lossy_add(l, LOSSY_CITATION, "choices");
+        lossy_add(l, logprobs_in(c->raw) ? LOSSY_LOGPROBS : LOSSY_CITATION,
+                  "choices");
     if (!c->text.len || (part != PART_TEXT && part != PART_REFUSAL))
         return;
     event(w, out);

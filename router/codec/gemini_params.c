@@ -2,6 +2,7 @@
 /* Parameters and tools of any dialect -> generationConfig, tools and
  * toolConfig. */
 #include "router/codec/gemini.h"
+#include "router/codec/logprobs.h"
 
 #include <math.h>
 #include <string.h>
@@ -229,6 +230,19 @@ static void put_limits(struct gemini_out *w, const struct params *p, bool *any)
         lossy_add(w->l, LOSSY_CLAMPED, "seed");
 }
 
+static void put_logprobs(struct gemini_out *w, const struct params *p,
+                         bool *any)
+{
+    if (p->logprobs && !logprobs_known(w->t->of)) {
+        lossy_add(w->l, LOSSY_LOGPROBS, "logprobs");
+    } else if (p->logprobs) {
+        name(w, "responseLogprobs", any);
+        buf_str(w->out, "true");
+        if (p->top_logprobs > 0)
+            put_i64(w, "logprobs", p->top_logprobs, any);
+    }
+}
+
 static void write_config(struct gemini_out *w, const struct params *p)
 {
     bool any = false;
@@ -244,6 +258,7 @@ static void write_config(struct gemini_out *w, const struct params *p)
                clamp(w, "frequency_penalty", p->frequency_penalty, -2, 2),
                &any);
     put_stop(w, p->stop, &any);
+    put_logprobs(w, p, &any);
     put_format(w, p, &any);
     gemini_write_thinking(w, p, &any);
     buf_char(w->out, '}');
@@ -337,8 +352,6 @@ static void lose_rest(struct gemini_out *w, const struct params *p)
 {
     if (p->parallel_tool_calls == 0)
         lossy_add(w->l, LOSSY_PARAMETER, "parallel_tool_calls");
-    if (p->logprobs)
-        lossy_add(w->l, LOSSY_LOGPROBS, "logprobs");
     if (p->user.len)
         lossy_add(w->l, LOSSY_PARAMETER, "user");
     if (p->metadata.len)

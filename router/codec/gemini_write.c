@@ -5,6 +5,7 @@
  * and the last event of a candidate has its finish and the usage.
  */
 #include "router/codec/gemini.h"
+#include "router/codec/logprobs.h"
 #include "router/codec/put.h"
 
 #include <string.h>
@@ -116,9 +117,11 @@ static void put_members(struct buf *out, struct span raw)
     buf_put(out, raw.ptr + 1, raw.len - 2);
 }
 
-static void lose_raw(struct losses *l, enum part_kind kind)
+static void lose_raw(struct losses *l, enum part_kind kind, struct span raw)
 {
-    if (kind == PART_TEXT)
+    if (logprobs_in(raw))
+        lossy_add(l, LOSSY_LOGPROBS, "logprobs");
+    else if (kind == PART_TEXT)
         lossy_add(l, LOSSY_CITATION, "citations");
     else
         lossy_add(l, LOSSY_BUILTIN_TOOL, "part");
@@ -226,6 +229,29 @@ static void raw_event(const struct gemini_writer *w, unsigned choice,
     end(w, (struct tail){choice, part ? SPAN("") : raw, NULL}, from, out);
 }
 
+/* Log-probabilities that another API wrote. */
+static void probs_event(const struct gemini_writer *w, const struct chunk *c,
+                        struct losses *l, struct buf *out)
+{
+    struct buf list, own;
+
+    buf_init(&list, HELD_MAX);
+    buf_init(&own, HELD_MAX);
+    buf_char(&list, '[');
+    if (logprobs_put(c->raw, &list)) {
+        buf_char(&list, ']');
+        buf_str(&own, "{\"logprobsResult\":");
+        logprobs_put_gemini(buf_view(&list), &own);
+        buf_char(&own, '}');
+        out->failed |= list.failed || own.failed;
+        raw_event(w, c->choice, buf_view(&own), out);
+    } else {
+        lose_raw(l, PART_TEXT, c->raw);
+    }
+    buf_free(&list);
+    buf_free(&own);
+}
+
 static void hold(struct gemini_writer *w, const struct chunk *c)
 {
     struct buf *b = &w->at[c->choice].held;
@@ -287,7 +313,7 @@ static void open_block(struct gemini_writer *w, const struct chunk *c,
     if (is_part(c->raw) || is_beside(c->raw))
         raw_event(w, c->choice, c->raw, out);
     else
-        lose_raw(l, PART_OTHER);
+        lose_raw(l, PART_OTHER, c->raw);
 }
 
 static void more(struct gemini_writer *w, const struct chunk *c,
@@ -297,8 +323,10 @@ static void more(struct gemini_writer *w, const struct chunk *c,
 
     if (c->raw.len && is_beside(c->raw))
         raw_event(w, c->choice, c->raw, out);
+    else if (logprobs_in(c->raw))
+        probs_event(w, c, l, out);
     else if (c->raw.len)
-        lose_raw(l, kind);
+        lose_raw(l, kind, c->raw);
     if (c->text.len == 0 || w->at[c->choice].hidden)
         return;
     if (held_kind(kind))
@@ -316,7 +344,7 @@ static void close_block(struct gemini_writer *w, const struct chunk *c,
                          .signature = c->signature};
 
     if (c->raw.len && !is_beside(c->raw))
-        lose_raw(l, kind);
+        lose_raw(l, kind, c->raw);
     else if (c->raw.len)
         raw_event(w, c->choice, c->raw, out);
     if (w->at[c->choice].hidden)
@@ -404,7 +432,7 @@ static void write_block(const struct gathered_block *b, struct losses *l,
             put_comma(out);
             buf_span(out, b->raw);
         } else if (!is_beside(b->raw)) {
-            lose_raw(l, PART_OTHER);
+            lose_raw(l, PART_OTHER, b->raw);
         }
         return;
     }
@@ -445,12 +473,36 @@ static void write_beside(const struct gathered_choice *c, struct losses *l,
             continue;
         it = json_begin(&list);
         while (json_next(&it, NULL, &one)) {
+            if (logprobs_in(one.raw))
+                continue;
             if (is_beside(one.raw))
                 put_members(out, one.raw);
             else
-                lose_raw(l, b->part);
+                lose_raw(l, b->part, one.raw);
         }
     }
+}
+
+/* As Gemini wrote them, where they came in one piece. */
+static void write_logprobs(const struct gathered_choice *c, struct losses *l,
+                           struct buf *out)
+{
+    struct span own = logprobs_only(c);
+    struct buf list;
+
+    if (is_beside(own)) {
+        put_members(out, own);
+        return;
+    }
+    buf_init(&list, HELD_MAX);
+    buf_char(&list, '[');
+    if (logprobs_put_choice(c, l, &list)) {
+        buf_char(&list, ']');
+        put_key(out, "logprobsResult");
+        logprobs_put_gemini(buf_view(&list), out);
+    }
+    out->failed |= list.failed;
+    buf_free(&list);
 }
 
 static void write_choice(const struct gathered_choice *c, unsigned index,
@@ -469,6 +521,7 @@ static void write_choice(const struct gathered_choice *c, unsigned index,
     put_cstr(out, "finishReason", gemini_reason(c->finish, c->finish_name));
     put_int(out, "index", index);
     write_beside(c, l, out);
+    write_logprobs(c, l, out);
     buf_char(out, '}');
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chat answers and their streams -> chunks.  A whole answer is read as one
  * event that says everything. */
+#include "router/codec/logprobs.h"
 #include "router/codec/openai.h"
 #include "router/codec/openai_chat.h"
 
@@ -443,25 +444,12 @@ static bool read_finish(struct reading *rd, unsigned choice,
     return true;
 }
 
-/* {"logprobs": ...} of the open block. */
 static bool read_logprobs(struct reading *rd, unsigned choice,
                           const struct json *v)
 {
-    static const char head[] = "{\"logprobs\":";
     struct json probs = json_get(v, "logprobs");
-    size_t n = sizeof head - 1;
-    char *raw;
 
-    if (probs.type != JSON_OBJECT || rd->feed->at[choice].part != PART_TEXT)
-        return true;
-    raw = arena_alloc(rd->a, n + probs.raw.len + 1);
-    if (!raw)
-        return false;
-    memcpy(raw, head, n);
-    memcpy(raw + n, probs.raw.ptr, probs.raw.len);
-    raw[n + probs.raw.len] = '}';
-    return feed_raw(rd->feed, choice,
-                    (struct span){raw, n + probs.raw.len + 1});
+    return logprobs_feed(rd->feed, choice, &probs, rd->a);
 }
 
 static bool read_choice(struct reading *rd, const struct json *v,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A gathered answer -> a whole chat completion. */
+#include "router/codec/logprobs.h"
 #include "router/codec/openai_chat.h"
 #include "router/codec/put.h"
 
@@ -127,33 +128,27 @@ static void put_annotations(const struct gathered_choice *ch, struct losses *l,
         if (!it.p)
             lossy_add(l, LOSSY_CITATION, "choices[%u]", choice);
         while (it.p && json_next(&it, NULL, &one)) {
-            struct json probs = json_get(&one, "logprobs");
-
-            if (probs.type == JSON_NONE && !put_citation(out, one.raw, false))
+            if (!logprobs_in(one.raw) && !put_citation(out, one.raw, false))
                 lossy_add(l, LOSSY_CITATION, "choices[%u]", choice);
         }
     }
     buf_char(out, ']');
 }
 
-/* Log-probabilities of the answer, where one item of raw has them all. */
-static struct span find_logprobs(const struct gathered_choice *ch)
+static void put_logprobs(const struct gathered_choice *ch, struct losses *l,
+                         struct buf *out)
 {
-    struct json one;
+    size_t from = out->len;
 
-    for (const struct gathered_block *b = ch->first; b; b = b->next) {
-        struct json_iter it = items_of(b);
-
-        if (b->part != PART_TEXT || !it.p)
-            continue;
-        while (json_next(&it, NULL, &one)) {
-            struct json probs = json_get(&one, "logprobs");
-
-            if (probs.type == JSON_OBJECT)
-                return probs.raw;
-        }
+    put_open(out, "logprobs");
+    put_list(out, "content");
+    if (logprobs_put_choice(ch, l, out)) {
+        buf_str(out, "],\"refusal\":null}");
+        return;
     }
-    return SPAN("null");
+    if (!out->failed)
+        out->len = from;
+    put_raw(out, "logprobs", SPAN("null"));
 }
 
 static void lose_blocks(const struct gathered_choice *ch, struct losses *l,
@@ -202,7 +197,7 @@ static void put_choice(const struct gathered_choice *ch, unsigned i,
     buf_char(out, '{');
     put_int(out, "index", i);
     put_message(ch, l, i, out);
-    put_raw(out, "logprobs", find_logprobs(ch));
+    put_logprobs(ch, l, out);
     put_cstr(out, "finish_reason", chat_finish_name(ch->finish));
     buf_char(out, '}');
     lose_blocks(ch, l, i);

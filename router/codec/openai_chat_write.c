@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chunks -> chat answers and their streams. */
+#include "router/codec/logprobs.h"
 #include "router/codec/openai_chat.h"
 #include "router/codec/put.h"
 
@@ -143,11 +144,9 @@ static void event_open(struct chat_writer *w, struct buf *out, unsigned choice)
 }
 
 static void event_close(const struct request *asked, const char *finish,
-                        struct span logprobs, struct buf *out)
+                        struct buf *out)
 {
     buf_char(out, '}');
-    if (logprobs.len)
-        put_raw(out, "logprobs", logprobs);
     if (finish)
         put_cstr(out, "finish_reason", finish);
     else
@@ -155,14 +154,12 @@ static void event_close(const struct request *asked, const char *finish,
     buf_str(out, wants_usage(asked) ? "}],\"usage\":null}\n\n" : "}]}\n\n");
 }
 
-#define NOTHING ((struct span){NULL, 0})
-
 static void write_role(struct chat_writer *w, const struct request *asked,
                        struct buf *out)
 {
     event_open(w, out, 0);
     put_cstr(out, "content", "");
-    event_close(asked, NULL, NOTHING, out);
+    event_close(asked, NULL, out);
 }
 
 static void lose_block(const struct chunk *c, struct losses *l)
@@ -209,7 +206,7 @@ static void write_open(struct chat_writer *w, const struct request *asked,
     put_str(out, "name", c->name);
     put_cstr(out, "arguments", "");
     buf_str(out, "}}]");
-    event_close(asked, NULL, NOTHING, out);
+    event_close(asked, NULL, out);
 }
 
 /* Thinking under the name that most know, and as OpenRouter's clients keep
@@ -254,34 +251,41 @@ static void put_delta(struct chat_writer *w, const struct chunk *c,
     }
 }
 
-static struct span logprobs_of(struct span raw)
+static void write_logprobs(struct chat_writer *w, const struct request *asked,
+                           const struct chunk *c, struct losses *l,
+                           struct buf *out)
 {
-    struct json v = {JSON_OBJECT, false, raw}, probs;
+    size_t from = out->len;
 
-    if (raw.len == 0 || raw.ptr[0] != '{')
-        return NOTHING;
-    probs = json_get(&v, "logprobs");
-    return probs.raw;
+    if (asked && !asked->params.logprobs)
+        return;
+    event_open(w, out, c->choice);
+    buf_str(out, "},\"logprobs\":{\"content\":[");
+    if (logprobs_put(c->raw, out)) {
+        buf_str(out, "],\"refusal\":null");
+        event_close(asked, NULL, out);
+        return;
+    }
+    lossy_add(l, LOSSY_LOGPROBS, "choices[%u]", c->choice);
+    if (!out->failed)
+        out->len = from;
 }
 
 /* A citation, or log-probabilities of the text before. */
 static void write_raw(struct chat_writer *w, const struct request *asked,
                       const struct chunk *c, struct losses *l, struct buf *out)
 {
-    struct span probs = logprobs_of(c->raw);
     size_t from = out->len;
 
-    if (probs.len && asked && !asked->params.logprobs)
-        return;
-    event_open(w, out, c->choice);
-    if (probs.len) {
-        event_close(asked, NULL, probs, out);
+    if (logprobs_in(c->raw)) {
+        write_logprobs(w, asked, c, l, out);
         return;
     }
+    event_open(w, out, c->choice);
     put_list(out, "annotations");
     if (put_citation(out, c->raw, false)) {
         buf_char(out, ']');
-        event_close(asked, NULL, NOTHING, out);
+        event_close(asked, NULL, out);
         return;
     }
     lossy_add(l, LOSSY_CITATION, "choices[%u]", c->choice);
@@ -303,7 +307,7 @@ static void write_text(struct chat_writer *w, const struct request *asked,
     if (c->text.len) {
         event_open(w, out, c->choice);
         put_delta(w, c, out);
-        event_close(asked, NULL, NOTHING, out);
+        event_close(asked, NULL, out);
     }
     if (c->raw.len)
         write_raw(w, asked, c, l, out);
@@ -315,7 +319,7 @@ static void end_picture(struct chat_writer *w, const struct request *asked,
     if (!w->picture)
         return;
     buf_str(out, "\"}}]");
-    event_close(asked, NULL, NOTHING, out);
+    event_close(asked, NULL, out);
     w->picture = false;
 }
 
@@ -329,7 +333,7 @@ static void write_signature(struct chat_writer *w, const struct request *asked,
     put_int(out, "index", w->at[c->choice].calls - 1);
     put_call_signature(out, c->signature);
     buf_str(out, "}]");
-    event_close(asked, NULL, NOTHING, out);
+    event_close(asked, NULL, out);
 }
 
 static void write_close(struct chat_writer *w, const struct request *asked,
@@ -347,7 +351,7 @@ static void write_close(struct chat_writer *w, const struct request *asked,
     if (c->signature.len && part == PART_THINKING) {
         event_open(w, out, c->choice);
         put_thought(w, c, out);
-        event_close(asked, NULL, NOTHING, out);
+        event_close(asked, NULL, out);
     } else if (c->signature.len && part == PART_TOOL_CALL) {
         write_signature(w, asked, c, out);
     } else if (c->signature.len) {
@@ -377,7 +381,7 @@ static bool write_redacted(struct chat_writer *w, const struct request *asked,
     put_str(out, "data", c->signature);
     put_int(out, "index", w->at[c->choice].thoughts++);
     buf_str(out, "}]");
-    event_close(asked, NULL, NOTHING, out);
+    event_close(asked, NULL, out);
     return true;
 }
 
@@ -412,7 +416,7 @@ static void write_finish(struct chat_writer *w, const struct request *asked,
     if (c->finish == FINISH_PAUSE)
         lossy_add(l, LOSSY_OTHER, "pause_turn");
     event_open(w, out, c->choice);
-    event_close(asked, chat_finish_name(c->finish), NOTHING, out);
+    event_close(asked, chat_finish_name(c->finish), out);
 }
 
 static void keep_usage(struct chat_writer *w, const struct chunk *c)

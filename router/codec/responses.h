@@ -75,8 +75,8 @@ bool responses_has_item(const struct gathered_block *b, struct losses *l);
 void responses_object_write(const struct gathered *g,
                             const struct request *asked, const char *status,
                             struct buf *out);
-/* The text's citations, "annotations":[...] */
-void responses_annotations_write(const struct gathered_block *b,
-                                 struct losses *l, struct buf *out);
+/* What stands beside a text: "annotations":[...],"logprobs":[...] */
+void responses_beside_write(const struct gathered_block *b, struct losses *l,
+                            struct buf *out);
 
 #endif

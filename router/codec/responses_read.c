@@ -4,6 +4,7 @@
  * after the other; what an item's last event says that no delta said before
  * (arguments, a text, encrypted reasoning) is taken from there.
  */
+#include "router/codec/logprobs.h"
 #include "router/codec/responses.h"
 
 #include <string.h>
@@ -64,14 +65,17 @@ static bool read_annotations(struct reading *rd, const struct json *part)
 
 static bool whole_content(struct reading *rd, const struct json *part)
 {
-    struct json type = json_get(part, "type");
+    struct json type = json_get(part, "type"),
+                probs = json_get(part, "logprobs");
 
     if (json_is(&type, "refusal"))
         return feed_close(rd->feed, 0, NOTHING) &&
                feed_text(rd->feed, 0, PART_REFUSAL, text_at(part, "refusal"));
     return feed_close(rd->feed, 0, NOTHING) &&
            feed_text(rd->feed, 0, PART_TEXT, text_at(part, "text")) &&
-           read_annotations(rd, part) && feed_close(rd->feed, 0, NOTHING);
+           read_annotations(rd, part) &&
+           logprobs_feed(rd->feed, 0, &probs, rd->a) &&
+           feed_close(rd->feed, 0, NOTHING);
 }
 
 static bool whole_message(struct reading *rd, const struct json *item)
@@ -371,7 +375,10 @@ static bool delta_of(struct reading *rd, const struct event *ev,
 
 static bool on_text(struct reading *rd, const struct event *ev)
 {
-    return delta_of(rd, ev, PART_TEXT);
+    struct json probs = json_get(&ev->v, "logprobs");
+
+    return delta_of(rd, ev, PART_TEXT) &&
+           logprobs_feed(rd->feed, 0, &probs, rd->a);
 }
 
 static bool on_refusal(struct reading *rd, const struct event *ev)

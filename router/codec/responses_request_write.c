@@ -3,6 +3,7 @@
  * dialect, else put together. */
 #include "router/codec/carry.h"
 #include "router/codec/effort.h"
+#include "router/codec/logprobs.h"
 #include "router/codec/put.h"
 #include "router/codec/quirks.h"
 #include "router/codec/responses.h"
@@ -15,7 +16,8 @@ struct writing {
     const struct target *t;
     struct losses *l;
     struct buf *out;
-    size_t i; /* the message's place */
+    size_t i;     /* the message's place */
+    bool reasons; /* reasoning is to come back encrypted */
 };
 
 /* The items but for reasoning, which is another model's. */
@@ -394,7 +396,29 @@ static void put_effort(struct writing *w)
     if (rounded)
         lossy_add(w->l, LOSSY_REASONING, "reasoning.effort=%.*s",
                   SPAN_ARGS(effort));
-    put_raw(w->out, "include", SPAN("[\"reasoning.encrypted_content\"]"));
+    w->reasons = true;
+}
+
+/* What the answer is to hold beside its text. */
+static void put_include(struct writing *w)
+{
+    const struct params *p = &w->r->params;
+    bool probs = p->logprobs && logprobs_known(w->t->of);
+
+    if (p->logprobs && !probs)
+        lossy_add(w->l, LOSSY_LOGPROBS, "logprobs");
+    if (!probs && !w->reasons)
+        return;
+    put_list(w->out, "include");
+    if (w->reasons)
+        buf_str(w->out, "\"reasoning.encrypted_content\"");
+    if (probs) {
+        put_comma(w->out);
+        buf_str(w->out, "\"message.output_text.logprobs\"");
+    }
+    buf_char(w->out, ']');
+    if (probs && p->top_logprobs > 0)
+        put_int(w->out, "top_logprobs", p->top_logprobs);
 }
 
 /* What chat has and this API has not. */
@@ -414,8 +438,6 @@ static void lose_params(struct writing *w)
         lossy_add(w->l, LOSSY_PARAMETER, "frequency_penalty");
     if (!isnan(p->presence_penalty))
         lossy_add(w->l, LOSSY_PARAMETER, "presence_penalty");
-    if (p->logprobs)
-        lossy_add(w->l, LOSSY_LOGPROBS, "logprobs");
 }
 
 static void put_rest(struct writing *w)
@@ -467,6 +489,7 @@ static void put_body(struct writing *w)
     put_number(w, "top_p", w->r->params.top_p);
     put_format(w);
     put_effort(w);
+    put_include(w);
     lose_params(w);
     put_rest(w);
     if (w->t->stream)
@@ -476,7 +499,7 @@ static void put_body(struct writing *w)
 bool responses_request_write(const struct request *r, const struct target *t,
                              struct losses *l, struct buf *out, struct err *e)
 {
-    struct writing w = {r, t, l, out, 0};
+    struct writing w = {r, t, l, out, 0, false};
 
     buf_char(out, '{');
     if (t->same_dialect && r->body.len)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A gathered answer -> a response object; its items also for the stream. */
+#include "router/codec/logprobs.h"
 #include "router/codec/put.h"
 #include "router/codec/responses.h"
 
@@ -113,16 +114,8 @@ bool responses_has_item(const struct gathered_block *b, struct losses *l)
     }
 }
 
-static void lose_item(const struct json *one, struct losses *l)
-{
-    struct json probs = json_get(one, "logprobs");
-
-    lossy_add(l, probs.type == JSON_NONE ? LOSSY_CITATION : LOSSY_LOGPROBS,
-              "output");
-}
-
-void responses_annotations_write(const struct gathered_block *b,
-                                 struct losses *l, struct buf *out)
+void responses_beside_write(const struct gathered_block *b, struct losses *l,
+                            struct buf *out)
 {
     struct json list = {JSON_ARRAY, false, b->raw}, one;
     struct json_iter it;
@@ -131,12 +124,14 @@ void responses_annotations_write(const struct gathered_block *b,
     if (b->raw.len && b->raw.ptr[0] == '[') {
         it = json_begin(&list);
         while (json_next(&it, NULL, &one)) {
-            if (!put_citation(out, one.raw, true))
-                lose_item(&one, l);
+            if (!logprobs_in(one.raw) && !put_citation(out, one.raw, true))
+                lossy_add(l, LOSSY_CITATION, "output");
         }
     } else if (b->raw.len) {
         lossy_add(l, LOSSY_CITATION, "output");
     }
+    buf_str(out, "],\"logprobs\":[");
+    (void)logprobs_put_block(b, l, out);
     buf_char(out, ']');
 }
 
@@ -154,8 +149,7 @@ static void put_message(const struct gathered_block *b, bool done,
         if (text) {
             struct losses counted = {0}; /* by who writes the answer */
 
-            responses_annotations_write(b, &counted, out);
-            put_raw(out, "logprobs", SPAN("[]"));
+            responses_beside_write(b, &counted, out);
         }
         buf_char(out, '}');
     }

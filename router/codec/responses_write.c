@@ -11,6 +11,7 @@
  * Every block is an item of its own.  Done events repeat what the deltas
  * said, so that the answer is gathered on the way.
  */
+#include "router/codec/logprobs.h"
 #include "router/codec/openai_chat.h"
 #include "router/codec/put.h"
 #include "router/codec/responses.h"
@@ -109,10 +110,9 @@ static void part_event(struct responses_writer *w, const char *type,
     put_str(out, in->text, l ? last(w)->text : SPAN(""));
     if (last(w)->part == PART_TEXT) {
         if (l)
-            responses_annotations_write(last(w), l, out);
+            responses_beside_write(last(w), l, out);
         else
-            put_raw(out, "annotations", SPAN("[]"));
-        put_raw(out, "logprobs", SPAN("[]"));
+            buf_str(out, ",\"annotations\":[],\"logprobs\":[]");
     }
     buf_char(out, '}');
     end_event(out);
@@ -139,17 +139,22 @@ static void write_text(struct responses_writer *w, const struct chunk *c,
                        struct buf *out)
 {
     struct losses ignored = {0};
+    bool probs = last(w)->part == PART_TEXT && logprobs_in(c->raw);
 
     if (!responses_has_item(last(w), &ignored))
         return;
-    if (c->text.len) {
+    if (c->text.len || probs) {
         /* a summary's part begins with its first text */
         if (last(w)->part == PART_THINKING && last(w)->text.len == c->text.len)
             part_event(w, inner_of(w)->added, inner_of(w), NULL, out);
         inner_event(w, inner_of(w)->delta, inner_of(w), out);
         put_str(out, "delta", c->text);
-        if (last(w)->part == PART_TEXT)
-            put_raw(out, "logprobs", SPAN("[]"));
+        if (last(w)->part == PART_TEXT) {
+            put_list(out, "logprobs");
+            if (probs)
+                (void)logprobs_put(c->raw, out);
+            buf_char(out, ']');
+        }
         end_event(out);
     }
 }
@@ -168,8 +173,11 @@ static void write_close(struct responses_writer *w, struct losses *l,
         put_str(out, in->text,
                 b->part == PART_TOOL_CALL && !b->text.len ? SPAN("{}")
                                                           : b->text);
-        if (b->part == PART_TEXT)
-            put_raw(out, "logprobs", SPAN("[]"));
+        if (b->part == PART_TEXT) {
+            put_list(out, "logprobs");
+            (void)logprobs_put_block(b, &ignored, out);
+            buf_char(out, ']');
+        }
         if (b->part == PART_TOOL_CALL)
             put_str(out, "name", b->name);
         end_event(out);
@@ -293,7 +301,7 @@ void responses_answer_write(const struct gathered *g,
 
         (void)responses_has_item(b, l);
         if (b->part == PART_TEXT && b->raw.len)
-            responses_annotations_write(b, l, out); /* only to count */
+            responses_beside_write(b, l, out); /* only to count */
         if (!out->failed && out->len > from)
             out->len = from;
         if (b->signature.len && b->part != PART_THINKING)

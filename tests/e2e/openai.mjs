@@ -53,6 +53,21 @@ test('the models are listed and found one by one', async () => {
   await assert.rejects(client.models.retrieve('nothing/like-that'), OpenAI.NotFoundError);
 });
 
+test('log-probabilities and several answers come from either kind of provider', async () => {
+  for (const model of ['large', 'other']) {
+    const ask = say('[mock text="to be or not"]', { model, logprobs: true, top_logprobs: 2, n: 2 });
+    const whole = await client.chat.completions.create(ask);
+    assert.deepEqual(whole.choices.map((c) => [c.index, c.message.content]), [[0, 'to be or not'], [1, 'to be or not']]);
+    const tokens = whole.choices[1].logprobs.content;
+    assert.equal(tokens.map((t) => Buffer.from(t.bytes).toString()).join(''), 'to be or not');
+    assert.ok(tokens.every((t) => t.logprob <= 0 && t.top_logprobs.length === 2), JSON.stringify(tokens));
+    const stream = client.chat.completions.stream(ask);
+    const { choices } = await stream.finalChatCompletion();
+    assert.deepEqual(choices.map((c) => [c.index, c.message.content]), [[0, 'to be or not'], [1, 'to be or not']]);
+    for (const c of choices) assert.deepEqual(c.logprobs.content, tokens, model);
+  }
+});
+
 test('a stream carries the same text as the whole answer', async () => {
   const ask = say('Tell me a story [mock tokens=60]', { model: 'small' });
   const whole = await client.chat.completions.create(ask);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "trainer/choices.h"
+#include "trainer/ledger_shadows.h"
 
 enum { NAMES_BYTES = 16 << 20 };
 
@@ -13,6 +14,7 @@ enum { NAMES_BYTES = 16 << 20 };
 struct loading {
     struct ledger *l;
     size_t counted[LEDGER_ROUTES_MAX];
+    struct ledger_shadows shadows;
 };
 
 /* ---- names ---- */
@@ -162,9 +164,16 @@ static bool make_tables(struct ledger_route *r, size_t n, struct err *e)
     r->may_cost = calloc(cells, sizeof *r->may_cost);
     r->may_score = calloc(cells, sizeof *r->may_score);
     r->able = calloc(cells, sizeof *r->able);
+    r->expecting = calloc(n + 1, sizeof *r->expecting);
+    r->told_cost.outcome = calloc(cells, sizeof(double));
+    r->told_cost.chance = calloc(cells, sizeof(double));
+    r->told_score.outcome = calloc(cells, sizeof(double));
+    r->told_score.chance = calloc(cells, sizeof(double));
     return (r->chosen && r->source && r->explored && r->cost && r->score &&
             r->group && r->propensity && r->may_cost && r->may_score &&
-            r->able) ||
+            r->able && r->expecting && r->told_cost.outcome &&
+            r->told_cost.chance && r->told_score.outcome &&
+            r->told_score.chance) ||
            err_set(e, ERR_MEMORY, "no memory for %zu rows", n);
 }
 
@@ -230,7 +239,8 @@ static bool fill_row(void *ctx, const struct log_row *row, struct err *e)
     int i = route_of(l, row->route), arm;
     struct ledger_route *r;
 
-    (void)e;
+    if (i >= 0 && span_is(row->purpose, "shadow"))
+        return ledger_shadows_note(&g->shadows, row, e);
     if (i < 0 || is_own(row) || !was_answered(row))
         return true;
     r = &l->routes[i];
@@ -250,10 +260,13 @@ static bool fill_row(void *ctx, const struct log_row *row, struct err *e)
                r->n_arms * sizeof *r->propensity);
         r->propensity[r->n * r->n_arms + (size_t)arm] = 1;
     }
+    r->expecting[r->n] =
+        (uint8_t)(kind_of(&l->classifiers, row->classifier, &l->arena) -
+                  l->classifiers.at);
     r->served[arm]++;
     r->spent[arm] += row->cost_usd;
     r->n++;
-    return true;
+    return ledger_shadows_parent(&g->shadows, row->id, l, (unsigned)i, e);
 }
 
 bool ledger_load(const char *path, const struct log_range *range,
@@ -261,25 +274,40 @@ bool ledger_load(const char *path, const struct log_range *range,
 {
     struct loading g = {.l = out};
     struct log_range all = *range;
+    bool ok;
 
     memset(out, 0, sizeof *out);
     arena_init(&out->arena, NAMES_BYTES);
     all.own = true;
-    if (!log_rows_each(path, &all, count_row, &g, e))
-        return false;
-    for (unsigned i = 0; i < out->n_routes; i++)
-        if (!make_tables(&out->routes[i], g.counted[i], e))
-            return false;
-    return log_rows_each(path, &all, fill_row, &g, e);
+    ok = log_rows_each(path, &all, count_row, &g, e);
+    for (unsigned i = 0; ok && i < out->n_routes; i++)
+        ok = make_tables(&out->routes[i], g.counted[i], e);
+    ok = ok && log_rows_each(path, &all, fill_row, &g, e);
+    if (ok)
+        ledger_shadows_tell(&g.shadows, out);
+    ledger_shadows_free(&g.shadows);
+    return ok;
 }
 
 void ledger_free(struct ledger *l)
 {
     for (unsigned i = 0; i < l->n_routes; i++) {
         struct ledger_route *r = &l->routes[i];
-        void *const all[] = {
-            r->chosen, r->source,     r->explored, r->cost,      r->score,
-            r->group,  r->propensity, r->may_cost, r->may_score, r->able};
+        void *const all[] = {r->chosen,
+                             r->source,
+                             r->explored,
+                             r->cost,
+                             r->score,
+                             r->group,
+                             r->propensity,
+                             r->may_cost,
+                             r->may_score,
+                             r->able,
+                             r->expecting,
+                             r->told_cost.outcome,
+                             r->told_cost.chance,
+                             r->told_score.outcome,
+                             r->told_score.chance};
 
         for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
             free(all[k]);
@@ -290,26 +318,32 @@ void ledger_free(struct ledger *l)
 
 /* ---- for the estimates ---- */
 
-static struct logged logged_of(const struct ledger_route *r,
-                               const double *reward, const double *expected)
+struct logged ledger_costs(const struct ledger_route *r)
 {
     return (struct logged){.n = r->n,
                            .n_arms = r->n_arms,
                            .chosen = r->chosen,
-                           .reward = reward,
+                           .reward = r->cost,
                            .propensity = r->propensity,
-                           .expected = expected,
-                           .group = r->group};
-}
-
-struct logged ledger_costs(const struct ledger_route *r)
-{
-    return logged_of(r, r->cost, r->may_cost);
+                           .expected = r->may_cost,
+                           .group = r->group,
+                           .outcome = r->told_cost.outcome,
+                           .chance = r->told_cost.chance,
+                           .model = r->expecting,
+                           .n_models = LEDGER_KINDS_MAX,
+                           .besides = r->learnt_for};
 }
 
 struct logged ledger_scores(const struct ledger_route *r)
 {
-    return logged_of(r, r->score, r->may_score);
+    struct logged scores = ledger_costs(r);
+
+    scores.reward = r->score;
+    scores.expected = r->may_score;
+    scores.outcome = r->told_score.outcome;
+    scores.chance = r->told_score.chance;
+    scores.besides = 0;
+    return scores;
 }
 
 size_t ledger_fixed(const struct ledger_route *r, unsigned arm, float *target)
@@ -319,10 +353,13 @@ size_t ledger_fixed(const struct ledger_route *r, unsigned arm, float *target)
     memset(target, 0, r->n * r->n_arms * sizeof *target);
     for (size_t i = 0; i < r->n; i++) {
         size_t at = i * r->n_arms;
-        bool can = r->able[at + arm];
 
-        unable += !can;
-        target[at + (can ? arm : r->chosen[i])] = 1;
+        if (r->able[at + arm]) {
+            target[at + arm] = 1;
+            continue;
+        }
+        unable++;
+        memcpy(target + at, r->propensity + at, r->n_arms * sizeof *target);
     }
     return unable;
 }

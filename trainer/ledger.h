@@ -34,17 +34,23 @@ struct ledger_route {
     struct span arms[LEDGER_ARMS_MAX]; /* (arena) */
     uint64_t served[LEDGER_ARMS_MAX];
     double spent[LEDGER_ARMS_MAX];
-    size_t n;          /* rows that an arm answered: the tables' */
-    uint8_t *chosen;   /* (owned) [n] */
-    uint8_t *source;   /* (owned) [n] index in sources, of the label */
-    bool *explored;    /* (owned) [n] */
-    double *cost;      /* (owned) [n] USD */
-    double *score;     /* (owned) [n] NAN: no label */
-    uint64_t *group;   /* (owned) [n] conversation */
-    float *propensity; /* (owned) [n * n_arms] */
-    double *may_cost;  /* (owned) [n * n_arms] expected, USD */
-    double *may_score; /* (owned) [n * n_arms] expected; NAN: unknown */
-    bool *able;        /* (owned) [n * n_arms] the arm was not dropped */
+    size_t n;           /* rows that an arm answered: the tables' */
+    uint8_t *chosen;    /* (owned) [n] */
+    uint8_t *source;    /* (owned) [n] index in sources, of the label */
+    bool *explored;     /* (owned) [n] */
+    double *cost;       /* (owned) [n] USD */
+    double *score;      /* (owned) [n] NAN: no label */
+    uint64_t *group;    /* (owned) [n] conversation */
+    float *propensity;  /* (owned) [n * n_arms] */
+    double *may_cost;   /* (owned) [n * n_arms] expected, USD */
+    double *may_score;  /* (owned) [n * n_arms] expected; NAN: unknown */
+    bool *able;         /* (owned) [n * n_arms] the arm was not dropped */
+    uint8_t *expecting; /* (owned) [n] in ledger.classifiers: who expected */
+    /* What is known of each arm, shadow answers too, and with what chance it
+     * was to become known: (owned) [n * n_arms], NAN: nothing is. */
+    struct ledger_told {
+        double *outcome, *chance;
+    } told_cost, told_score;
     struct ledger_kinds tasks, keys;
     double learnt_for; /* USD of what weir asked itself: shadows, judges */
 };
@@ -54,6 +60,7 @@ struct ledger {
     struct ledger_route routes[LEDGER_ROUTES_MAX];
     unsigned n_routes;
     struct ledger_kinds sources, reasons; /* of all rows */
+    struct ledger_kinds classifiers;      /* of answered requests */
     struct ledger_kinds
         learning;      /* weir's own calls, by purpose: no requests */
     double learnt_for; /* USD, all of them */
@@ -71,8 +78,8 @@ void ledger_free(struct ledger *l); /* also what failed half way */
 struct logged ledger_costs(const struct ledger_route *r);
 struct logged ledger_scores(const struct ledger_route *r);
 
-/* What always taking `arm` would choose: where it was dropped, the arm that
- * answered.  Fills [n * n_arms]; returns the rows where it was dropped. */
+/* What always taking `arm` would choose: where it was dropped, what was
+ * chosen by.  Fills [n * n_arms]; returns the rows where it was dropped. */
 size_t ledger_fixed(const struct ledger_route *r, unsigned arm, float *target);
 
 #endif

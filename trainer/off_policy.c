@@ -7,19 +7,29 @@
 
 #include "trainer/bootstrap.h"
 
-enum { DRAWS = 1000, FIGURES = 5 };
+enum {
+    DRAWS = 1000,
+    FIGURES = 5,
+    CELL_ROWS = 30,  /* fewer known rows say nothing of a model by itself */
+    PRIOR_ROWS = 20, /* that what all models are off by counts for */
+};
+
+/* With one model's scale alone nobody knows how models differ. */
+#define BLIND_ONE .5
 
 /* What each row adds to the sums. */
 struct parts {
     size_t n;
-    double *weight;  /* (owned) target(chosen) / propensity(chosen) */
-    double *wr;      /* (owned) that times the reward */
+    double *weight;  /* (owned) sum of target / chance over known arms */
+    double *wr;      /* (owned) that times what is known */
     double *dr;      /* (owned) the row's doubly robust value */
     double *seen;    /* (owned) the reward itself */
     double *model;   /* (owned) what the model expects of the target */
-    double unseen;   /* of the target's choices, summed */
-    double *wm;      /* (owned) weight times what it expected of the chosen */
+    double *blind;   /* (owned) how far that may be off where only it speaks */
+    double *wm;      /* (owned) weight times what it expected of the known */
     uint64_t *group; /* (owned) */
+    double unseen;   /* of the target's choices, summed */
+    double besides;  /* for each row */
 };
 
 static void free_parts(struct parts *p)
@@ -29,6 +39,7 @@ static void free_parts(struct parts *p)
     free(p->dr);
     free(p->seen);
     free(p->model);
+    free(p->blind);
     free(p->wm);
     free(p->group);
 }
@@ -41,70 +52,209 @@ static bool new_parts(struct parts *p, size_t n, struct err *e)
     p->dr = calloc(n + 1, sizeof *p->dr);
     p->seen = calloc(n + 1, sizeof *p->seen);
     p->model = calloc(n + 1, sizeof *p->model);
+    p->blind = calloc(n + 1, sizeof *p->blind);
     p->wm = calloc(n + 1, sizeof *p->wm);
     p->group = calloc(n + 1, sizeof *p->group);
-    if (p->weight && p->wr && p->dr && p->seen && p->model && p->wm && p->group)
+    if (p->weight && p->wr && p->dr && p->seen && p->model && p->blind &&
+        p->wm && p->group)
         return true;
     free_parts(p);
     return err_set(e, ERR_MEMORY, "off-policy estimate: no memory");
 }
 
-/* Observed by expected of each arm, where it was chosen: what the model is
- * off by.  1 where nothing is known. */
-static void scales(const struct logged *l, double *scale)
-{
-    double seen[256] = {0}, hoped[256] = {0};
+/* ---- the log and its model ---- */
 
+static double known(const struct logged *l, size_t i, unsigned a)
+{
+    if (l->outcome)
+        return l->outcome[i * l->n_arms + a];
+    return l->chosen[i] == a ? l->reward[i] : NAN;
+}
+
+static double chance(const struct logged *l, size_t i, unsigned a)
+{
+    size_t at = i * l->n_arms + a;
+
+    return l->chance ? l->chance[at] : (double)l->propensity[at];
+}
+
+static unsigned model_of(const struct logged *l, size_t i)
+{
+    return l->model ? l->model[i] : 0;
+}
+
+static unsigned models(const struct logged *l)
+{
+    return l->model ? l->n_models : 1;
+}
+
+/* Sums over rows where an arm is known and expected. */
+struct cell {
+    double seen, hoped;
+    size_t n;
+};
+
+struct scales {
+    const struct logged *l;
+    double *scale;      /* (owned) [models * n_arms] observed by expected */
+    double *blind;      /* (owned) [models * n_arms] how far that may be off
+                           where nothing was seen */
+    struct cell *cells; /* (owned) [models * n_arms] */
+};
+
+static void scales_free(struct scales *s)
+{
+    free(s->scale);
+    free(s->blind);
+    free(s->cells);
+}
+
+/* Of arm a's known rows: by model, and by the arm that answered if `split`. */
+static void fill_cells(const struct scales *s, unsigned a, bool split)
+{
+    const struct logged *l = s->l;
+
+    memset(s->cells, 0, (size_t)models(l) * l->n_arms * sizeof *s->cells);
     for (size_t i = 0; i < l->n; i++) {
-        unsigned a = l->chosen[i];
-        double m = l->expected[i * l->n_arms + a];
+        double r = known(l, i, a), m = l->expected[i * l->n_arms + a];
+        struct cell *c =
+            &s->cells[model_of(l, i) * l->n_arms + (split ? l->chosen[i] : 0)];
 
-        if (isnan(l->reward[i]) || isnan(m))
+        if (isnan(l->reward[i]) || isnan(r) || isnan(m))
             continue;
-        seen[a] += l->reward[i];
-        hoped[a] += m;
+        c->seen += r;
+        c->hoped += m;
+        c->n++;
     }
+}
+
+static bool tells(const struct cell *c)
+{
+    return c->n >= CELL_ROWS && c->seen > 0 && c->hoped > 0;
+}
+
+/* What a model is off by that was never held against this arm: as much as the
+ * others are, and as they differ. */
+static void stranger(const struct scales *s, double *scale, double *blind)
+{
+    const struct logged *l = s->l;
+    double sum = 0, square = 0;
+    unsigned n = 0;
+
+    for (unsigned g = 0; g < models(l); g++) {
+        const struct cell *c = &s->cells[g * l->n_arms];
+        double x = tells(c) ? log(c->seen / c->hoped) : 0;
+
+        n += tells(c);
+        sum += x;
+        square += x * x;
+    }
+    *scale = n ? exp(sum / n) : 1;
+    *blind =
+        n > 1 ? sqrt(fmax(0, square - sum * sum / n) / (n - 1) * (1 + 1. / n))
+              : BLIND_ONE;
+    *blind = fmax(*blind, OFF_POLICY_BLIND);
+}
+
+/* How much what was seen by what was expected differs from one answering arm
+ * to another, within models. */
+static double stray(const struct scales *s, unsigned a)
+{
+    const struct logged *l = s->l;
+    double square = 0;
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < models(l) * l->n_arms; k++) {
+        const struct cell *c = &s->cells[k];
+
+        if (!tells(c))
+            continue;
+        square += pow(
+            c->seen / (c->hoped * s->scale[k / l->n_arms * l->n_arms + a]) - 1,
+            2);
+        n++;
+    }
+    return fmax(OFF_POLICY_BLIND, n ? sqrt(square / n) : 0);
+}
+
+/* A model of few known rows is scaled as the others are. */
+static void scale_arm(struct scales *s, unsigned a)
+{
+    const struct logged *l = s->l;
+    double scale, blind;
+
+    fill_cells(s, a, false);
+    stranger(s, &scale, &blind);
+    for (unsigned g = 0; g < models(l); g++) {
+        const struct cell *c = &s->cells[g * l->n_arms];
+        double prior = c->n ? PRIOR_ROWS * c->hoped / (double)c->n : 1;
+
+        s->scale[g * l->n_arms + a] =
+            (c->seen + scale * prior) / (c->hoped + prior);
+        s->blind[g * l->n_arms + a] = tells(c) ? 0 : blind;
+    }
+    fill_cells(s, a, true);
+    blind = stray(s, a);
+    for (unsigned g = 0; g < models(l); g++)
+        s->blind[g * l->n_arms + a] = fmax(s->blind[g * l->n_arms + a], blind);
+}
+
+static bool scales_find(const struct logged *l, struct scales *s, struct err *e)
+{
+    size_t n = (size_t)models(l) * l->n_arms + 1;
+
+    *s = (struct scales){.l = l,
+                         .scale = calloc(n, sizeof *s->scale),
+                         .blind = calloc(n, sizeof *s->blind),
+                         .cells = calloc(n, sizeof *s->cells)};
+    if (!s->scale || !s->blind || !s->cells)
+        return err_set(e, ERR_MEMORY, "off-policy estimate: no memory");
     for (unsigned a = 0; a < l->n_arms; a++)
-        scale[a] = hoped[a] > 0 && seen[a] > 0 ? seen[a] / hoped[a] : 1;
+        scale_arm(s, a);
+    return true;
 }
 
-static double expected(const struct logged *l, const double *scale, size_t i,
-                       unsigned a)
+static double expected(const struct scales *s, size_t i, unsigned a)
 {
-    double m = l->expected[i * l->n_arms + a];
+    double m = s->l->expected[i * s->l->n_arms + a];
 
-    return isnan(m) ? 0 : m * scale[a];
+    return isnan(m) ? 0 : m * s->scale[model_of(s->l, i) * s->l->n_arms + a];
 }
 
-/* One row: its value by the model, the weight, and how much of the target
+/* ---- sums ---- */
+
+/* One row: its value by the model, the weights, and how much of the target
  * the log cannot speak of. */
-static void add_row(const struct logged *l, const float *target,
-                    const double *scale, size_t i, struct parts *p)
+static void add_row(const struct scales *s, const float *target, size_t i,
+                    struct parts *p)
 {
-    const float *t = target + i * l->n_arms;
-    const float *prop = l->propensity + i * l->n_arms;
-    unsigned c = l->chosen[i];
-    double w = prop[c] > 0 ? (double)t[c] / (double)prop[c] : 0;
-    double model = 0;
+    const struct logged *l = s->l;
+    size_t k = p->n++;
 
+    p->seen[k] = l->reward[i];
+    p->group[k] = l->group[i];
     for (unsigned a = 0; a < l->n_arms; a++) {
-        if (!(t[a] > 0))
+        double t = (double)target[i * l->n_arms + a], r = known(l, i, a);
+        double m = expected(s, i, a), c = chance(l, i, a);
+
+        if (!(t > 0))
             continue;
-        model += (double)t[a] * expected(l, scale, i, a);
-        if (!(prop[a] > 0))
-            p->unseen += (double)t[a];
+        p->model[k] += t * m;
+        if (!(c > 0)) {
+            p->unseen += t;
+            p->blind[k] += t * m * s->blind[model_of(l, i) * l->n_arms + a];
+        } else if (!isnan(r)) {
+            p->weight[k] += t / c;
+            p->wr[k] += t / c * r;
+            p->wm[k] += t / c * m;
+        }
     }
-    p->weight[p->n] = w;
-    p->wr[p->n] = w * l->reward[i];
-    p->dr[p->n] = model + w * (l->reward[i] - expected(l, scale, i, c));
-    p->seen[p->n] = l->reward[i];
-    p->model[p->n] = model;
-    p->wm[p->n] = w * expected(l, scale, i, c);
-    p->group[p->n] = l->group[i];
-    p->n++;
+    p->dr[k] = p->model[k] + p->wr[k] - p->wm[k];
 }
 
-static void sums(const struct parts *p, const double *count,
+/* astray: by how many standard deviations the model is off where only it
+ * speaks. */
+static void sums(const struct parts *p, const double *count, double astray,
                  double out[FIGURES])
 {
     double n = 0, w = 0, wr = 0, dr = 0, seen = 0, model = 0, wm = 0;
@@ -116,9 +266,9 @@ static void sums(const struct parts *p, const double *count,
         n += c;
         w += c * p->weight[i];
         wr += c * p->wr[i];
-        dr += c * p->dr[i];
-        seen += c * p->seen[i];
-        model += c * p->model[i];
+        dr += c * (p->dr[i] + astray * p->blind[i]);
+        seen += c * (p->seen[i] + p->besides);
+        model += c * (p->model[i] + astray * p->blind[i]);
         wm += c * p->wm[i];
     }
     /* Nothing observed of the target: the model as it is. */
@@ -128,6 +278,12 @@ static void sums(const struct parts *p, const double *count,
     out[2] = n > 0 ? dr / n : NAN;
     out[3] = n > 0 ? ratio / n : NAN;
     out[4] = ratio > 0 ? 1 - seen / ratio : NAN;
+}
+
+static double normal(struct rng *r)
+{
+    return sqrt(-2 * log(1 - rng_unit(r))) *
+           cos(6.283185307179586 * rng_unit(r));
 }
 
 static struct estimate estimate_of(double value, double *draws, size_t n)
@@ -141,6 +297,7 @@ static bool intervals(const struct parts *p, uint64_t seed,
                       struct off_policy *out, struct err *e)
 {
     struct bootstrap b;
+    struct rng rng;
     double *count = calloc(p->n + 1, sizeof *count), one[FIGURES];
     double *draws = calloc((size_t)FIGURES * DRAWS, sizeof *draws);
     bool ok = false;
@@ -148,14 +305,15 @@ static bool intervals(const struct parts *p, uint64_t seed,
     if (!count || !draws)
         err_set(e, ERR_MEMORY, "off-policy estimate: no memory");
     else if (bootstrap_init(&b, p->group, p->n, seed, e)) {
+        rng_seed(&rng, rng_mix(seed, 1));
         for (size_t d = 0; d < DRAWS; d++) {
             bootstrap_draw(&b, count);
-            sums(p, count, one);
+            sums(p, count, normal(&rng), one);
             for (unsigned k = 0; k < FIGURES; k++)
                 draws[k * DRAWS + d] = one[k];
         }
         bootstrap_free(&b);
-        sums(p, NULL, one);
+        sums(p, NULL, 0, one);
         out->ips = estimate_of(one[0], draws, DRAWS);
         out->snips = estimate_of(one[1], draws + DRAWS, DRAWS);
         out->dr = estimate_of(one[2], draws + (size_t)2 * DRAWS, DRAWS);
@@ -184,8 +342,8 @@ static void weights(const struct parts *p, struct off_policy *out)
 bool off_policy_estimate(const struct logged *l, const float *target,
                          uint64_t seed, struct off_policy *out, struct err *e)
 {
+    struct scales s = {0};
     struct parts p;
-    double scale[256];
     bool ok;
 
     *out = (struct off_policy){.n = 0};
@@ -194,16 +352,18 @@ bool off_policy_estimate(const struct logged *l, const float *target,
                        l->n_arms);
     if (!new_parts(&p, l->n, e))
         return false;
-    scales(l, scale);
-    for (size_t i = 0; i < l->n; i++)
+    ok = scales_find(l, &s, e);
+    for (size_t i = 0; ok && i < l->n; i++)
         if (!isnan(l->reward[i]))
-            add_row(l, target, scale, i, &p);
+            add_row(&s, target, i, &p);
     out->n = p.n;
+    p.besides = p.n ? l->besides / (double)p.n : 0;
     weights(&p, out);
     out->unseen = p.n ? p.unseen / (double)p.n : 0;
-    ok = p.n > 0
-             ? intervals(&p, seed, out, e)
-             : err_set(e, ERR_INPUT, "wanted rows with an outcome, found none");
+    if (ok && p.n == 0)
+        ok = err_set(e, ERR_INPUT, "wanted rows with an outcome, found none");
+    ok = ok && intervals(&p, seed, out, e);
+    scales_free(&s);
     free_parts(&p);
     return ok;
 }

@@ -11,9 +11,14 @@
  *          costs, whose few large ones rule, it strays least.
  *
  * r is what was observed (a cost, or a score), m(a) what a model expected of
- * each arm.  Where the target takes arms that the log never took on such a
- * request, only the model speaks: that share is told (`unseen`), and the
- * model is first scaled, arm by arm, to what was observed of it.
+ * each arm.  Where shadow answers tell of arms that did not answer, each known
+ * arm counts, divided by the chance that it was to become known.
+ *
+ * Where the target takes arms that the log never took on such a request, only
+ * the model speaks: that share is told (`unseen`).  The model is scaled, arm by
+ * arm and model by model, to what was observed of it, and the interval is wider
+ * by how much such scales differ: from one answering arm to another, and, for
+ * a model that was never held against an arm, from model to model.
  */
 #ifndef WEIR_TRAINER_OFF_POLICY_H
 #define WEIR_TRAINER_OFF_POLICY_H
@@ -31,6 +36,15 @@ struct logged {
     const float *propensity; /* [n * n_arms] of every arm */
     const double *expected;  /* [n * n_arms] the model's; NAN: none */
     const uint64_t *group;   /* [n] rows that belong together */
+    /* Where shadow answers tell of more than the arm that answered, both of
+     * these; else both NULL: [n * n_arms] what is known of each arm (NAN:
+     * nothing), and with what chance it was to become known. */
+    const double *outcome, *chance;
+    /* [n] who expected, below n_models: each is scaled by itself; NULL: one
+     * and the same. */
+    const uint8_t *model;
+    unsigned n_models;
+    double besides; /* costs: what was spent besides the rewards, in all */
 };
 
 /* One estimate with its 95 % interval. */
@@ -46,8 +60,8 @@ struct off_policy {
     double unseen;    /* share of the target's choices that the log could
                          not have made: only the model speaks there */
     struct estimate ips, snips, dr, ratio; /* by request */
-    /* What was observed beside the target's ratio estimate, on the same
-     * draws: 1 - observed / target.  Of costs: the saving. */
+    /* What was observed, and `besides`, beside the target's ratio estimate,
+     * on the same draws: 1 - observed / target.  Of costs: the saving. */
     struct estimate less;
 };
 
@@ -58,6 +72,9 @@ MUST_USE bool off_policy_estimate(const struct logged *l, const float *target,
 
 /* The target that always takes `arm`; fills [n * n_arms]. */
 void off_policy_fixed(const struct logged *l, unsigned arm, float *target);
+
+/* What is only expected is off by at least so much, one standard deviation. */
+#define OFF_POLICY_BLIND .15
 
 /* Fewer effective rows carry no figure. */
 enum { OFF_POLICY_EFFECTIVE_MIN = 50 };

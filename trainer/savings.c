@@ -31,18 +31,8 @@ static void note(struct savings *s, const char *fmt, ...)
 
 /* ---- one route ---- */
 
-/* A fixed arm needs no shadows and no judges: their cost, which is known to
- * the cent, comes off the saving against it. */
-static void net_of_learning(const struct ledger_route *r, struct off_policy *c)
-{
-    double whole = c->ratio.value * (double)c->n;
-    double off = whole > 0 ? r->learnt_for / whole : 0;
-
-    c->less.value -= off;
-    c->less.lo -= off;
-    c->less.hi -= off;
-}
-
+/* A fixed arm needs no shadows and no judges: what they cost, which is known to
+ * the cent, counts as spent (ledger_costs). */
 static bool fixed_arm(struct savings_route *s, unsigned arm, float *target,
                       uint64_t seed, struct err *e)
 {
@@ -54,7 +44,6 @@ static bool fixed_arm(struct savings_route *s, unsigned arm, float *target,
     out->unable = ledger_fixed(r, arm, target);
     if (!off_policy_estimate(&costs, target, seed, &out->cost, e))
         return false;
-    net_of_learning(r, &out->cost);
     if (!off_policy_estimate(&scores, target, seed, &out->score, &none))
         out->score = (struct off_policy){.n = 0};
     return true;
@@ -125,6 +114,7 @@ static bool one_route(const struct ledger_route *r, uint64_t seed,
     struct err none;
     bool ok = target != NULL || err_set(e, ERR_MEMORY, "no memory");
 
+    scores.outcome = scores.chance = NULL; /* what was served, no shadows */
     out->ledger = r;
     count_rows(r, out);
     calibration(r, out);
@@ -171,7 +161,8 @@ static void note_costs(struct savings *s, const struct savings_route *r)
         note(s,
              "That rests for %.0f %% of the requests on what the classifier "
              "expected of %.*s's answers' length, scaled to its real answers: "
-             "the log never took it there. Exploration would measure it.",
+             "the log never took it there. Exploration would measure it, so "
+             "would shadow answers.",
              100 * a->cost.unseen, SPAN_ARGS(name));
 }
 

@@ -16,7 +16,7 @@
 
 #include "base/rng.h"
 
-enum { ROWS = 1200, SEEDS = 25 };
+enum { ROWS = 1200, SEEDS = 25, MONTH_ROWS = 1500, MONTHS = 100 };
 
 static char path[64];
 static struct ledger ledger;
@@ -158,6 +158,207 @@ static void the_saving_is_in_its_interval(void **state)
     assert_true(width / SEEDS < 0.2);
 }
 
+/* ---- a month: nothing stays as it is ---- */
+
+enum { MONTH_ARMS = 3 };
+static double month_rate = .2; /* of shadows */
+static const char *const month_arms[MONTH_ARMS] = {"small", "mid", "large"};
+
+/* One request of the month and what each arm would do with it. */
+struct request {
+    double cost[MONTH_ARMS], expect[MONTH_ARMS], p[MONTH_ARMS];
+    double score[MONTH_ARMS], hope[MONTH_ARMS];
+    char classifier; /* A: large for all; B: small for what is easy; C: small */
+    unsigned arm;
+    bool shadow, explored;
+};
+
+struct month {
+    double spent, learnt_for, cost[MONTH_ARMS], score[MONTH_ARMS];
+};
+
+/* 2 % of exploration between neighbours in cost: where small is chosen large
+ * never answers. */
+static void month_choose(struct request *q, struct rng *r, unsigned likely)
+{
+    double u = rng_unit(r);
+
+    q->p[likely] = .98;
+    if (likely == 1) {
+        q->p[0] = q->p[2] = .01;
+        q->arm = u < .01 ? 0 : u < .02 ? 2 : 1;
+    } else {
+        q->p[1] = .02;
+        q->arm = u < .02 ? 1 : likely;
+    }
+    q->explored = q->arm != likely;
+}
+
+/* Classifiers err in their own ways: A takes large for twice as dear as it
+ * is, B is right, C takes small for dear; at 1/3 a price changes, from 2/3 on
+ * requests are longer and harder, and mid is worse than it was. */
+static struct request month_draw(struct rng *r, double when)
+{
+    static const double usd[MONTH_ARMS] = {1e-5, 5e-5, 6e-4};
+    static const double skill[MONTH_ARMS] = {.6, .3, .15};
+    static const double off[3][MONTH_ARMS] = {
+        {.6, .8, 1.9}, {1, 1, 1}, {1.3, .9, .95}};
+    double late = when > 2. / 3, hard = fmin(1, rng_unit(r) + .2 * late);
+    double size = exp(gauss(r) * .8 + .4 * late + hard);
+    struct request q = {0};
+    unsigned c = when < .4 ? 0 : when < .85 ? 1 : 2;
+
+    q.classifier = (char)('A' + c);
+    for (unsigned a = 0; a < MONTH_ARMS; a++) {
+        double price = usd[a] * (a == 1 && when > 1. / 3 ? 2 : 1);
+
+        q.cost[a] = price * size * exp(gauss(r) * .4);
+        q.expect[a] = price * size * off[c][a];
+        q.hope[a] = 1 - (skill[a] + .1 * c) * hard;
+        q.score[a] = rng_unit(r) < 1 - skill[a] * hard - .2 * (a == 1) * late;
+    }
+    month_choose(&q, r, c == 0 ? 2 : c == 2 || hard < .4 ? 0 : 2);
+    q.shadow = rng_unit(r) < (when < .1 ? 0 : month_rate); /* begun later */
+    return q;
+}
+
+static void month_arm(struct buf *sql, const struct request *q, unsigned a)
+{
+    buf_printf(sql,
+               "%s{\"arm\":\"%s\",\"quality\":%g,\"cost_usd\":%.9g,"
+               "\"propensity\":%g,\"dropped\":null}",
+               a ? "," : "", month_arms[a], q->hope[a], q->expect[a], q->p[a]);
+}
+
+static void month_label(struct buf *sql, const char *id, double score)
+{
+    buf_printf(sql, "INSERT INTO labels VALUES('%s',9,'feedback',%g,1,NULL);",
+               id, score);
+}
+
+static void month_shadows(struct buf *sql, const struct request *q, int i,
+                          struct month *t)
+{
+    for (unsigned a = 0; a < MONTH_ARMS; a++) {
+        char id[32];
+
+        if (a == q->arm || !q->shadow)
+            continue;
+        snprintf(id, sizeof id, "x%d-%u", i, a);
+        t->learnt_for += q->cost[a];
+        buf_printf(sql,
+                   "INSERT INTO requests(id,time_ms,route,arm,reason,status,"
+                   "cost_pico,purpose,parent) VALUES('%s',%d,'auto','%s',"
+                   "'shadow',200,%.0f,'shadow','r%d');",
+                   id, 1000 + i, month_arms[a], q->cost[a] * 1e12, i);
+        month_label(sql, id, q->score[a]);
+    }
+}
+
+static void month_row(struct buf *sql, struct rng *r, int i, struct month *t)
+{
+    struct request q = month_draw(r, (double)i / MONTH_ROWS);
+    char id[32];
+
+    t->spent += q.cost[q.arm];
+    for (unsigned a = 0; a < MONTH_ARMS; a++) {
+        t->cost[a] += q.cost[a];
+        t->score[a] += q.score[a] / MONTH_ROWS;
+    }
+    snprintf(id, sizeof id, "r%d", i);
+    buf_printf(sql,
+               "INSERT INTO requests(id,time_ms,route,classifier,arm,reason,"
+               "status,propensity,cost_pico,arms) VALUES('%s',%d,'auto',"
+               "'%c','%s','%s',200,%g,%.0f,'[",
+               id, 1000 + i, q.classifier, month_arms[q.arm],
+               q.explored ? "explored" : "level", q.p[q.arm],
+               q.cost[q.arm] * 1e12);
+    for (unsigned a = 0; a < MONTH_ARMS; a++)
+        month_arm(sql, &q, a);
+    buf_str(sql, "]');");
+    if (q.shadow || rng_unit(r) < .5)
+        month_label(sql, id, q.score[q.arm]);
+    month_shadows(sql, &q, i, t);
+}
+
+static struct month make_month(uint64_t seed)
+{
+    struct month t = {0};
+    sqlite3 *db = new_log();
+    struct buf sql;
+    struct rng r;
+
+    rng_seed(&r, seed);
+    buf_init(&sql, 1 << 20);
+    for (int i = 0; i < MONTH_ROWS; i++) {
+        char *error = NULL;
+
+        month_row(&sql, &r, i, &t);
+        if (sqlite3_exec(db, buf_cstr(&sql), NULL, NULL, &error) != SQLITE_OK)
+            fail_msg("%s", error);
+        buf_reset(&sql);
+    }
+    buf_free(&sql);
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    return t;
+}
+
+/* With shadows every arm is measured on any request, whoever served it. */
+static void a_month_of_changes_is_reported_truly(void **state)
+{
+    unsigned saving[MONTH_ARMS] = {0}, quality[MONTH_ARMS] = {0};
+    double width = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= MONTHS; seed++) {
+        struct month t = make_month(seed);
+
+        load();
+        for (unsigned a = 0; a < MONTH_ARMS; a++) {
+            const struct savings_arm *x =
+                &savings.routes[0].arms[arm_of(month_arms[a])];
+            double truth = 1 - (t.spent + t.learnt_for) / t.cost[a];
+
+            saving[a] += inside(&x->cost.less, truth);
+            quality[a] += inside(&x->score.dr, t.score[a]);
+            width += (x->cost.less.hi - x->cost.less.lo) * (a == 2) / MONTHS;
+        }
+        ledger_free(&ledger);
+    }
+    for (unsigned a = 0; a < MONTH_ARMS; a++)
+        print_message("%s: truth inside: saving %u, quality %u of %d\n",
+                      month_arms[a], saving[a], quality[a], MONTHS);
+    print_message("mean width of the saving's interval %.3f\n", width);
+    for (unsigned a = 0; a < MONTH_ARMS; a++) {
+        assert_true(saving[a] >= .93 * MONTHS);
+        assert_true(quality[a] >= .93 * MONTHS);
+    }
+    assert_true(width < .2);
+}
+
+/* What large would have cost where it never answers is only expected. */
+static void without_shadows_the_interval_is_wide_enough(void **state)
+{
+    unsigned saving = 0;
+
+    (void)state;
+    month_rate = 0;
+    for (uint64_t seed = 1; seed <= MONTHS / 4; seed++) {
+        struct month t = make_month(seed);
+        const struct savings_arm *x;
+
+        load();
+        x = &savings.routes[0].arms[arm_of("large")];
+        saving += inside(&x->cost.less, 1 - t.spent / t.cost[2]);
+        assert_true(x->cost.unseen > .2);
+        ledger_free(&ledger);
+    }
+    month_rate = .2;
+    print_message("truth inside: %u of %d\n", saving, MONTHS / 4);
+    assert_true(saving >= .93 * MONTHS / 4);
+}
+
 static void the_totals_are_the_logs(void **state)
 {
     struct truth t = make_log(7, 300);
@@ -288,6 +489,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_saving_is_in_its_interval),
+        cmocka_unit_test(a_month_of_changes_is_reported_truly),
+        cmocka_unit_test(without_shadows_the_interval_is_wide_enough),
         cmocka_unit_test(the_totals_are_the_logs),
         cmocka_unit_test(too_little_is_not_claimed),
         cmocka_unit_test(costs_that_were_only_expected_are_said_to_be),

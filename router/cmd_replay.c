@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/cmd_replay.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/args.h"
+#include "router/played.h"
 #include "router/replayed.h"
 #include "router/route/explain.h"
 
 enum { ARENA_MAX = 64 << 20, OUT_MAX = 16 << 20 };
 
 struct options {
-    const char *config, *log, *model;
+    const char *config, *log, *model, *choices;
+    double quality;
+    uint64_t since, until; /* ms */
     bool json;
 };
 
@@ -145,10 +149,48 @@ static bool run(const struct options *o, const char *id, bool *equal,
     return ok;
 }
 
+/* ---- all requests of a route ---- */
+
+static bool print_line(void *ctx, struct span line, struct err *e)
+{
+    (void)ctx;
+    return fwrite(line.ptr, 1, line.len, stdout) == line.len ||
+           err_sys(e, "standard output");
+}
+
+static bool run_choices(const struct options *o, char **ids, struct err *e)
+{
+    struct played p = {.route = o->choices,
+                       .quality = o->quality,
+                       .since_ms = (int64_t)o->since,
+                       .until_ms = (int64_t)o->until,
+                       .say = print_line};
+    struct snapshot *s = NULL;
+    struct arena a;
+    bool ok;
+
+    if (*ids)
+        return err_set(e, ERR_USAGE,
+                       "--choices is for all requests of the "
+                       "route: wanted no REQUEST_ID");
+    arena_init(&a, ARENA_MAX);
+    ok = find_log(o, &a, &p.log, e);
+    if (ok)
+        s = snapshot_load(o->config, NULL, e);
+    ok = ok && s && played_run(&p, s, e);
+    snapshot_unref(s);
+    arena_free(&a);
+    return ok && (fflush(stdout) == 0 || err_sys(e, "standard output"));
+}
+
+/* ---- as asked ---- */
+
 static bool run_all(const struct options *o, char **ids, bool *equal,
                     struct err *e)
 {
     *equal = true;
+    if (o->choices)
+        return run_choices(o, ids, e);
     if (!*ids)
         return err_set(e, ERR_USAGE, "wanted a REQUEST_ID");
     for (; *ids; ids++) {
@@ -160,13 +202,20 @@ static bool run_all(const struct options *o, char **ids, bool *equal,
 
 int cmd_replay(int argc, char **argv)
 {
-    struct options o = {.config = "weir.yaml"};
+    struct options o = {.config = "weir.yaml", .quality = NAN};
     const struct arg list[] = {
         {"config", ARG_TEXT, &o.config, "F", "configuration [weir.yaml]"},
         {"log", ARG_TEXT, &o.log, "F", "log [the configuration's]"},
         {"model", ARG_TEXT, &o.model, "F",
          "classifier [the configuration's]; those beside it are tried too"},
         {"json", ARG_FLAG, &o.json, NULL, "print JSON"},
+        {"choices", ARG_TEXT, &o.choices, "ROUTE",
+         "instead: what the configuration would take for each request of it"},
+        {"quality", ARG_REAL, &o.quality, "Q",
+         "with --choices: instead of the route's"},
+        {"since-ms", ARG_U64, &o.since, "T",
+         "with --choices: requests from then on (ms since 1970)"},
+        {"until-ms", ARG_U64, &o.until, "T", "likewise: before then"},
     };
     const struct args args = {
         "replay", "[options] REQUEST_ID...",

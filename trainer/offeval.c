@@ -12,6 +12,7 @@
 #include "trainer/fit.h"
 #include "trainer/off_policy.h"
 #include "trainer/offlog.h"
+#include "trainer/played.h"
 #include "trainer/route_policy.h"
 
 enum { ROWS_MIN = 100 };
@@ -25,8 +26,8 @@ struct question {
     float *target;   /* (owned) [n * n_arms] the new policy's choices */
     double *quality; /* (owned) [n * n_arms] outcome model: score */
     double price;    /* the knob as used, NAN: one fixed arm */
-    bool no_level;   /* the card promises nothing at the wanted quality */
-    struct route_policy route; /* of a configuration */
+    char route[ROUTE_POLICY_NAME]; /* of a configuration; "": none */
+    uint64_t unplayed; /* requests that the route could not be asked of */
     struct off_policy of_quality, of_cost;
 };
 
@@ -141,8 +142,7 @@ static bool level_price(struct question *q, const struct classifier *c,
         least = at;
         q->price = p;
     }
-    q->no_level = !isfinite(least);
-    return !q->no_level ||
+    return isfinite(least) ||
            err_set(e, ERR_INPUT,
                    "the classifier's card promises nothing at quality %.3g: "
                    "a server takes the reference arm then (--policy ARM), or "
@@ -184,24 +184,106 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* A route's: where its classifier promises nothing, the reference answers. */
+/* ---- a route's, as the router plays it ---- */
+
+/* Where a request is in the log's rows. */
+struct place {
+    uint64_t id;
+    size_t row;
+};
+
+struct playing {
+    struct question *q;
+    struct place *places; /* (owned) [n] by id */
+    bool *played;         /* (owned) [n] */
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static bool take_line(void *ctx, struct span line, struct err *e)
+{
+    struct playing *g = ctx;
+    struct question *q = g->q;
+    struct json doc, id, arms, key, value;
+    struct json_iter it;
+    const struct place *at;
+
+    if (!json_parse(span_trim(line), &doc, e))
+        return false;
+    id = json_get(&doc, "id");
+    arms = json_get(&doc, "arms");
+    at = bsearch(&(struct place){.id = span_hash(json_inner(&id), 0)},
+                 g->places, q->log.n, sizeof *at, by_id);
+    if (!at) /* no arm answered it */
+        return true;
+    it = json_begin(&arms);
+    while (json_next(&it, &key, &value)) {
+        int arm = table_find_arm(q->log.t, json_inner(&key));
+        double p;
+
+        if (!json_double(&value, &p))
+            continue;
+        if (arm < 0)
+            return err_set(e, ERR_STATE,
+                           "the route would take %.*s, which is no arm of the "
+                           "log (request %.*s)",
+                           SPAN_ARGS(json_inner(&key)),
+                           SPAN_ARGS(json_inner(&id)));
+        q->target[at->row * q->log.n_arms + (uint32_t)arm] = (float)p;
+    }
+    g->played[at->row] = true;
+    return true;
+}
+
+/* What the route was not asked of counts for nothing. */
+static void leave_out(struct playing *g)
+{
+    struct offlog *l = &g->q->log;
+
+    for (size_t i = 0; i < l->n; i++) {
+        if (g->played[i])
+            continue;
+        l->score[i] = l->spent[i] = NAN;
+        g->q->unplayed++;
+    }
+}
+
 static bool target_route(struct question *q, struct err *e)
 {
-    const struct route_policy *p = &q->route;
-    int reference = table_find_arm(q->log.t, span_of(p->reference));
-    double quality = isnan(q->o->quality) ? p->quality : q->o->quality;
+    struct playing g = {.q = q};
+    const struct played_ask ask = {.config = q->o->policy,
+                                   .log = q->o->log,
+                                   .route = q->route,
+                                   .quality = q->o->quality,
+                                   .since_ms = q->o->rows.since_ms,
+                                   .until_ms = q->o->rows.until_ms,
+                                   .take = take_line,
+                                   .ctx = &g};
+    bool ok;
 
-    if (reference < 0)
-        return err_set(e, ERR_INPUT,
-                       "%s: the reference %s of route %s is no arm of the log",
-                       q->o->policy, p->reference, p->route);
-    if (p->classifier[0] && target_file(q, p->classifier, quality, e))
-        return true;
-    if (p->classifier[0] && !q->no_level)
-        return false;
-    q->price = NAN;
-    target_fixed(q, (uint32_t)reference);
-    return true;
+    if (!isnan(q->o->price))
+        return err_set(e, ERR_USAGE,
+                       "--price goes with a classifier, not with "
+                       "a configuration");
+    g.places = malloc((q->log.n + 1) * sizeof *g.places);
+    g.played = calloc(q->log.n + 1, sizeof *g.played);
+    ok = (g.places && g.played) ||
+         err_set(e, ERR_MEMORY, "no memory for %zu log rows", q->log.n);
+    for (size_t i = 0; ok && i < q->log.n; i++)
+        g.places[i] = (struct place){q->log.id[i], i};
+    if (ok)
+        qsort(g.places, q->log.n, sizeof *g.places, by_id);
+    ok = ok && (played_choices(&ask, e) || err_wrap(e, "%s", q->o->policy));
+    if (ok)
+        leave_out(&g);
+    free(g.places);
+    free(g.played);
+    return ok;
 }
 
 static bool targets(struct question *q, struct err *e)
@@ -326,7 +408,7 @@ static void shares(const struct question *q, double *share)
         share[a] = 0;
         for (size_t i = 0; i < q->log.n; i++)
             share[a] += (double)q->target[i * q->log.n_arms + a];
-        share[a] /= (double)q->log.n;
+        share[a] /= fmax(1, (double)(q->log.n - q->unplayed));
     }
 }
 
@@ -339,8 +421,9 @@ static void report_json(const struct question *q, struct buf *b)
     buf_json_str(b, span_of(q->o->log));
     buf_str(b, ",\"policy\":");
     buf_json_str(b, span_of(q->o->policy));
-    buf_printf(b, ",\"rows\":%zu,\"unused\":%llu,\"price\":", q->log.n,
-               (unsigned long long)q->log.unused);
+    buf_printf(b, ",\"rows\":%zu,\"unused\":%llu,\"price\":",
+               q->log.n - (size_t)q->unplayed,
+               (unsigned long long)(q->log.unused + q->unplayed));
     if (isnan(q->price))
         buf_str(b, "null");
     else
@@ -381,8 +464,8 @@ static void report_table(const struct question *q, struct buf *b)
 
     shares(q, share);
     buf_printf(b, "%s on %zu requests of %s (%llu not usable) would take:\n",
-               q->o->policy, q->log.n, q->o->log,
-               (unsigned long long)q->log.unused);
+               q->o->policy, q->log.n - (size_t)q->unplayed, q->o->log,
+               (unsigned long long)(q->log.unused + q->unplayed));
     for (uint32_t a = 0; a < q->log.n_arms; a++)
         buf_printf(b, "  %5.1f %%  %s\n", 100 * share[a],
                    q->log.t->arms[a].name);
@@ -399,10 +482,10 @@ bool offeval_run(const struct offeval_options *o, struct buf *out,
     struct question q = {.o = o};
     struct dataset_options rows = o->rows;
     bool ok = !route_policy_is(o->policy) ||
-              route_policy_read(o->policy, rows.route, &q.route, e);
+              route_policy_find(o->policy, rows.route, q.route, e);
 
-    if (q.route.route[0])
-        rows.route = q.route.route;
+    if (ok && q.route[0])
+        rows.route = q.route;
     ok = ok && offlog_load(&q.log, o->log, &rows, e) && rooms(&q, e) &&
          targets(&q, e) && model_quality(&q, e);
 

@@ -27,6 +27,7 @@ struct reading {
 void offlog_free(struct offlog *l)
 {
     table_free(l->t);
+    free(l->id);
     free(l->chosen);
     free(l->propensity);
     free(l->expected);
@@ -56,7 +57,8 @@ static bool rows_grow(struct reading *r, struct err *e)
     if (l->n < r->rows_cap)
         return true;
     r->rows_cap = r->rows_cap ? 2 * r->rows_cap : 1024;
-    return (grow(&l->chosen, r->rows_cap, sizeof *l->chosen) &&
+    return (grow(&l->id, r->rows_cap, sizeof *l->id) &&
+            grow(&l->chosen, r->rows_cap, sizeof *l->chosen) &&
             grow(&l->score, r->rows_cap, sizeof *l->score) &&
             grow(&l->spent, r->rows_cap, sizeof *l->spent)) ||
            no_memory(e);
@@ -157,6 +159,7 @@ static bool row_take(struct reading *r, const struct dataset_row *row,
         !outcomes_take(l, row, x, &add.n_outcomes, e) ||
         !options_take(r, row->choices, e) || !table_add(l->t, &add, e))
         return false;
+    l->id[l->n] = span_hash(row->id, 0);
     l->chosen[l->n] = (uint8_t)x[0].arm;
     l->score[l->n] = o->score;
     l->spent[l->n++] = o->cost_usd;

@@ -16,6 +16,7 @@ struct offlog {
     size_t n;        /* rows, as in t */
     uint64_t unused; /* requests without features or without choices */
     uint32_t n_arms;
+    uint64_t *id;      /* (owned) [n] hash of the request's id, seed 0 */
     uint8_t *chosen;   /* (owned) [n] the arm that served */
     float *propensity; /* (owned) [n * n_arms] */
     double *expected;  /* (owned) [n * n_arms] USD; NAN: not to be had */

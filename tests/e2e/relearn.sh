@@ -70,10 +70,12 @@ near() { # near NTH WHAT TRUTH SLACK: the doubly robust estimates
 }
 near 1 quality "$(awk -v t="$truth" 'BEGIN { print t / 2500 }')" 0.08 && near 2 USD 0.0006 0.00003 ||
     { echo "the estimate is far from the truth:"; cat "$scratch/dear.json"; exit 1; }
-# A route of the configuration is its classifier at the level that it asks for.
-estimates() { "$weir" eval --log "$scratch/weir.db" --json "$@" | grep -o '"quality":{.*'; }
-route=$(estimates --policy "$scratch/weir.yaml") file=$(estimates --policy "$scratch/before.weir" --quality 0.95)
-[ -n "$route" ] && [ "$route" = "$file" ] || { echo "the route's estimate '$route' is not its classifier's: '$file'"; exit 1; }
+# The route leaves what is far from its training data to the dear model, half
+# of this traffic; its classifier alone at the same level would not.
+quality() { "$weir" eval --log "$scratch/weir.db" --json "$@" | sed -n 's/.*"quality":{.*"dr":{"value":\([0-9.]*\),.*"cost_usd".*/\1/p'; }
+route=$(quality --policy "$scratch/weir.yaml") file=$(quality --policy "$scratch/before.weir" --quality 0.95)
+echo "quality of the route: $route, of its classifier alone: $file"
+awk "BEGIN { exit !(\"$route\" != \"\" && $route > 0.88 && $file > 0.5 && $file < $route - 0.05) }" || exit 1
 # A policy that the log says nothing of is refused.
 if "$weir" eval --log "$scratch/weir.db" --policy dear --since 2099-01-01 2>"$scratch/refused"; then
     echo "wanted a refusal of an empty log"; exit 1

@@ -7,8 +7,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "trainer/played.h"
 #include "trainer/route_policy.h"
 
 #define TWO                                                                    \
@@ -16,37 +18,18 @@
 
 static const struct {
     const char *yaml, *route;
-    const char *classifier, *reference; /* what is read */
-    double quality;
-    const char *error; /* a part of it, where it is refused */
+    const char *found; /* NULL: it is refused */
+    const char *error; /* a part of it, then */
 } cases[] = {
-    {"classifier: x.weir\nroutes:\n  auto: {arms: [a, b], reference: b, "
-     "quality: 0.9}\n",
-     NULL, "x.weir", "b", .9, NULL},
-    {"routes:\n  auto: {arms: [a, b], reference: b}\n", NULL, "", "b", .98,
-     NULL},
-    {"classifier: default\nroutes:\n  auto: {arms: [a], reference: a}\n", NULL,
-     "", "a", .98, NULL},
-    {"classifier: x.weir\nroutes:\n  auto: {arms: [a], policy: fixed, "
-     "reference: a}\n",
-     NULL, "", "a", .98, NULL},
-    {"routes:\n" TWO, "other", "", "a", .98, NULL},
-    {"routes:\n" TWO, NULL, "", "", 0, "found several routes"},
-    {"routes:\n" TWO, "none", "", "", 0, "wanted a route none"},
-    {"models: {}\n", NULL, "", "", 0, "wanted routes"},
-    {"routes:\n  auto: {arms: [a]}\n", NULL, "", "", 0, "reference"},
-    {"routes:\n  auto: {arms: [a], reference: a, policy: budget, budget: 1}\n",
-     NULL, "", "", 0, "budget are not played through"},
-    {"routes:\n  auto: {arms: [a], reference: a, policy: rules}\n", NULL, "",
-     "", 0, "wanted cheapest_adequate or fixed"},
-    {"routes:\n  auto: {arms: [a], reference: a, tasks: {x: a}}\n", NULL, "",
-     "", 0, "tasks are not played through"},
-    {"routes:\n  auto: {arms: [a], reference: a, unproven: floor}\n", NULL, "",
-     "", 0, "floor"},
-    {"routes: [", NULL, "", "", 0, ".yaml:"},
+    {"routes:\n  auto: {arms: [a, b], reference: b}\n", NULL, "auto", NULL},
+    {"routes:\n" TWO, "other", "other", NULL},
+    {"routes:\n" TWO, NULL, NULL, "found several routes"},
+    {"routes:\n" TWO, "none", NULL, "wanted a route none"},
+    {"models: {}\n", NULL, NULL, "wanted routes"},
+    {"routes: [", NULL, NULL, ".yaml:"},
 };
 
-static void a_route_is_read_or_refused_by_place_and_name(void **state)
+static void a_route_is_found_or_refused_by_name(void **state)
 {
     char path[80];
 
@@ -54,27 +37,85 @@ static void a_route_is_read_or_refused_by_place_and_name(void **state)
     snprintf(path, sizeof path, "/tmp/weir-route-%ld.yaml", (long)getpid());
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         FILE *f = fopen(path, "w");
-        struct route_policy p;
+        char name[ROUTE_POLICY_NAME];
         struct err e = {0};
         bool ok;
 
         assert_non_null(f);
         fputs(cases[i].yaml, f);
         fclose(f);
-        ok = route_policy_read(path, cases[i].route, &p, &e);
+        ok = route_policy_find(path, cases[i].route, name, &e);
         unlink(path);
-        if (cases[i].error) {
-            assert_false(ok);
-            if (!strstr(e.msg, cases[i].error))
-                fail_msg("case %zu said: %s", i, e.msg);
+        if (cases[i].found) {
+            if (!ok)
+                fail_msg("case %zu: %s", i, e.msg);
+            assert_string_equal(name, cases[i].found);
             continue;
         }
-        if (!ok)
-            fail_msg("case %zu: %s", i, e.msg);
-        assert_string_equal(p.classifier, cases[i].classifier);
-        assert_string_equal(p.reference, cases[i].reference);
-        assert_true(p.quality == cases[i].quality);
+        assert_false(ok);
+        if (!strstr(e.msg, cases[i].error))
+            fail_msg("case %zu said: %s", i, e.msg);
     }
+}
+
+/* ---- the child that plays it ---- */
+
+static bool take(void *ctx, struct span line, struct err *e)
+{
+    unsigned *n = ctx;
+
+    ++*n;
+    return *n < 3 || err_set(e, ERR_INPUT, "no more than %.*s",
+                             (int)line.len - 1, line.ptr);
+}
+
+/* A program that says this, whatever it is asked. */
+static bool played(const char *script, unsigned *n, struct err *e)
+{
+    char path[80];
+    struct played_ask ask = {.program = path,
+                             .config = "c",
+                             .log = "l",
+                             .route = "r",
+                             .quality = .5,
+                             .since_ms = 7,
+                             .take = take,
+                             .ctx = n};
+    FILE *f;
+    bool ok;
+
+    snprintf(path, sizeof path, "/tmp/weir-played-%ld.sh", (long)getpid());
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f, "#!/bin/sh\n%s\n", script);
+    fclose(f);
+    chmod(path, 0700);
+    *n = 0;
+    *e = (struct err){0};
+    ok = played_choices(&ask, e);
+    unlink(path);
+    return ok;
+}
+
+static void what_the_child_says_is_taken_and_what_it_lacks_is_told(void **state)
+{
+    struct err e;
+    unsigned n;
+
+    (void)state;
+    assert_true(played("echo '{}'; echo '{}'", &n, &e));
+    assert_int_equal(n, 2);
+    assert_false(
+        played("echo '{}'; echo 'weir replay: why' >&2; exit 1", &n, &e));
+    assert_string_equal(e.msg, "why");
+    assert_false(played("kill -9 $$", &n, &e));
+    assert_string_equal(e.msg, "it said nothing");
+    assert_false(played("yes '{}'", &n, &e)); /* it is not waited for */
+    assert_string_equal(e.msg, "no more than {}");
+    assert_false(played("echo \"$*\"; exit 1", &n, &e));
+    assert_string_equal(e.msg, "replay --choices r --config c --log l "
+                               "--quality 0.5 --since-ms 7");
+    assert_int_equal(n, 0);
 }
 
 static void a_configuration_is_known_by_its_name(void **state)
@@ -89,7 +130,9 @@ static void a_configuration_is_known_by_its_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_route_is_read_or_refused_by_place_and_name),
+        cmocka_unit_test(a_route_is_found_or_refused_by_name),
+        cmocka_unit_test(
+            what_the_child_says_is_taken_and_what_it_lacks_is_told),
         cmocka_unit_test(a_configuration_is_known_by_its_name),
     };
 

@@ -102,7 +102,8 @@ void chat_record(struct chat *c, int status)
     chat_media_end(c); /* the row shows addresses */
     chat_count_cost(c);
     if (c->member) {
-        chat_count_tokens(c);
+        if (!chat_payer(c)->shadow)
+            chat_count_tokens(c);
         return;
     }
     note_session(c, status);

@@ -67,9 +67,9 @@ static int64_t most_output(const struct chat *c, const struct model *m)
     return __builtin_mul_overflow(n, p->n, &all) ? INT64_MAX : all;
 }
 
-static int64_t most_of(const struct chat *c)
+static int64_t most_of(const struct chat *c, int arm)
 {
-    const struct model *m = &c->ask.route->set->arms[c->arm].model->model;
+    const struct model *m = &c->ask.route->set->arms[arm].model->model;
     enum service s = c->ask.request.params.service_tier.len ? SERVICE_PRIORITY
                                                             : SERVICE_STANDARD;
 
@@ -88,17 +88,10 @@ int64_t chat_held(const struct chat *c)
     return all;
 }
 
-/* A plan's member is paid for by those who pay for the client's chat. */
-bool chat_hold(struct chat *c, struct chat_try *t)
+/* All that `pays` holds shall be so much; false: c->broke. */
+static bool take(struct chat *c, struct chat *pays, int64_t all)
 {
-    struct chat *pays = chat_payer(c);
-    int64_t all;
-
     c->broke = NULL;
-    if (pays->n_payers == 0)
-        return true;
-    t->most = most_of(c);
-    all = chat_held(pays) + chat_plan_held(pays) + t->most;
     for (unsigned i = 0; i < pays->n_payers; i++) {
         struct payer *p = &pays->payers[i];
 
@@ -109,6 +102,31 @@ bool chat_hold(struct chat *c, struct chat_try *t)
         }
     }
     return true;
+}
+
+/* A plan's member is paid for by those who pay for the client's chat. */
+bool chat_hold(struct chat *c, struct chat_try *t)
+{
+    struct chat *pays = chat_payer(c);
+    int64_t all;
+
+    c->broke = NULL;
+    if (pays->n_payers == 0)
+        return true;
+    t->most = most_of(c, c->arm);
+    all = chat_held(pays) + chat_plan_held(pays) + t->most;
+    return take(c, pays, all > pays->ahead_pico ? all : pays->ahead_pico);
+}
+
+bool chat_hold_plan(struct chat *c)
+{
+    const struct arm *arm = &c->ask.route->set->arms[c->arm];
+    int64_t all = 0;
+
+    for (unsigned k = 0; k < PLAN_ROLES; k++)
+        all += arm->member[k] >= 0 ? most_of(c, arm->member[k]) : 0;
+    c->ahead_pico = all;
+    return take(c, c, all);
 }
 
 void chat_settle(struct chat *c)

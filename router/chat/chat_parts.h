@@ -120,6 +120,8 @@ struct chat {
     unsigned n_payers;
     const struct payer *broke; /* who could not pay the last try; or NULL */
     int64_t wanted_pico;       /* and what for */
+    int64_t ahead_pico;        /* set aside for all of a plan before it began;
+                                  0: each call for itself */
     struct span features;      /* (arena) packed, or empty */
 
     struct token_waiter token; /* for the account of c->arm's provider */
@@ -232,6 +234,9 @@ void chat_pays(struct chat *c, enum purse_kind kind, struct span name,
 void chat_key_pays(struct chat *c);
 /* Sets aside what another try, t of c->arm, may cost.  False: c->broke. */
 MUST_USE bool chat_hold(struct chat *c, struct chat_try *t);
+/* Likewise, ahead, what all members of c->arm's plan may cost: none of it is
+ * begun that could not be ended. */
+MUST_USE bool chat_hold_plan(struct chat *c);
 /* x-weir-purpose, -parent and -budget of a request; false: it is refused. */
 MUST_USE bool chat_read_purpose(struct chat *c);
 const char *chat_purpose_name(enum purpose p); /* "judge"; NULL: a client's */

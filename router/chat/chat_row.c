@@ -256,7 +256,7 @@ void chat_write_row(struct chat *c, int status)
     struct buf chat;
     char promise[PROMISE_MAX];
 
-    if (!c->worker->router->log || (c->shadow && c->attempts == 0))
+    if (!c->worker->router->log || (c->shadow && chat_calls(c) == 0))
         return;
     chat = worker_buf(c->worker, set->limits.body_bytes + (1 << 20));
     if (full)

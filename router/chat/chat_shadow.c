@@ -8,8 +8,8 @@
  * Nothing of it is the exchange's: the request is copied when the client's
  * row is written and read again when the loop has nothing better to do, so
  * that the client neither waits for it nor ends it by leaving.  It is an inner
- * chat without an exchange: whole, asked of its arm alone, paid for by the
- * route's purse, with a row of its own.
+ * chat without an exchange: whole, asked of its arm alone (a plan's members
+ * are), paid for by the route's purse, with a row of its own.
  */
 #include "router/chat/chat_shadow.h"
 
@@ -48,7 +48,7 @@ static void count(const struct chat *c, const char *result)
     metrics_count(c->worker->shard, METRIC_SHADOWS, labels, 1);
 }
 
-/* The arms that may answer it and are none of several models; how many. */
+/* The arms that may answer it; how many. */
 static unsigned fit_arms(const struct chat *c, int fits[ARMS_MAX])
 {
     const struct route_settings *set = c->ask.route->set;
@@ -56,7 +56,7 @@ static unsigned fit_arms(const struct chat *c, int fits[ARMS_MAX])
 
     for (unsigned i = 0; i < c->decision->n; i++) {
         if ((int)i == c->arm || !(set->shadow.mask >> i & 1) ||
-            set->arms[i].plan || c->decision->arms[i].drop.kind != DROP_NONE)
+            c->decision->arms[i].drop.kind != DROP_NONE)
             continue;
         fits[n++] = (int)i;
     }
@@ -152,26 +152,38 @@ static bool read_request(struct shadow *s)
     return body.ptr && ask_decode(&c->ask, body, c->arena, &ignored);
 }
 
+/* What keeps it from beginning; NULL: nothing. */
+static const char *prepare(struct shadow *s)
+{
+    struct chat *c = &s->chat;
+    const struct route_settings *set = c->ask.route->set;
+
+    if (!read_request(s))
+        return "unreadable";
+    c->start_ns = c->sent_ns = clock_ns();
+    c->time_ms = clock_utc_ms();
+    request_id_make(&c->worker->ids, c->time_ms, c->id);
+    chat_pays(c, PURSE_SHADOW, span_of(set->item.name), set->shadow.budget);
+    return set->arms[c->arm].plan && !chat_hold_plan(c) ? "no_money" : NULL;
+}
+
 static void begin(struct shadow *s)
 {
     struct chat *c = &s->chat;
     const struct settings *set = snapshot_settings(c->snapshot);
+    const char *why = prepare(s);
 
     s->begun = true;
-    if (!read_request(s)) {
-        count(c, "unreadable");
+    if (why) {
+        count(c, why);
         release(s);
         return;
     }
-    c->start_ns = c->sent_ns = clock_ns();
-    c->time_ms = clock_utc_ms();
-    request_id_make(&c->worker->ids, c->time_ms, c->id);
     c->body = worker_buf(c->worker, set->limits.answer_bytes);
     if (set->log.prompts == PROMPTS_FULL)
         c->text = worker_buf(c->worker, set->limits.answer_bytes);
-    chat_pays(c, PURSE_SHADOW, span_of(c->ask.route->set->item.name),
-              c->ask.route->set->shadow.budget);
-    chat_attempt(c);
+    if (!chat_plan(c))
+        chat_attempt(c);
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *ctx)
@@ -208,6 +220,7 @@ static void fill(struct shadow *s, const struct chat *of, int arm)
     c->facts = of->facts;
     c->ask = (struct ask){.dialect = of->ask.dialect,
                           .route = of->ask.route,
+                          .key = of->ask.key, /* its regions hold here too */
                           .wish = wish_none()};
     c->ask.place.dialect = of->ask.dialect;
 }

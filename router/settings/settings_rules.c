@@ -119,8 +119,8 @@ static const struct setting shadow_rows[] = {
     {.key = "arms",
      .kind = SETTING_TEXTS,
      .offset = AT(shadow_settings, arms),
-     .help = "Arms of the route of which another than the one that answered "
-             "is drawn; initially all."},
+     .help = "Arms of the route, models and plans, of which another than the "
+             "one that answered is drawn; initially all."},
     {.key = "each",
      .kind = SETTING_BOOL,
      .offset = AT(shadow_settings, each),

@@ -87,6 +87,10 @@ routes:
   bound: {{arms: [us, unsaid, eu, both], policy: fixed, reference: eu, regions: [eu], hedge: 100ms,
           hedge_share: 1, attempts: 8, deadline: 3s, retry: {{wait: 1ms, server: again, rate_limit: again}}}}
   free: {{arms: [us, unsaid, eu, both], policy: fixed, reference: both, attempts: 8, deadline: 3s}}
+  shaded: {{arms: [eu, both, us, over], policy: fixed, reference: eu,
+           shadow: {{rate: 1, each: true, budget: 9}}}}
+  walled: {{arms: [eu, both, us, over], policy: fixed, reference: eu, regions: [eu],
+           shadow: {{rate: 1, each: true, budget: 9}}}}
   talk: {{arms: [claude, eu], policy: fixed, reference: claude}}
 {extra}
 """)
@@ -153,6 +157,22 @@ def a_keys_regions_hold_on_every_route_and_model():
         "model": "claude", "messages": [{"role": "user", "content": "hi"}]},
         authorization="Bearer " + ANYWHERE)
     want("counting is seen", "/v1/messages/count_tokens" in Far.calls, True)
+    w.stop()
+
+
+def a_shadow_goes_nowhere_that_its_request_may_not():
+    w = Bound()
+    Far.calls.clear()
+    def shadows(route, key):
+        ids = [w.chat("hi", route, key)[2]["x-weir-request-id"] for _ in range(6)]
+        time.sleep(0.5)
+        return sorted({(arm, provider) for p, arm, provider in w.rows("parent, arm, provider")
+                       if p in ids})
+    want("of a key's regions", shadows("shaded", EU), [("both", "near")])
+    want("of a route's", shadows("walled", ANYWHERE), [("both", "near")])
+    want("calls", Far.calls, [])
+    want("anywhere else", sorted({arm for arm, _ in shadows("shaded", ANYWHERE)}), ["both", "over", "us"])
+    want("the test sees calls", len(Far.calls) > 0, True)
     w.stop()
 
 

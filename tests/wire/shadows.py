@@ -53,6 +53,7 @@ ONE = 100 * 10e-6  # USD, an answer of large
 
 class Served(Weir):
     shadow = "{rate: 1, budget: 100}"
+    planned = "{rate: 1, each: true, budget: 100}"
     workers = 1
 
     def write(self, extra, listen="127.0.0.1:0"):
@@ -69,7 +70,12 @@ models:
   small: {{provider: p, name: small-up, tier: economy, context: 100000, price: {{input: 1, output: 1}}}}
   large: {{provider: p, name: large-up, tier: frontier, context: 100000, price: {{input: 10, output: 10}}}}
   middle: {{provider: p, name: middle-up, tier: workhorse, context: 100000, price: {{input: 2, output: 2}}}}
+plans:
+  checked: {{kind: verify, draft: middle, check: small, else: large}}
+  drafted: {{kind: cascade, draft: middle, else: large}}
+  reviewed: {{kind: panel, model: middle, review: large}}
 routes:
+  planned: {{arms: [small, checked, drafted, reviewed], reference: small, shadow: {self.planned}}}
   all: {{arms: [small, middle, large], reference: small, shadow: {{rate: 1, each: true, arms: [large, middle], budget: 9}}}}
   one: {{arms: [small, middle, large], reference: small, shadow: {{rate: 1, arms: [large, middle], budget: 9}}}}
   auto: {{arms: [small, large], reference: small, shadow: {self.shadow}, hedge: 1s}}
@@ -90,6 +96,11 @@ routes:
                 return rows
             time.sleep(0.05)
         raise AssertionError(f"{len(rows)} of {n} shadows")
+
+    def ask_planned(self, stream=False):
+        return self.ask("POST", "/v1/chat/completions", {
+            "model": "planned", "max_tokens": 40, "stream": stream,
+            "messages": [{"role": "user", "content": "hi"}]})
 
     def ask_large(self, stream=False, text="hi", **headers):
         return self.ask("POST", "/v1/chat/completions", {
@@ -169,6 +180,52 @@ def shadows_cost_no_more_than_their_day_has():
     w.stop()
 
 
+def a_plan_answers_too_and_its_members_are_one_row():
+    w = Served()
+    asked = [w.ask_planned(stream) for stream in (False, True)]
+    want("the client's", [(s, h["x-weir-arm"], "x-weir-plan" in h) for s, _, h in asked],
+         [(200, "small", False)] * 2)
+    w.wait_for(6)
+    for _, _, h in asked:
+        rows = w.sql("SELECT arm, status, answer, cost_pico, model, plan FROM requests WHERE"
+                     f" purpose='shadow' AND parent='{h['x-weir-request-id']}' ORDER BY arm")
+        want("arms", [r[0] for r in rows], ["checked", "drafted", "reviewed"])
+        plans = [json.loads(r[5]) for r in rows]
+        want("status", [r[1] for r in rows], [200] * 3)
+        want("answers", [r[2] for r in rows],
+             ["said by large-up", "said by middle-up", "said by middle-up"])
+        want("verdicts", [(p["kind"], p["verdict"], [m["arm"] for m in p["members"]]) for p in plans],
+             [("verify", "escalated", ["middle", "small", "large"]),
+              ("cascade", "accepted", ["middle"]), ("panel", "accepted", ["middle", "large"])])
+        for r, p in zip(rows, plans):
+            want("sum of " + r[0], r[3], round(1e12 * sum(m["cost_usd"] for m in p["members"])))
+        want("costs", [r[3] for r in rows], [1300000000, 200000000, 1200000000])
+    want("no row of a member", w.sql("SELECT count(*) FROM requests"), [(8,)])
+    want("tokens of clients alone", w.metric('weir_tokens_total{arm="small",kind="input"}'), 120)
+    want("and none of plans'", w.metric('weir_tokens_total{arm="large",kind="input"}'), 0)
+    w.stop()
+
+
+def a_plan_whose_money_ends_takes_no_cent_more():
+    Served.planned, Served.workers = "{rate: 1, arms: [checked], budget: 0.05}", 4
+    w = Served()
+    Served.planned, Served.workers = "{rate: 1, each: true, budget: 100}", 1
+    with ThreadPoolExecutor(16) as pool:
+        want("clients", set(pool.map(lambda i: w.ask_planned()[0], range(160))), {200})
+    for _ in range(80):
+        w.ask_planned()
+    time.sleep(1)
+    n, usd = w.sql("SELECT count(*), sum(cost_pico)/1e12 FROM requests WHERE purpose='shadow'")[0]
+    if not 0.05 - 0.016 < usd <= 0.05 or n < 20:
+        raise AssertionError(f"{n} for {usd}")
+    whole = w.sql("SELECT count(*) FROM requests WHERE purpose='shadow' AND status=200"
+                  " AND plan LIKE '%escalated%' AND cost_pico=1300000000")[0][0]
+    want("none is begun that could not be ended", whole, n)
+    if not w.metric('weir_shadows_total{route="planned",result="no_money"}'):
+        raise AssertionError("no_money")
+    w.stop()
+
+
 def they_are_bounded_in_flight():
     w = Served()
     Player.delay = 1
@@ -206,6 +263,23 @@ def an_end_of_the_server_waits_for_none():
         raise AssertionError(f"{time.time() - began} s")
     want("row", w.sql("SELECT arm, status, error FROM requests WHERE purpose='shadow'"),
          [("large", 499, "client_gone")])
+
+
+def an_end_in_the_middle_of_a_plan_is_a_row_with_what_it_had_cost():
+    Served.planned = "{rate: 1, arms: [checked], budget: 1}"
+    w = Served()
+    Served.planned = "{rate: 1, each: true, budget: 100}"
+    Player.delay = 5
+    w.ask_planned()
+    time.sleep(0.4)
+    began = time.time()
+    want("exit status", w.stop(), 0)
+    Player.delay = 0
+    if time.time() - began > 4:
+        raise AssertionError(f"{time.time() - began} s")
+    arm, status, plan = w.sql("SELECT arm, status, plan FROM requests WHERE purpose='shadow'")[0]
+    want("row", (arm, status), ("checked", 499))
+    want("members", [m["cost_usd"] for m in json.loads(plan)["members"]][:2], [0.0002, 0.0001])
 
 
 def what_is_no_budget_or_arm_is_said():

@@ -331,7 +331,8 @@ struct logged ledger_costs(const struct ledger_route *r)
                            .chance = r->told_cost.chance,
                            .model = r->expecting,
                            .n_models = LEDGER_KINDS_MAX,
-                           .besides = r->learnt_for};
+                           .besides = r->learnt_for,
+                           .heavy = true};
 }
 
 struct logged ledger_scores(const struct ledger_route *r)
@@ -339,6 +340,7 @@ struct logged ledger_scores(const struct ledger_route *r)
     struct logged scores = ledger_costs(r);
 
     scores.reward = r->score;
+    scores.heavy = false;
     scores.expected = r->may_score;
     scores.outcome = r->told_score.outcome;
     scores.chance = r->told_score.chance;

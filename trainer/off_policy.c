@@ -30,6 +30,12 @@ struct parts {
     uint64_t *group; /* (owned) */
     double unseen;   /* of the target's choices, summed */
     double besides;  /* for each row */
+    double tail;     /* of heavy rewards: the largest by an arm's mean; 0 */
+};
+
+/* Of a set of rows, or of a bootstrap's draw of them. */
+struct totals {
+    double n, weight, wr, dr, seen, model, wm;
 };
 
 static void free_parts(struct parts *p)
@@ -254,31 +260,38 @@ static void add_row(const struct scales *s, const float *target, size_t i,
 
 /* astray: by how many standard deviations the model is off where only it
  * speaks. */
-static void sums(const struct parts *p, const double *count, double astray,
-                 double out[FIGURES])
+static struct totals sums(const struct parts *p, const double *count,
+                          double astray)
 {
-    double n = 0, w = 0, wr = 0, dr = 0, seen = 0, model = 0, wm = 0;
-    double ratio;
+    struct totals t = {0};
 
     for (size_t i = 0; i < p->n; i++) {
         double c = count ? count[i] : 1;
 
-        n += c;
-        w += c * p->weight[i];
-        wr += c * p->wr[i];
-        dr += c * (p->dr[i] + astray * p->blind[i]);
-        seen += c * (p->seen[i] + p->besides);
-        model += c * (p->model[i] + astray * p->blind[i]);
-        wm += c * p->wm[i];
+        t.n += c;
+        t.weight += c * p->weight[i];
+        t.wr += c * p->wr[i];
+        t.dr += c * (p->dr[i] + astray * p->blind[i]);
+        t.seen += c * (p->seen[i] + p->besides);
+        t.model += c * (p->model[i] + astray * p->blind[i]);
+        t.wm += c * p->wm[i];
     }
-    /* Nothing observed of the target: the model as it is. */
-    ratio = model * (wm > 0 ? wr / wm : 1);
-    out[0] = n > 0 ? wr / n : NAN;
-    out[1] = w > 0 ? wr / w : NAN;
-    out[2] = n > 0 ? dr / n : NAN;
-    out[3] = n > 0 ? ratio / n : NAN;
-    out[4] = ratio > 0 ? 1 - seen / ratio : NAN;
+    return t;
 }
+
+static void figures(const struct totals *t, double out[FIGURES])
+{
+    /* Nothing observed of the target: the model as it is. */
+    double ratio = t->model * (t->wm > 0 ? t->wr / t->wm : 1);
+
+    out[0] = t->n > 0 ? t->wr / t->n : NAN;
+    out[1] = t->weight > 0 ? t->wr / t->weight : NAN;
+    out[2] = t->n > 0 ? t->dr / t->n : NAN;
+    out[3] = t->n > 0 ? ratio / t->n : NAN;
+    out[4] = ratio > 0 ? 1 - t->seen / ratio : NAN;
+}
+
+/* ---- intervals ---- */
 
 static double normal(struct rng *r)
 {
@@ -286,43 +299,99 @@ static double normal(struct rng *r)
            cos(6.283185307179586 * rng_unit(r));
 }
 
-static struct estimate estimate_of(double value, double *draws, size_t n)
+/* `share` of one more row of the target, as heavy as its rows are, with the
+ * reward `times` the mean: what a log of this size may have missed. */
+static void one_more(const struct totals *all, double heavy, double share,
+                     double times, struct totals *t)
 {
-    struct interval i = metrics_interval(draws, n, 0.95);
+    double m = all->model / all->n;
 
-    return (struct estimate){value, i.lo, i.hi};
+    t->n += share;
+    t->weight += share * heavy;
+    t->wr += share * heavy * m * times;
+    t->wm += share * heavy * m;
+    t->model += share * m;
+    t->dr += share * (m + heavy * m * (times - 1));
+    t->seen += share * all->seen / all->n;
+}
+
+/* Draws of each figure, towards its lower and its upper end. */
+struct draws {
+    struct totals all;
+    double heavy;    /* the weight of the target's rows */
+    double *lo, *hi; /* [FIGURES * DRAWS] */
+    struct rng rng;
+};
+
+static void draw_one(const struct parts *p, const double *count,
+                     struct draws *to, size_t d)
+{
+    struct totals low = sums(p, count, normal(&to->rng)), high = low;
+    double share = -log(1 - rng_unit(&to->rng)), one[FIGURES];
+
+    if (p->tail > 0) {
+        one_more(&to->all, to->heavy, share, 0, &low);
+        one_more(&to->all, to->heavy, share, p->tail, &high);
+    }
+    figures(&low, one);
+    for (unsigned k = 0; k < FIGURES; k++)
+        to->lo[k * DRAWS + d] = one[k];
+    figures(&high, one);
+    for (unsigned k = 0; k < FIGURES; k++)
+        to->hi[k * DRAWS + d] = one[k];
+}
+
+static void all_draws(const struct parts *p, struct bootstrap *b, uint64_t seed,
+                      double *count, struct draws *to)
+{
+    double square = 0;
+
+    for (size_t i = 0; i < p->n; i++)
+        square += p->weight[i] * p->weight[i];
+    to->heavy = to->all.weight > 0 ? square / to->all.weight : 0;
+    rng_seed(&to->rng, rng_mix(seed, 1));
+    for (size_t d = 0; d < DRAWS; d++) {
+        bootstrap_draw(b, count);
+        draw_one(p, count, to, d);
+    }
+}
+
+static struct estimate estimate_of(double value, const struct draws *from,
+                                   unsigned figure)
+{
+    size_t at = (size_t)figure * DRAWS;
+
+    return (struct estimate){value,
+                             metrics_interval(from->lo + at, DRAWS, 0.95).lo,
+                             metrics_interval(from->hi + at, DRAWS, 0.95).hi};
 }
 
 static bool intervals(const struct parts *p, uint64_t seed,
                       struct off_policy *out, struct err *e)
 {
     struct bootstrap b;
-    struct rng rng;
     double *count = calloc(p->n + 1, sizeof *count), one[FIGURES];
-    double *draws = calloc((size_t)FIGURES * DRAWS, sizeof *draws);
+    double *space = calloc((size_t)2 * FIGURES * DRAWS, sizeof *space);
+    struct draws draws = {.all = sums(p, NULL, 0),
+                          .lo = space,
+                          .hi = space ? space + FIGURES * DRAWS : NULL};
     bool ok = false;
 
-    if (!count || !draws)
+    if (!count || !space)
         err_set(e, ERR_MEMORY, "off-policy estimate: no memory");
     else if (bootstrap_init(&b, p->group, p->n, seed, e)) {
-        rng_seed(&rng, rng_mix(seed, 1));
-        for (size_t d = 0; d < DRAWS; d++) {
-            bootstrap_draw(&b, count);
-            sums(p, count, normal(&rng), one);
-            for (unsigned k = 0; k < FIGURES; k++)
-                draws[k * DRAWS + d] = one[k];
-        }
+        all_draws(p, &b, seed, count, &draws);
         bootstrap_free(&b);
-        sums(p, NULL, 0, one);
-        out->ips = estimate_of(one[0], draws, DRAWS);
-        out->snips = estimate_of(one[1], draws + DRAWS, DRAWS);
-        out->dr = estimate_of(one[2], draws + (size_t)2 * DRAWS, DRAWS);
-        out->ratio = estimate_of(one[3], draws + (size_t)3 * DRAWS, DRAWS);
-        out->less = estimate_of(one[4], draws + (size_t)4 * DRAWS, DRAWS);
+        figures(&draws.all, one);
+        out->ips = estimate_of(one[0], &draws, 0);
+        out->snips = estimate_of(one[1], &draws, 1);
+        out->dr = estimate_of(one[2], &draws, 2);
+        out->ratio = estimate_of(one[3], &draws, 3);
+        out->less = estimate_of(one[4], &draws, 4);
         ok = true;
     }
     free(count);
-    free(draws);
+    free(space);
     return ok;
 }
 
@@ -337,6 +406,32 @@ static void weights(const struct parts *p, struct off_policy *out)
         out->most = fmax(out->most, p->weight[i]);
     }
     out->effective = ww > 0 ? w * w / ww : 0;
+}
+
+/* The largest that became known of an arm by the mean of what did, of the arm
+ * where that is most: other arms' runaway answers warn of those that the log
+ * did not happen to see. */
+static double tail(const struct logged *l)
+{
+    double most = 0;
+
+    for (unsigned a = 0; a < l->n_arms; a++) {
+        double sum = 0, largest = 0;
+        size_t n = 0;
+
+        for (size_t i = 0; i < l->n; i++) {
+            double r = known(l, i, a);
+
+            if (isnan(r))
+                continue;
+            n++;
+            sum += r;
+            largest = fmax(largest, r);
+        }
+        if (n >= CELL_ROWS && sum > 0)
+            most = fmax(most, largest * (double)n / sum);
+    }
+    return most;
 }
 
 bool off_policy_estimate(const struct logged *l, const float *target,
@@ -358,6 +453,7 @@ bool off_policy_estimate(const struct logged *l, const float *target,
             add_row(&s, target, i, &p);
     out->n = p.n;
     p.besides = p.n ? l->besides / (double)p.n : 0;
+    p.tail = l->heavy ? tail(l) : 0;
     weights(&p, out);
     out->unseen = p.n ? p.unseen / (double)p.n : 0;
     if (ok && p.n == 0)

@@ -19,6 +19,14 @@
  * arm and model by model, to what was observed of it, and the interval is wider
  * by how much such scales differ: from one answering arm to another, and, for
  * a model that was never held against an arm, from model to model.
+ *
+ * Costs are heavy-tailed: one answer in some hundreds runs on to the model's
+ * limit, and where the log happens to hold none for an arm, no resample does.
+ * The interval's ends then count one more request of the target, with a random
+ * share, that is free (lower end) or as many times the mean as the largest
+ * known cost of any arm is of that arm's (upper end): Gaffke's bound for a mean
+ * ("Three test statistics for a nonparametric one-sided hypothesis on the mean
+ * of a nonnegative variable", 2005).
  */
 #ifndef WEIR_TRAINER_OFF_POLICY_H
 #define WEIR_TRAINER_OFF_POLICY_H
@@ -45,6 +53,7 @@ struct logged {
     const uint8_t *model;
     unsigned n_models;
     double besides; /* costs: what was spent besides the rewards, in all */
+    bool heavy;     /* costs: a few large ones rule, and may all be missing */
 };
 
 /* One estimate with its 95 % interval. */

@@ -364,7 +364,8 @@ static bool ask(const struct question *q, const double *reward,
                        .reward = reward,
                        .propensity = q->log.propensity,
                        .expected = model,
-                       .group = q->log.t->group};
+                       .group = q->log.t->group,
+                       .heavy = reward == q->log.spent};
     struct err none;
 
     if (!off_policy_estimate(&l, q->target, q->o->seed, out, &none) && out->n) {

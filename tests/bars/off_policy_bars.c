@@ -192,6 +192,7 @@ static bool estimate(struct simulation *s, uint64_t seed,
         for (int r = 0; r < REWARDS; r++) {
             s->log.reward = s->reward[r];
             s->log.expected = s->model[r];
+            s->log.heavy = r == 1;
             if (!off_policy_estimate(&s->log, s->target, seed, &o, e))
                 return false;
             count(&all[k][r], &o);

@@ -101,6 +101,50 @@ static void the_truth_is_in_the_interval_and_the_model_helps(void **state)
     assert_true(wide_dr < wide_ips);
 }
 
+/* Costs: one answer in two hundred runs on to the limit, of whichever arm. */
+static void make_heavy(struct world *w, uint64_t seed)
+{
+    struct rng r;
+
+    make(w, seed, 0.2, 1);
+    rng_seed(&r, seed + 1000);
+    for (size_t i = 0; i < ROWS; i++)
+        w->reward[i] =
+            (1 + w->chosen[i]) * (rng_below(&r, 200) ? rng_unit(&r) + .5 : 30);
+    for (size_t i = 0; i < ROWS; i++)
+        for (unsigned a = 0; a < ARMS; a++) {
+            w->truth[i * ARMS + a] = (1 + a) * (1 + 29. / 200);
+            w->expected[i * ARMS + a] = 1 + a;
+        }
+    off_policy_fixed(&w->log, 1, w->target);
+}
+
+static void costs_that_the_log_did_not_see_are_allowed_for(void **state)
+{
+    static struct world w;
+    unsigned plain = 0, heavy = 0, ratio = 0;
+    struct err e;
+
+    (void)state;
+    for (uint64_t run = 0; run < RUNS; run++) {
+        struct off_policy o;
+
+        make_heavy(&w, run + 1);
+        assert_true(off_policy_estimate(&w.log, w.target, run, &o, &e));
+        plain += inside(o.dr, truth_of(&w));
+        w.log.heavy = true;
+        assert_true(off_policy_estimate(&w.log, w.target, run, &o, &e));
+        heavy += inside(o.dr, truth_of(&w));
+        ratio += inside(o.ratio, truth_of(&w));
+    }
+    print_message("truth inside: heavy DR %u, ratio %u, a plain bootstrap's "
+                  "%u of %d\n",
+                  heavy, ratio, plain, RUNS);
+    assert_true(plain < 0.85 * RUNS);
+    assert_true(heavy >= 0.93 * RUNS);
+    assert_true(ratio >= 0.93 * RUNS);
+}
+
 static void the_logs_own_policy_gives_the_mean(void **state)
 {
     static struct world w;
@@ -157,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_truth_is_in_the_interval_and_the_model_helps),
+        cmocka_unit_test(costs_that_the_log_did_not_see_are_allowed_for),
         cmocka_unit_test(the_logs_own_policy_gives_the_mean),
         cmocka_unit_test(choices_that_were_never_made_are_told),
         cmocka_unit_test(rows_without_an_outcome_are_left_out),

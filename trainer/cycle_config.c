@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "models/registry.h"
 #include "models/retrain.h"
+#include "trainer/cycle_plans.h"
 
 enum { ARENA_MAX = 16 << 20 };
 
@@ -140,7 +141,7 @@ static bool read_model(struct cycle_config *c, const struct conf *models,
     double usd[2] = {0, 0};
 
     if (!m || m->type != CONF_MAP)
-        return true; /* a plan: it has no price of its own */
+        return true; /* it has no price of its own */
     if (!text(c, conf_get(m, "name"), &arm->upstream, e) ||
         !text(c, conf_get(m, "tier"), &arm->tier, e))
         return false;
@@ -159,6 +160,35 @@ static bool read_model(struct cycle_config *c, const struct conf *models,
     return pricebook_add(c->prices, span_of(arm->name), usd, e);
 }
 
+/* Its members' prices, and what it is made of. */
+static bool read_plan(struct cycle_config *c, const struct conf *root,
+                      struct cycle_arm *arm, struct err *e)
+{
+    const struct conf *plans = conf_get(root, "plans");
+    const struct conf *models = conf_get(root, "models");
+    const struct conf *plan = plans ? conf_get(plans, arm->name) : NULL;
+    char form[1024];
+    struct plan_form p;
+
+    if (!plan || plan->type != CONF_MAP)
+        return true;
+    cycle_plan_text(plan, form, sizeof form);
+    if (!*form || !plan_form_parse(span_of(form), &p, e))
+        return !*form;
+    for (unsigned m = 0; m < p.n_members; m++) {
+        struct cycle_arm member = {.name =
+                                       arena_strdup(&c->arena, p.member[m])};
+
+        if (!member.name)
+            return err_set(e, ERR_MEMORY, "no memory for the configuration");
+        if (!read_model(c, models, &member, e))
+            return false;
+    }
+    arm->plan = arena_strdup(&c->arena, span_of(form));
+    return arm->plan ||
+           err_set(e, ERR_MEMORY, "no memory for the configuration");
+}
+
 static bool read_arms(struct cycle_config *c, const struct conf *root,
                       const struct conf *route, struct err *e)
 {
@@ -171,7 +201,8 @@ static bool read_arms(struct cycle_config *c, const struct conf *root,
             return conf_failf(v, e, "wanted at most %d arms",
                               CLASSIFIER_ARMS_MAX);
         if (!text(c, v, &arm->name, e) ||
-            !read_model(c, conf_get(root, "models"), arm, e))
+            !read_model(c, conf_get(root, "models"), arm, e) ||
+            !read_plan(c, root, arm, e))
             return false;
         c->n_arms++;
     }

@@ -16,7 +16,9 @@ enum { CYCLE_FILES_MAX = 16 };
 enum cycle_unproven { CYCLE_REFERENCE, CYCLE_FLOOR };
 
 struct cycle_arm {
-    const char *name; /* (arena) key of the model */
+    const char *name; /* (arena) key of the model or plan */
+    /* (arena) of a cascade or verify plan "verify(a,b,c)"; NULL: a model */
+    const char *plan;
     /* (arena) by what else a classifier may know it: the name at the
      * provider, and the tier; NULL: none. */
     const char *upstream, *tier;

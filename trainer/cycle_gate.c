@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "datasets/log_rows.h"
 #include "models/page_hinkley.h"
+#include "trainer/cycle_plans.h"
 
 static const char *const names[GATE_ENDS] = {
     "cheaper", "better", "little", "undecided", "breaks", "worse", "same"};
@@ -33,8 +34,20 @@ static int head_of(const struct classifier *c, const struct cycle_arm *arm)
     return head;
 }
 
-/* A level speaks of exactly these arms. */
-static bool level_fits(const struct cycle_config *set, const struct json *level)
+/* Those that it may choose of: a plan that it does not know it never does. */
+static uint32_t arms_known(const struct cycle_config *set,
+                           const struct classifier *c)
+{
+    uint32_t n = 0;
+
+    for (uint32_t a = 0; a < set->n_arms; a++)
+        n += !set->arms[a].plan || head_of(c, &set->arms[a]) >= 0;
+    return n;
+}
+
+/* A level speaks of exactly these arms, so many. */
+static bool level_fits(const struct cycle_config *set, uint32_t n,
+                       const struct json *level)
 {
     struct json arms = json_get(level, "arms");
     struct json reference = json_get(level, "reference");
@@ -51,12 +64,13 @@ static bool level_fits(const struct cycle_config *set, const struct json *level)
             return false;
         found++;
     }
-    return found == set->n_arms && json_is(&reference, set->reference);
+    return found == n && json_is(&reference, set->reference);
 }
 
 static void find_level(const struct cycle_config *set, const struct json *card,
                        struct evidence_policy *out)
 {
+    uint32_t n = arms_known(set, out->classifier);
     struct json levels = json_get(card, "levels"), level;
     struct json_iter it = json_begin(&levels);
     double least = INFINITY;
@@ -69,7 +83,7 @@ static void find_level(const struct cycle_config *set, const struct json *card,
 
         if (!json_true(&valid) || !json_double(&quality, &q) ||
             !json_double(&price, &p) || q < set->quality - 1e-9 || q >= least ||
-            !level_fits(set, &level))
+            !level_fits(set, n, &level))
             continue;
         least = q;
         out->price = p;
@@ -79,21 +93,25 @@ static void find_level(const struct cycle_config *set, const struct json *card,
 /* As the router's read_prices() (router/route/levels.c): after a change of
  * prices the same requests go to the same arms. */
 static void find_scale(const struct cycle_config *set, const struct json *card,
-                       const char *arm, double *scale, double *base)
+                       const struct cycle_arm *arm, double *scale, double *base)
 {
     struct json basis = json_get(card, "basis");
     struct json arms = json_get(&basis, "arms");
-    struct json of = json_get(&arms, arm);
+    struct json of = json_get(&arms, arm->name);
     struct json value = json_get(&basis, "input_tokens");
     struct json tokens = json_get(&of, "output_tokens");
     struct json cost = json_get(&of, "usd");
-    double input, output, usd, in, out, now;
+    double input, output, usd, in, out, now = NAN;
 
-    if (!json_double(&value, &input) || !json_double(&tokens, &output) ||
-        !json_double(&cost, &usd) ||
-        !pricebook_find(set->prices, span_of(arm), &in, &out))
+    if (!json_double(&cost, &usd))
         return;
-    now = input * in + output * out;
+    if (arm->plan)
+        now = cycle_plan_now(set, &basis, arm);
+    else if (json_double(&value, &input) && json_double(&tokens, &output) &&
+             pricebook_find(set->prices, span_of(arm->name), &in, &out))
+        now = input * in + output * out;
+    if (isnan(now))
+        return;
     *scale = now > 0 ? usd / now : 0;
     *base = now > 0 ? 0 : usd;
 }
@@ -147,9 +165,12 @@ void gate_policy(const struct cycle_config *set, const struct classifier *c,
         return;
     find_level(set, &card, out);
     find_domain(&card, &out->domain);
-    for (uint32_t a = 0; !isnan(out->price) && a < log->n_arms; a++)
-        find_scale(set, &card, log->t->arms[a].name, &out->scale[a],
-                   &out->base[a]);
+    for (uint32_t a = 0; !isnan(out->price) && a < log->n_arms; a++) {
+        const struct cycle_arm *arm = arm_named(set, log->t->arms[a].name);
+
+        if (arm)
+            find_scale(set, &card, arm, &out->scale[a], &out->base[a]);
+    }
 }
 
 /* ---- conversations that were begun before the cut ---- */
@@ -364,6 +385,7 @@ bool gate_run(const struct gate_ask *ask, struct gate *out, struct err *e)
                  little.msg);
         return true;
     }
+    cycle_plans_expect(ask->set, ask->fresh, &log);
     gate_policy(ask->set, ask->old, &log, &old);
     gate_policy(ask->set, ask->fresh, &log, &fresh);
     found.confidence = ask->set->confidence;

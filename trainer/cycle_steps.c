@@ -112,6 +112,10 @@ static void put_training(const struct cycle_trained *t, struct buf *b)
         buf_json_str(b, span_of(t->use_fixed));
     else
         buf_str(b, "null");
+    if (*t->no_plans) {
+        buf_str(b, ",\"no_plans\":");
+        buf_json_str(b, span_of(t->no_plans));
+    }
 }
 
 /* A training that fails for its data is no failure of the cycle: it says so

@@ -12,6 +12,7 @@
 #include "models/classifier.h"
 #include "trainer/card.h"
 #include "trainer/cycle_files.h"
+#include "trainer/cycle_plans.h"
 #include "trainer/train.h"
 
 enum { FILE_MAX = 1 << 30, CARD_MAX = 4 << 20 };
@@ -33,24 +34,48 @@ static void forget_changed(struct table *t, const struct cycle_state *s)
     }
 }
 
-static struct table *load(const struct cycle_config *set, int64_t until_ms,
-                          struct err *e)
+/* plans false: without the route's. */
+static struct table *load_arms(const struct cycle_config *set, int64_t until_ms,
+                               bool plans, struct err *e)
 {
-    const char *files[CYCLE_FILES_MAX + 1], *arms[CLASSIFIER_ARMS_MAX];
+    const char *files[CYCLE_FILES_MAX + 1];
     struct table_options o = {.files = files,
                               .n_files = set->n_data + 1,
-                              .arms = arms,
-                              .n_arms = set->n_arms,
                               .prices = set->prices,
                               .skip_bad = true,
                               .until_ms = until_ms};
+    struct table *t = NULL;
+    struct wanted w;
 
     for (uint32_t i = 0; i < set->n_data; i++)
         files[i] = set->data[i];
     files[set->n_data] = set->log;
+    if (cycle_plans_wanted(set, plans, &w, e)) {
+        wanted_options(&w, &o);
+        t = table_load(&o, e);
+        if (t && !wanted_finish(&w, t, e)) {
+            table_free(t);
+            t = NULL;
+        }
+    }
+    wanted_free(&w);
+    return t;
+}
+
+/* A plan that nothing is known of yet must not keep the models from being
+ * learnt. */
+static struct table *load(const struct cycle_config *set, int64_t until_ms,
+                          struct cycle_trained *out, struct err *e)
+{
+    struct table *t = load_arms(set, until_ms, true, e);
+    bool plans = false;
+
     for (uint32_t i = 0; i < set->n_arms; i++)
-        arms[i] = set->arms[i].name;
-    return table_load(&o, e);
+        plans = plans || set->arms[i].plan;
+    if (t || !plans || e->kind != ERR_INPUT)
+        return t;
+    (void)span_copy(out->no_plans, sizeof out->no_plans, span_of(e->msg));
+    return load_arms(set, until_ms, false, e);
 }
 
 static bool write_challenger(const struct cycle_config *set,
@@ -108,10 +133,12 @@ bool cycle_train(const struct cycle_config *set,
     char now[32];
     struct card_about about = {now, "weir cycle", &how};
     struct training r = {0};
-    struct table *t = load(set, until_ms, e);
-    bool ok = t != NULL;
+    struct table *t;
+    bool ok;
 
     *out = (struct cycle_trained){.rows = 0};
+    t = load(set, until_ms, out, e);
+    ok = t != NULL;
     clock_format(clock_utc_ms(), now);
     if (ok)
         forget_changed(t, changed);

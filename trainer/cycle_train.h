@@ -13,6 +13,8 @@ struct cycle_trained {
     size_t complete;     /* rows with the outcomes of all arms */
     bool promises;       /* the card holds a level at the wanted quality */
     char use_fixed[64];  /* the card's advice; "": route */
+    char no_plans[200];  /* why the route's plans are not learnt; "": they
+                            are, or there are none */
 };
 
 /* changed: arms whose older outcomes are of another model (cycle_since). */

@@ -20,6 +20,13 @@ static int find_named(const struct classifier *c, const struct arm *arm)
     return head;
 }
 
+/* A plan that the classifier does not know: the policy never takes it, so it
+ * is none of the arms that a promise is about. */
+static bool is_stranger(const struct route *r, unsigned i)
+{
+    return r->set->arms[i].plan && r->head[i] < 0;
+}
+
 /* False when an arm is not known by name. */
 static bool find_heads(struct route *r, const struct classifier *c)
 {
@@ -33,7 +40,7 @@ static bool find_heads(struct route *r, const struct classifier *c)
     for (unsigned i = 0; c && i < r->set->n_arms; i++) {
         if (r->set->arms[i].plan)
             plan_heads(r, c, i);
-        named = named && r->head[i] >= 0;
+        named = named && (r->head[i] >= 0 || is_stranger(r, i));
     }
     for (unsigned i = 0; c && i < r->set->n_all; i++) {
         const struct arm *arm = &r->set->arms[i];
@@ -52,6 +59,8 @@ static uint32_t route_mask(const struct route *r)
     uint32_t mask = 0;
 
     for (unsigned i = 0; i < r->set->n_arms; i++) {
+        if (is_stranger(r, i))
+            continue;
         if (r->head[i] < 0 || mask >> r->head[i] & 1)
             return 0;
         mask |= (uint32_t)1 << r->head[i];

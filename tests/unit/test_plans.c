@@ -205,7 +205,9 @@ static const char card[] =
     "{\"plans\":{\"checked\":\"verify(small,middle,large)\","
     "\"swapped\":\"verify(small,middle,large)\"},"
     "\"acceptance\":{\"checked\":{\"rows\":99,\"intercept\":0.5,"
-    "\"weights\":{\"overlap\":1}}}}";
+    "\"weights\":{\"overlap\":1}}},"
+    "\"levels\":[{\"quality\":0.9,\"price\":100,\"confidence\":0.95,"
+    "\"valid\":true,\"reference\":\"large\",\"arms\":[\"small\",\"large\"]}]}";
 
 static char path[] = "/tmp/weir-plans-XXXXXX";
 
@@ -279,7 +281,9 @@ static struct snapshot *load(void)
         "0.9,\n"
         "    explore: 0.5}\n"
         "  all: {arms: [checked, swapped, short, named, reviewed, alias]}\n"
-        "  models: {arms: [small, large, checked]}\n",
+        "  models: {arms: [small, large, checked]}\n"
+        "  strange: {arms: [small, swapped, large], reference: large,\n"
+        "    quality: 0.9}\n",
         path);
     s = snapshot_parse(span_of(text), "t.yaml", NULL, &e);
     if (!s)
@@ -500,6 +504,25 @@ static void a_conversation_stays_with_the_member_that_answered(void **state)
     snapshot_unref(s);
 }
 
+/* It is never chosen, so what was proven of the models holds beside it. */
+static void a_promise_over_models_holds_beside_a_plan_nobody_knows(void **state)
+{
+    struct snapshot *s = load();
+    struct asked a = ask();
+    struct decision d;
+    const struct route *r = decided(s, &a, "strange", &d);
+
+    (void)state;
+    assert_int_equal(r->n_levels, 1);
+    assert_int_equal(d.reason, REASON_LEVEL);
+    assert_true(d.chosen != 1 && isnan(d.arms[1].quality));
+    assert_non_null(d.level);
+    /* one that is known would be chosen: the levels speak of others */
+    r = snapshot_route(s, SPAN("models"));
+    assert_int_equal(r->n_levels, 0);
+    snapshot_unref(s);
+}
+
 static void a_plan_never_takes_over_for_another_arm(void **state)
 {
     struct snapshot *s = load();
@@ -528,6 +551,8 @@ int main(void)
         cmocka_unit_test(a_plan_is_dropped_with_a_member_that_is_needed),
         cmocka_unit_test(a_review_that_cannot_be_had_drops_nothing),
         cmocka_unit_test(a_conversation_stays_with_the_member_that_answered),
+        cmocka_unit_test(
+            a_promise_over_models_holds_beside_a_plan_nobody_knows),
         cmocka_unit_test(a_plan_never_takes_over_for_another_arm),
     };
 

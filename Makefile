@@ -21,7 +21,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
   -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla -Wformat=2 \
   -Wpointer-arith -Wcast-qual -Werror
 PKGS := libcurl libevent libevent_openssl libevent_pthreads libcjson \
-  libutf8proc yaml-0.1 sqlite3 zlib openssl
+  libutf8proc yaml-0.1 sqlite3 zlib openssl libnghttp2
 LIBS = $(shell pkg-config --libs $(PKGS)) -llinear -lpthread -lm
 
 # GCC 12.2 with LTO may put a variable that is written to into .rodata

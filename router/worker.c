@@ -15,7 +15,15 @@
 #include "router/upstream/tokens.h"
 #include "router/upstream/upstream.h"
 
-enum { SPARE_BYTES_MAX = 256 << 10, DRAIN_LOOK_MS = 20, DRAIN_GRACE_MS = 500 };
+enum {
+    SPARE_BYTES_MAX = 256 << 10,
+    DRAIN_LOOK_MS = 20,
+    DRAIN_GRACE_MS = 500,
+    /* A provider is paused when an eighth of limits.write_buffer is unread.
+     * Of the rest, half is for what it may have sent by then (the window of
+     * HTTP/2), the other for what one look at its bytes makes of them. */
+    HELD_SHARE = 8,
+};
 
 static void on_request(void *ctx, struct http_exchange *x)
 {
@@ -166,7 +174,7 @@ static struct http_limits limits_of(const struct limit_settings *l)
         .idle_ms = (unsigned)l->idle_ms,
         .write_ms = (unsigned)l->write_ms,
         .connections = (unsigned)l->connections,
-        .write_mark = l->write_buffer,
+        .write_mark = l->write_buffer / HELD_SHARE,
     };
 }
 

@@ -63,6 +63,7 @@ enum {
     HTTP_LINGER_MS = 2000,
     HTTP_LINGER_MAX = 8 << 20, /* bytes dropped before we cut */
     HTTP_FLUSH_AT = 32768,     /* bytes of an answer gathered in a turn */
+    HTTP_STREAM_AT = 8192,     /* ... of a stream */
     HTTP_GATHER_MAX = 1 << 20, /* ... of all whole ones together */
     HTTP_GATHER_KEEP = 128 << 10,
     HTTP_PEER_MAX = 56,

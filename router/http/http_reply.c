@@ -313,7 +313,7 @@ void http_write(struct http_exchange *x, struct span bytes)
     evbuffer_add(x->out, bytes.ptr, bytes.len);
     if (!x->head.old)
         evbuffer_add(x->out, "\r\n", 2);
-    if (evbuffer_get_length(x->out) > HTTP_FLUSH_AT)
+    if (evbuffer_get_length(x->out) > HTTP_STREAM_AT)
         http_flush(x);
     else
         http_turn(x->conn);

@@ -124,8 +124,9 @@ static const struct setting limit_rows[] = {
     LIMIT_BYTES("answer", answer_bytes, 1024, 1 << 30, "64MiB",
                 "A whole answer of a provider; beyond: 502.  Streams have no "
                 "such limit."),
-    LIMIT_BYTES("write_buffer", write_buffer, 4096, 1 << 26, "64KiB",
-                "Bytes a slow client may leave unread before its provider is "
+    LIMIT_BYTES("write_buffer", write_buffer, 65536, 1 << 26, "64KiB",
+                "Memory for what a slow client has not read of its stream, "
+                "beside one event; before it is full, the provider is "
                 "paused."),
     LIMIT_TIME("header_time", header_ms, "10s", true,
                "From the first byte of a request to the end of its headers."),

@@ -12,8 +12,6 @@ enum {
     HEAD_MAX = 64 << 10,  /* bytes of an answer's headers */
     LINES_MAX = 64 << 10, /* bytes of a request's headers */
     URL_MAX = 8192,
-    SLOW_BYTES = 1024,       /* libcurl holds as many for each open stream */
-    UPLOAD_BYTES = 16 << 10, /* and as many for its body: libcurl's least */
     EXPECTS_ABOVE = 1 << 19, /* libcurl asks for 100-continue from 1 MiB */
 };
 
@@ -109,11 +107,6 @@ static bool set_constants(struct curl_call *c)
     /* Else giving up waits for the thread that resolves a name, and all of
      * this worker's requests with it. */
     bad |= curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
-    if (c->slow)
-        bad |= curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)SLOW_BYTES);
-    if (c->slow)
-        bad |=
-            curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BYTES);
     bad |= curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_line);
     bad |= curl_easy_setopt(h, CURLOPT_HEADERDATA, c);
     bad |= curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -125,7 +118,7 @@ static bool set_constants(struct curl_call *c)
     return bad == CURLE_OK;
 }
 
-struct curl_call *call_new(struct curl_client *u, bool slow, struct err *e)
+struct curl_call *call_new(struct curl_client *u, struct err *e)
 {
     struct curl_call *c = calloc(1, sizeof *c);
 
@@ -135,7 +128,6 @@ struct curl_call *call_new(struct curl_client *u, bool slow, struct err *e)
     }
     c->base.client = &upstream_curl;
     c->u = u;
-    c->slow = slow;
     buf_init(&c->head, HEAD_MAX);
     buf_init(&c->url, URL_MAX);
     buf_init(&c->lines, LINES_MAX);

@@ -33,7 +33,6 @@ struct curl_call {
     struct upstream_events ev;
     enum call_state state;
     bool in_todo, resume;
-    bool slow;              /* reads little at once; never changes */
     bool paused;            /* the owner wants no more for now */
     bool held;              /* libcurl holds a piece back until it is resumed */
     bool got_head;          /* on_head was called */
@@ -68,8 +67,7 @@ struct curl_client {
     struct event_base *base; /* (borrowed) */
     CURLM *multi;
     struct event *timer, *sweep, *turn; /* (owned) */
-    struct curl_call *live, *todo;
-    struct curl_call *pool[2]; /* by curl_call.slow */
+    struct curl_call *live, *todo, *pool;
     size_t n_live, n_pool;
     struct sock **socks; /* (owned) [n_socks], by descriptor */
     size_t n_socks;
@@ -81,8 +79,7 @@ struct curl_client {
     bool sweeping;      /* the sweep event is set */
 };
 
-MUST_USE struct curl_call *call_new(struct curl_client *u, bool slow,
-                                    struct err *e);
+MUST_USE struct curl_call *call_new(struct curl_client *u, struct err *e);
 void call_free(struct curl_call *c);
 /* Sets the handle to the request, clears what the last one left. */
 MUST_USE bool call_prepare(struct curl_call *c,

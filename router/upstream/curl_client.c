@@ -91,8 +91,8 @@ static void release(struct curl_call *c)
         call_free(c);
         return;
     }
-    c->next = u->pool[c->slow];
-    u->pool[c->slow] = c;
+    c->next = u->pool;
+    u->pool = c;
     u->n_pool++;
 }
 
@@ -439,13 +439,11 @@ static void destroy(void *self)
         detach(u->live);
         release(u->live);
     }
-    for (int i = 0; i < 2; i++) {
-        while (u->pool[i]) {
-            struct curl_call *c = u->pool[i];
+    while (u->pool) {
+        struct curl_call *c = u->pool;
 
-            u->pool[i] = c->next;
-            call_free(c);
-        }
+        u->pool = c->next;
+        call_free(c);
     }
     curl_multi_cleanup(u->multi); /* closes through curl_client_close */
     for (size_t i = 0; i < u->n_socks; i++)
@@ -487,19 +485,19 @@ static struct upstream_call *start(void *self, const struct upstream_request *r,
                                    struct err *e)
 {
     struct curl_client *u = self;
-    struct curl_call *c = u->pool[r->slow];
+    struct curl_call *c = u->pool;
 
     if (c) {
-        u->pool[r->slow] = c->next;
+        u->pool = c->next;
         u->n_pool--;
     } else {
-        c = call_new(u, r->slow, e);
+        c = call_new(u, e);
         if (!c)
             return NULL;
     }
     if (!call_prepare(c, r, e)) {
-        c->next = u->pool[c->slow];
-        u->pool[c->slow] = c;
+        c->next = u->pool;
+        u->pool = c;
         u->n_pool++;
         return NULL;
     }

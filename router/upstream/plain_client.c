@@ -108,7 +108,7 @@ static void live_add(struct plain_call *c)
 }
 
 /* Out of the live list, into the pool. */
-static void release(struct plain_call *c)
+void plain_release(struct plain_call *c)
 {
     *(c->prev ? &c->prev->next : &c->p->live) = c->next;
     if (c->next)
@@ -125,9 +125,14 @@ static void leave(struct plain_call *c, bool keep)
     if (c->state == PLAIN_QUEUED)
         host_dequeue(c);
     c->state = PLAIN_ENDED;
-    c->conn = NULL;
     if (!conn)
         return;
+    if (conn->h2) {
+        h2_drop(c);
+        host_pump(c->host);
+        return;
+    }
+    c->conn = NULL;
     conn->call = NULL;
     conn->written += c->sent;
     if (keep)
@@ -167,7 +172,7 @@ void plain_finish(struct plain_call *c, enum upstream_end end, const char *why)
     leave(c, end == UPSTREAM_OK && c->answer.keep && sent);
     if (c->ev.on_done)
         c->ev.on_done(c->ev.ctx, &r);
-    release(c);
+    plain_release(c);
 }
 
 void plain_fail(struct plain_call *c, enum upstream_end end, const char *why)
@@ -175,98 +180,6 @@ void plain_fail(struct plain_call *c, enum upstream_end end, const char *why)
     c->end = end;
     c->why = why;
     plain_todo(c);
-}
-
-/* ---- its answer ---- */
-
-static void hear_head(struct plain_call *c)
-{
-    if (c->ev.on_head)
-        c->ev.on_head(c->ev.ctx, c->answer.status);
-}
-
-static void hear_data(struct plain_call *c, struct span data)
-{
-    c->bytes += data.len;
-    if (c->max_body && c->bytes > c->max_body)
-        c->end = UPSTREAM_TOO_LARGE;
-    else if (c->ev.on_body)
-        c->ev.on_body(c->ev.ctx, data);
-}
-
-/* One step after the other until more bytes are needed, the answer has ended
- * or the owner cancels or pauses; what has been read stays behind a pause. */
-static enum http_answer_step hear(struct plain_call *c, struct span *in)
-{
-    enum http_answer_step step = HTTP_ANSWER_MORE;
-    struct span data;
-
-    do {
-        step = http_answer_next(&c->answer, in, &data);
-        if (step == HTTP_ANSWER_HEAD)
-            hear_head(c);
-        else if (step == HTTP_ANSWER_DATA)
-            hear_data(c, data);
-        else
-            return step;
-    } while (c->state == PLAIN_BOUND && !c->end && (!c->paused || !in->len));
-    return step;
-}
-
-static void hold_back(struct plain_call *c, struct span in)
-{
-    c->held = true;
-    plain_read(c->conn, false);
-    buf_span(&c->rest, in);
-    if (c->rest.failed)
-        plain_finish(c, UPSTREAM_OTHER, "no memory for the answer");
-}
-
-void plain_take(struct plain_call *c, struct span in)
-{
-    enum http_answer_step step;
-
-    c->last = clock_ns();
-    if (!c->first)
-        c->first = c->last - c->began;
-    c->in_take = true;
-    step = hear(c, &in);
-    c->in_take = false;
-    if (c->state == PLAIN_ENDED) { /* cancelled from a callback */
-        release(c);
-    } else if (c->end) {
-        plain_finish(c, c->end, NULL);
-    } else if (step == HTTP_ANSWER_DONE) {
-        c->answer.keep = c->answer.keep && in.len == 0;
-        plain_finish(c, UPSTREAM_OK, NULL);
-    } else if (step == HTTP_ANSWER_BAD) {
-        plain_finish(c,
-                     c->answer.state == ANSWER_IN_HEAD ? UPSTREAM_OTHER
-                                                       : UPSTREAM_CUT,
-                     c->answer.wrong);
-    } else if (step == HTTP_ANSWER_LARGE) {
-        plain_finish(c, UPSTREAM_TOO_LARGE,
-                     "the answer's headers are larger than 65536 bytes");
-    } else if (c->paused) {
-        hold_back(c, in);
-    }
-}
-
-static void read_on(struct plain_call *c)
-{
-    struct buf rest = c->rest;
-
-    c->resume = false;
-    if (c->paused || !c->held)
-        return;
-    c->held = false;
-    plain_read(c->conn, true);
-    buf_init(&c->rest, PLAIN_READ_MAX);
-    if (rest.len)
-        plain_take(c, buf_view(&rest));
-    else
-        c->last = clock_ns();
-    buf_free(&rest);
 }
 
 /* ---- timers ---- */
@@ -286,8 +199,12 @@ static const char *late(const struct plain_call *c, uint64_t now)
         return "the answer took longer than the total timeout";
     if (!c->first && over(c->began, c->first_byte_ms, now))
         return conn ? "no first byte in time" : "no free connection in time";
-    if (!conn && c->host->lookup && over(c->began, c->connect_ms, now))
+    if (c->state == PLAIN_QUEUED && c->host->lookup &&
+        over(c->began, c->connect_ms, now))
         return "the host's name was not resolved in time";
+    if (c->state == PLAIN_QUEUED && c->host->dialling && c->host->secure &&
+        over(c->began, c->connect_ms, now))
+        return "no connection in time";
     if (conn && conn->connecting && over(conn->since, conn->wait_ms, now))
         return plain_next_address(c->conn, now) ? NULL
                                                 : "no connection in time";
@@ -316,7 +233,9 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     }
     for (struct plain_host *h = p->hosts; h; h = h->next)
         host_age(h, now);
-    sweep_later(p, p->n_live ? SWEEP_LIVE : p->n_kept ? SWEEP_KEPT : SWEEP_OFF);
+    sweep_later(p, p->n_live                 ? SWEEP_LIVE
+                   : p->n_kept + p->n_shared ? SWEEP_KEPT
+                                             : SWEEP_OFF);
 }
 
 static void do_todo(struct plain_call *c)
@@ -330,7 +249,7 @@ static void do_todo(struct plain_call *c)
     if (c->unsent)
         plain_push(c);
     if (c->resume)
-        read_on(c);
+        plain_read_on(c);
 }
 
 static void end_turn(evutil_socket_t fd, short what, void *arg)
@@ -340,12 +259,19 @@ static void end_turn(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     p->in_turn = true;
-    while (p->todo) {
+    while (p->todo || p->later) {
         struct plain_call *c = p->todo;
+        struct plain_conn *conn = p->later;
 
-        p->todo = c->todo;
-        c->in_todo = false;
-        do_todo(c);
+        if (c) {
+            p->todo = c->todo;
+            c->in_todo = false;
+            do_todo(c);
+        } else {
+            p->later = conn->later;
+            conn->in_later = false;
+            plain_flush(conn);
+        }
     }
     p->in_turn = false;
 }
@@ -365,7 +291,7 @@ static void destroy(void *self)
     }
     while (p->live) {
         leave(p->live, false);
-        release(p->live);
+        plain_release(p->live);
     }
     while (p->pool) {
         struct plain_call *c = p->pool;
@@ -379,6 +305,7 @@ static void destroy(void *self)
         p->hosts = h->next;
         host_free(h);
     }
+    tls_trust_free(p->trust);
     if (p->sweep)
         event_free(p->sweep);
     if (p->turn)
@@ -462,7 +389,7 @@ static bool prepare(struct plain_call *c, const struct upstream_request *r,
 
     if (n == 0 || n > 16 || strspn(r->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") < n)
         return err_set(e, ERR_INPUT, "unknown method %.20s", r->method);
-    c->host = host_of(c->p, r->url, &path, e);
+    c->host = host_of(c->p, r, &path, e);
     if (!c->host)
         return false;
     c->body = r->body;
@@ -473,6 +400,9 @@ static bool prepare(struct plain_call *c, const struct upstream_request *r,
         c->repeatable |= strcmp(r->method, twice[i]) == 0;
     http_answer_begin(&c->answer, strcmp(r->method, "HEAD") == 0);
     c->unsent = c->resume = c->paused = c->held = c->fresh = c->reused = false;
+    c->slow = r->slow;
+    c->has_head = c->whole = false;
+    c->stream = 0;
     c->conn = NULL;
     c->sent = 0;
     c->connect_ms = r->connect_ms;
@@ -546,7 +476,7 @@ static void cancel(struct upstream_call *base)
     c->ev = (struct upstream_events){0};
     leave(c, false);
     if (!c->in_take)
-        release(c);
+        plain_release(c);
 }
 
 const struct upstream_client upstream_plain = {

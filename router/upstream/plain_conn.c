@@ -22,6 +22,8 @@ void plain_read(struct plain_conn *conn, bool on)
         event_add(conn->readable, NULL);
     else
         event_del(conn->readable);
+    if (on && conn->tls) /* which may have read already */
+        event_active(conn->readable, EV_READ, 0);
 }
 
 static void close_socket(struct plain_conn *conn)
@@ -31,10 +33,52 @@ static void close_socket(struct plain_conn *conn)
     if (conn->writable)
         event_free(conn->writable);
     conn->readable = conn->writable = NULL;
+    tls_link_free(conn->tls);
+    conn->tls = NULL;
     if (conn->fd >= 0)
         close(conn->fd);
     conn->fd = -1;
     conn->writing = false;
+}
+
+/* It stands or has failed. */
+static void dialled(struct plain_conn *conn)
+{
+    if (conn->connecting || conn->settling)
+        conn->host->dialling--;
+    conn->connecting = conn->settling = false;
+}
+
+void plain_settled(struct plain_conn *conn)
+{
+    if (!conn->settling)
+        return;
+    dialled(conn);
+    host_pump(conn->host);
+}
+
+void plain_later(struct plain_conn *conn)
+{
+    struct plain *p = conn->host->p;
+
+    if (conn->in_later)
+        return;
+    conn->in_later = true;
+    conn->later = p->later;
+    p->later = conn;
+    if (!p->in_turn)
+        event_active(p->turn, 0, 0);
+}
+
+static void not_later(struct plain_conn *conn)
+{
+    struct plain_conn **at = &conn->host->p->later;
+
+    while (conn->in_later && *at != conn)
+        at = &(*at)->later;
+    if (conn->in_later)
+        *at = conn->later;
+    conn->in_later = false;
 }
 
 /* It has no call any more. */
@@ -42,8 +86,11 @@ void plain_close(struct plain_conn *conn)
 {
     struct plain_host *h = conn->host;
 
-    if (conn->prev || conn->next || h->kept == conn)
+    if (conn->prev || conn->next || h->kept == conn || h->multi == conn)
         host_unkeep(conn);
+    not_later(conn);
+    dialled(conn);
+    h2_free(conn);
     close_socket(conn);
     h->n_conns--;
     free(conn);
@@ -122,6 +169,7 @@ bool plain_dial(struct plain_host *h, struct plain_call *c)
     conn->host = h;
     conn->fd = -1;
     conn->connecting = true;
+    h->dialling++;
     conn->dialled = clock_ns();
     conn->call = c;
     h->n_conns++;
@@ -146,7 +194,7 @@ bool plain_next_address(struct plain_conn *conn, uint64_t now)
 
 /* ---- writing ---- */
 
-/* What is left of the head and the body, in one call. */
+/* What is left of the head and the body; how many pieces that are. */
 static size_t unsent(const struct plain_call *c, struct iovec iov[2])
 {
     size_t head = c->out.len, at = c->sent, n = 0;
@@ -175,6 +223,30 @@ static void push(struct plain_conn *conn)
                        (n >= 0 || errno == EAGAIN || errno == EINTR));
 }
 
+/* The same through TLS, a record at a time. */
+static void push_sealed(struct plain_conn *conn)
+{
+    struct plain_call *c = conn->call;
+    enum tls_io io = TLS_DONE;
+    struct iovec iov[2];
+    size_t n;
+
+    while (io == TLS_DONE && unsent(c, iov)) {
+        io = tls_link_write(conn->tls, iov[0].iov_base, iov[0].iov_len, &n);
+        if (io == TLS_DONE)
+            c->sent += n;
+    }
+    write_on(conn, io == TLS_AGAIN);
+}
+
+static void push_any(struct plain_conn *conn)
+{
+    if (conn->tls)
+        push_sealed(conn);
+    else
+        push(conn);
+}
+
 void plain_send(struct plain_conn *conn, struct plain_call *c)
 {
     conn->call = c;
@@ -188,18 +260,126 @@ void plain_send(struct plain_conn *conn, struct plain_call *c)
 void plain_push(struct plain_call *c)
 {
     c->unsent = false;
-    push(c->conn);
+    push_any(c->conn);
+}
+
+/* ---- HTTP/2 ---- */
+
+/* All that it had ends with it. */
+static void broke(struct plain_conn *conn, const char *why)
+{
+    struct plain_call *c;
+
+    host_unkeep(conn); /* nobody joins it any more */
+    while ((c = conn->calls))
+        plain_finish(c, UPSTREAM_CUT, why);
+    plain_close(conn);
+}
+
+void plain_flush(struct plain_conn *conn)
+{
+    enum tls_io io = h2_flush(conn);
+
+    if (io == TLS_FAIL || io == TLS_END) {
+        broke(conn, "the connection was reset");
+        return;
+    }
+    write_on(conn, io == TLS_AGAIN);
+    if (io == TLS_DONE && conn->n_calls == 0 && h2_is_over(conn))
+        plain_close(conn);
+}
+
+/* Bytes for all its calls; what is left in TLS comes in the next turn, so
+ * that others have theirs. */
+static void read_shared(struct plain_conn *conn)
+{
+    struct plain *p = conn->host->p;
+    size_t n;
+    enum tls_io io = tls_link_read(conn->tls, p->in, PLAIN_READ_SLOW, &n);
+
+    if (io == TLS_DONE && tls_link_pending(conn->tls))
+        event_active(conn->readable, EV_READ, 0);
+    if (io == TLS_DONE && !h2_take(conn, (struct span){p->in, n}))
+        broke(conn, "the provider's HTTP/2 is none");
+    else if (io == TLS_END || io == TLS_FAIL)
+        broke(conn, "the connection was closed");
+    else if (io == TLS_AGAIN && tls_link_wants_write(conn->tls))
+        write_on(conn, true);
+}
+
+/* ---- it stands ---- */
+
+static void share(struct plain_conn *conn)
+{
+    struct plain_call *c = conn->call;
+
+    conn->call = NULL;
+    c->conn = NULL;
+    if (!h2_open(conn)) {
+        plain_close(conn);
+        plain_fail(c, UPSTREAM_OTHER, "no memory for HTTP/2");
+        return;
+    }
+    host_share(conn);
+    if (!h2_send(conn, c))
+        plain_fail(c, UPSTREAM_OTHER, "no memory for a stream");
+}
+
+static void ready(struct plain_conn *conn)
+{
+    struct plain_call *c = conn->call;
+    struct plain_host *h = conn->host;
+    uint64_t took = (clock_ns() - conn->dialled) / 1000;
+    bool shared = conn->tls && tls_link_is_h2(conn->tls);
+
+    c->connect_us = took ? took : 1;
+    h->speaks = shared ? SPEECH_HTTP2 : SPEECH_HTTP1;
+    event_add(conn->readable, NULL);
+    if (shared) {
+        conn->connecting = false;
+        conn->settling = true;
+        share(conn);
+        return;
+    }
+    dialled(conn);
+    push_any(conn);
+    host_pump(h); /* some may have waited to hear that */
+}
+
+static void shake(struct plain_conn *conn)
+{
+    enum tls_io io = tls_link_shake(conn->tls);
+
+    if (io == TLS_DONE) {
+        write_on(conn, false);
+        ready(conn);
+    } else if (io == TLS_AGAIN) {
+        write_on(conn, tls_link_wants_write(conn->tls));
+    } else {
+        plain_finish(conn->call, UPSTREAM_TLS,
+                     io == TLS_END ? "the provider ended TLS"
+                                   : tls_link_why(conn->tls));
+    }
 }
 
 static void connected(struct plain_conn *conn)
 {
-    struct plain_call *c = conn->call;
-    uint64_t took = (clock_ns() - conn->dialled) / 1000;
+    struct plain_host *h = conn->host;
+    struct tls_trust *trust;
+    struct err e = {0};
 
-    conn->connecting = false;
-    c->connect_us = took ? took : 1;
+    if (!h->secure) {
+        ready(conn);
+        return;
+    }
+    trust = tls_trust_of(&h->p->trust, h->ca_file, &e);
+    conn->tls = trust ? tls_link_new(trust, conn->fd, h->name) : NULL;
+    if (!conn->tls) {
+        plain_finish(conn->call, UPSTREAM_TLS, trust ? "no memory" : e.msg);
+        return;
+    }
     event_add(conn->readable, NULL);
-    push(conn);
+    shake(conn);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -209,8 +389,20 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     socklen_t len = sizeof error;
 
     (void)what;
+    if (conn->h2) {
+        plain_flush(conn);
+        return;
+    }
+    if (conn->tls && conn->connecting) {
+        shake(conn);
+        return;
+    }
+    if (!conn->connecting && !conn->call) { /* TLS had a word to say */
+        write_on(conn, false);
+        return;
+    }
     if (!conn->connecting) {
-        push(conn);
+        push_any(conn);
         return;
     }
     getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
@@ -238,6 +430,8 @@ static bool may_repeat(const struct plain_conn *conn)
         return false;
     if (c->repeatable)
         return true;
+    if (conn->tls) /* other bytes than ours are acknowledged, too */
+        return false;
     memset(&info, 0, sizeof info);
     if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
         len < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(__u64))
@@ -277,6 +471,32 @@ static void closed(struct plain_conn *conn, int error)
                      error ? "the connection was reset" : c->answer.wrong);
 }
 
+/* As recv() has it. */
+static ssize_t take_in(struct plain_conn *conn, char *dst, size_t size)
+{
+    size_t n = 0;
+    enum tls_io io;
+
+    if (!conn->tls)
+        return recv(conn->fd, dst, size, 0);
+    io = tls_link_read(conn->tls, dst, size, &n);
+    if (io == TLS_DONE && tls_link_pending(conn->tls))
+        event_active(conn->readable, EV_READ, 0);
+    if (io == TLS_AGAIN && tls_link_wants_write(conn->tls))
+        write_on(conn, true);
+    errno = io == TLS_AGAIN ? EAGAIN : ECONNRESET;
+    return io == TLS_DONE ? (ssize_t)n : io == TLS_END ? 0 : -1;
+}
+
+/* A kept one has closed, or spoken unasked; TLS has words of its own. */
+static void idle_read(struct plain_conn *conn)
+{
+    char byte;
+
+    if (!conn->tls || take_in(conn, &byte, 1) >= 0 || errno != EAGAIN)
+        plain_close(conn);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct plain_conn *conn = arg;
@@ -285,8 +505,17 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     ssize_t n;
 
     (void)what;
-    if (!c) { /* a kept one has closed, or spoken unasked */
-        plain_close(conn);
+    (void)fd;
+    if (conn->h2) {
+        read_shared(conn);
+        return;
+    }
+    if (conn->tls && conn->connecting) {
+        shake(conn);
+        return;
+    }
+    if (!c) {
+        idle_read(conn);
         return;
     }
     if (c->paused) {
@@ -294,7 +523,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         plain_read(conn, false);
         return;
     }
-    n = recv(fd, p->in, sizeof p->in, 0);
+    n = take_in(conn, p->in, c->slow ? PLAIN_READ_SLOW : sizeof p->in);
     if (n > 0)
         plain_take(c, (struct span){p->in, (size_t)n});
     else if (n == 0)

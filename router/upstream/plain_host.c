@@ -19,8 +19,9 @@ enum {
 /* ---- URLs ---- */
 
 struct place {
-    struct span authority, name, port; /* port empty: 80 */
+    struct span authority, name, port; /* port empty: the scheme's */
     struct span path;                  /* with the query, maybe empty */
+    bool secure;
 };
 
 /* host:port, [v6]:port; nothing before an '@'. */
@@ -63,13 +64,15 @@ static bool port_ok(struct span port)
            (port.len <= 5 && span_u64(port, &n) && n > 0 && n < 65536);
 }
 
-/* Ours are http:// with a plain authority; libcurl has the rest. */
+/* Ours have a plain authority; libcurl has the rest. */
 static bool split(const char *url, struct place *out)
 {
     struct span all = span_of(url);
-    size_t n = sizeof "http://" - 1;
+    size_t n;
 
-    if (!span_starts(all, "http://") || all.len > URL_MAX)
+    out->secure = span_starts(all, "https://");
+    n = out->secure ? sizeof "https://" - 1 : sizeof "http://" - 1;
+    if ((!out->secure && !span_starts(all, "http://")) || all.len > URL_MAX)
         return false;
     for (size_t i = 0; i < all.len; i++)
         if (all.ptr[i] <= ' ' || all.ptr[i] == 0x7f || all.ptr[i] == '\\')
@@ -89,22 +92,35 @@ bool host_takes(const struct upstream_request *r)
 {
     struct place at;
 
-    return !r->connect_to && split(r->url, &at);
+    /* Streams share connections and are held back; libcurl lets one that is
+     * held back stop all others on its connection. */
+    return !r->connect_to && split(r->url, &at) && (!at.secure || r->slow);
+}
+
+static void host_release(struct plain_host *h)
+{
+    if (!h)
+        return;
+    free(h->authority);
+    free(h->ca_file);
+    free(h);
 }
 
 static struct plain_host *host_new(struct plain *p, const struct place *at,
-                                   struct err *e)
+                                   const char *ca_file, struct err *e)
 {
+    struct span usual = at->secure ? SPAN("443") : SPAN("80");
     struct plain_host *h = calloc(1, sizeof *h);
 
-    if (h)
+    if (h) {
         h->authority = strndup(at->authority.ptr, at->authority.len);
-    if (!h || !h->authority || !span_copy(h->name, sizeof h->name, at->name) ||
-        !span_copy(h->port, sizeof h->port,
-                   at->port.len ? at->port : SPAN("80"))) {
-        if (h)
-            free(h->authority);
-        free(h);
+        h->ca_file = ca_file ? strdup(ca_file) : NULL;
+        h->secure = at->secure;
+    }
+    if (!h || !h->authority || (ca_file && !h->ca_file) ||
+        !span_copy(h->name, sizeof h->name, at->name) ||
+        !span_copy(h->port, sizeof h->port, at->port.len ? at->port : usual)) {
+        host_release(h);
         err_set(e, ERR_MEMORY, "no memory for an upstream's host");
         return NULL;
     }
@@ -115,20 +131,30 @@ static struct plain_host *host_new(struct plain *p, const struct place *at,
     return h;
 }
 
-struct plain_host *host_of(struct plain *p, const char *url, struct span *path,
-                           struct err *e)
+static bool is_it(const struct plain_host *h, const struct place *at,
+                  const char *ca_file)
+{
+    return h->secure == at->secure && span_is(at->authority, h->authority) &&
+           (ca_file ? h->ca_file && !strcmp(h->ca_file, ca_file) : !h->ca_file);
+}
+
+struct plain_host *host_of(struct plain *p, const struct upstream_request *r,
+                           struct span *path, struct err *e)
 {
     struct place at;
+    const char *ca_file;
 
-    if (!split(url, &at)) {
-        err_set(e, ERR_INPUT, "upstream URL: wanted http://, found %.60s", url);
+    if (!split(r->url, &at)) {
+        err_set(e, ERR_INPUT, "upstream URL: wanted http://, found %.60s",
+                r->url);
         return NULL;
     }
+    ca_file = at.secure ? r->ca_file : NULL;
     *path = at.path;
     for (struct plain_host *h = p->hosts; h; h = h->next)
-        if (span_is(at.authority, h->authority))
+        if (is_it(h, &at, ca_file))
             return h;
-    return host_new(p, &at, e);
+    return host_new(p, &at, ca_file, e);
 }
 
 /* ---- the queue ---- */
@@ -197,12 +223,34 @@ static bool have_addresses(struct plain_host *h)
     return false;
 }
 
+/* Onto a connection that has room for one more. */
+static bool join(struct plain_host *h, struct plain_call *c)
+{
+    struct plain_conn *conn = h->multi;
+
+    while (conn && !h2_has_room(conn))
+        conn = conn->next;
+    if (!conn)
+        return false;
+    host_dequeue(c);
+    c->reused = true;
+    if (!h2_send(conn, c)) {
+        c->state = PLAIN_BOUND;
+        plain_fail(c, UPSTREAM_OTHER, "no memory for a stream");
+    }
+    return true;
+}
+
 /* True when one more call has left the queue. */
 static bool pump_one(struct plain_host *h)
 {
     struct plain_call *c = h->queue;
     struct plain_conn *conn = h->kept;
 
+    if (h->multi && join(h, c))
+        return true;
+    if (h->secure && h->dialling && h->speaks != SPEECH_HTTP1)
+        return false; /* it will be known soon, or there will be room */
     if (conn && !c->fresh) {
         host_unkeep(conn);
         host_dequeue(c);
@@ -244,21 +292,53 @@ void host_keep(struct plain_conn *conn)
         plain_close(h->kept_last);
 }
 
+void host_share(struct plain_conn *conn)
+{
+    struct plain_host *h = conn->host;
+
+    conn->since = clock_ns();
+    conn->prev = NULL;
+    conn->next = h->multi;
+    if (h->multi)
+        h->multi->prev = conn;
+    h->multi = conn;
+    h->p->n_shared++;
+}
+
 void host_unkeep(struct plain_conn *conn)
 {
     struct plain_host *h = conn->host;
 
+    if (conn->h2) {
+        *(conn->prev ? &conn->prev->next : &h->multi) = conn->next;
+        if (conn->next)
+            conn->next->prev = conn->prev;
+        conn->prev = conn->next = NULL;
+        h->p->n_shared--;
+        return;
+    }
     *(conn->prev ? &conn->prev->next : &h->kept) = conn->next;
     *(conn->next ? &conn->next->prev : &h->kept_last) = conn->prev;
     conn->prev = conn->next = NULL;
     h->p->n_kept--;
 }
 
+static bool is_old(const struct plain_conn *conn, uint64_t now)
+{
+    return now > conn->since && now - conn->since > KEPT_SECONDS * SECOND;
+}
+
 void host_age(struct plain_host *h, uint64_t now)
 {
-    while (h->kept_last && now > h->kept_last->since &&
-           now - h->kept_last->since > KEPT_SECONDS * SECOND)
+    struct plain_conn *next;
+
+    while (h->kept_last && is_old(h->kept_last, now))
         plain_close(h->kept_last);
+    for (struct plain_conn *conn = h->multi; conn; conn = next) {
+        next = conn->next;
+        if (conn->n_calls == 0 && is_old(conn, now))
+            plain_close(conn);
+    }
 }
 
 void host_free(struct plain_host *h)
@@ -266,6 +346,7 @@ void host_free(struct plain_host *h)
     resolve_cancel(h->lookup);
     while (h->kept)
         plain_close(h->kept);
-    free(h->authority);
-    free(h);
+    while (h->multi)
+        plain_close(h->multi);
+    host_release(h);
 }

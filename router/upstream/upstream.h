@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Outbound HTTP on libevent: http:// by a client of our own, everything else
- * by libcurl (TLS, HTTP/2); connections are kept and used again.  One object
- * per worker thread.
+ * Outbound HTTP on libevent: http:// and the streams of https:// (HTTP/1.1 or
+ * HTTP/2) by a client of our own, everything else by libcurl; connections are
+ * kept and used again.  One object per worker thread.
+ *
+ * A stream that is paused holds at most 32 kB of what came by then; nothing
+ * else on its connection waits for it.
  *
  * Calls back: on_head once when the status and headers are there, on_body
  * for each piece, on_done exactly once at the end, whatever happened, and
@@ -49,7 +52,9 @@ struct upstream_request {
     struct span body;
     unsigned connect_ms, first_byte_ms, stall_ms, total_ms; /* 0: none */
     size_t max_body; /* bytes of the answer; 0: no limit (streams) */
-    bool slow;       /* a stream: many are open for long, each small */
+    /* A stream: many are open for long, each small; what comes is handed on in
+     * pieces of 4 kB at most, so that it is paused in time. */
+    bool slow;
 };
 
 struct upstream_result {

@@ -8,7 +8,7 @@
 set -u
 build="gcc libc6-dev make pkg-config libcurl4-openssl-dev libevent-dev
  libcjson-dev liblinear-dev libutf8proc-dev libyaml-dev libsqlite3-dev
- zlib1g-dev libssl-dev libhttp-parser-dev ca-certificates"
+ zlib1g-dev libssl-dev libnghttp2-dev libhttp-parser-dev ca-certificates"
 tests="clang clang-format llvm libclang-rt-14-dev libcmocka-dev nodejs npm
  python3 curl sqlite3 json-schema-test-suite"
 bench="wrk nginx-light sqlite3"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds C files to the house's sizes: file <= 600 lines, function <= 40
 lines (60 with a `long:` reason in the comment above it), <= 3 levels of
-nesting, <= 5 parameters, 80 columns.  Works on formatted code: a function's
+nesting, <= 5 parameters (more with `callback:` and the library that wants
+them in the comment above), 80 columns.  Works on formatted code: a function's
 braces stand in column 0."""
 import re
 import sys
@@ -62,7 +63,7 @@ def check(path):
         if length > limit and name != 'main':
             yield f'{path}:{i + 1}: {name}: {length} lines, at most {limit}'
         n = parameters(head)
-        if n > PARAMETERS:
+        if n > PARAMETERS and 'callback:' not in comment:
             yield f'{path}:{i + 1}: {name}: {n} parameters'
         for k in range(i, end):
             m = CONTROL.match(lines[k])

@@ -3,17 +3,21 @@
 # make bench-streams: memory for each of many open streams, through weir serve
 # with two workers, as they came and translated, and by https (nginx speaks it
 # for the provider), each by a connection of its own and by HTTP/2.
-#   STREAMS (default 10000, or what the limit of open files allows),
-#   TLS_STREAMS (default 2000), SECONDS_EACH, WAYS
+#   STREAMS (default 10000, or what the limit of open files allows: the
+#   gateway has two for each, but by HTTP/2 only the client's),
+#   TLS_STREAMS (default 2000: https without HTTP/2), SECONDS_EACH, WAYS
 cd "$(dirname "$0")/.." || exit 1
 . bench/common.sh
 ulimit -n "$(ulimit -H -n)"
-n=${STREAMS:-10000}
-most=$((($(ulimit -n) - 100) / 2)) # the gateway holds two sockets a stream
-if [ "$n" -gt "$most" ]; then
-    echo "$most streams instead of $n: at most $(ulimit -n) files may be open here"
-    n=$most
-fi
+wanted=${STREAMS:-10000}
+# at_most N FILES-EACH: what of it the limit of open files allows, in $count.
+at_most() {
+    local most=$((($(ulimit -n) - 100) / $2))
+    count=$1
+    [ "$1" -le "$most" ] && return
+    echo "$most streams instead of $1: at most $(ulimit -n) files may be open here"
+    count=$most
+}
 # tls PORT HTTP2: nginx before the provider's port; its own is in $port.
 tls() {
     local dir=$scratch/tls
@@ -23,7 +27,7 @@ tls() {
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     cat >"$dir/nginx.conf" <<CONF
 daemon off; pid $dir/pid; error_log $dir/error.log; worker_processes 1;
-events { worker_connections 20000; }
+events { worker_connections 19000; }
 http {
     access_log off; client_body_temp_path $dir; proxy_temp_path $dir;
     server {
@@ -40,25 +44,29 @@ CONF
 }
 bad=0
 for way in ${WAYS:-chat messages https http2}; do
-    speak=chat count=$n host=127.0.0.1 ca=
+    speak=chat host=127.0.0.1 scheme=http ca=
+    echo "$way:"
     case $way in
     messages) speak=messages ;;
     https | http2)
-        command -v nginx >/dev/null || { echo "no nginx: $way left out"; continue; }
-        count=${TLS_STREAMS:-2000} ;;
+        command -v nginx >/dev/null || { echo "no nginx: left out"; continue; }
+        scheme=https host=localhost ca=", ca_file: $scratch/tls/cert.pem" ;;
+    esac
+    case $way in
+    http2) at_most "$wanted" 1 ;;
+    https) at_most "${TLS_STREAMS:-2000}" 2 ;;
+    *) at_most "$wanted" 2 ;;
     esac
     rm -f "$scratch"/*.port
-    echo "$way:"
     build/release/streams_bars "$scratch/provider.port" "$scratch/weir.port" "$scratch/weir.pid" "$count" "${SECONDS_EACH:-5}" $speak &
     bench=$!
     started+=("$bench")
     for _ in $(seq 100); do [ -s "$scratch/provider.port" ] && break; sleep 0.05; done
-    port=$(cat "$scratch/provider.port") scheme=http
+    port=$(cat "$scratch/provider.port")
     case $way in
     https) tls "$port" "" ;;
     http2) tls "$port" http2 ;;
     esac
-    [ "$count" = "$n" ] || { scheme=https host=localhost ca=", ca_file: $scratch/tls/cert.pem"; }
     cat >"$scratch/weir.yaml" <<YAML
 listen: 127.0.0.1:0
 workers: 2
@@ -75,6 +83,6 @@ YAML
     start weir "$weir" serve --config "$scratch/weir.yaml"
     wait "$bench" || { bad=1; cat "$scratch/weir.out"; }
     stop "$pid"
-    [ "$count" = "$n" ] || stop "$nginx"
+    [ "$scheme" = http ] || stop "$nginx"
 done
 exit $bad

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many open streams through a gateway (`make bench-streams`): this program is
- * both the slow provider, which speaks OpenAI chat, and all of the clients.
+ * all of the clients, and its child the slow provider, which speaks OpenAI
+ * chat; each may then have as many files open as the gateway has streams.
  *
  *   streams PROVIDER-PORT-FILE GATEWAY-PORT-FILE PID-FILE N SECONDS
  * chat|messages
@@ -41,7 +42,10 @@ enum {
     LATEST_S = 240,
 };
 
-enum kind { LISTENER, CLIENT, PROVIDER };
+enum kind { LISTENER, CLIENT, PROVIDER, TALK };
+
+/* What the clients tell the provider, and its answers. */
+enum word { SAY_RUN = 'r', SAY_END = 'e', SAY_DONE = 'd', SAY_FAILED = 'f' };
 
 struct side {
     enum kind kind;
@@ -59,7 +63,8 @@ struct bench {
     long pid;
     int epoll;
     struct sockaddr_in gateway;
-    struct side listener, *client, *provider; /* (owned) [n] */
+    struct side listener, talk, *client, *provider; /* (owned) [n] */
+    char heard; /* the last word; 0: none, -1: the other has ended */
     unsigned opened, open, provided, ended, rounds;
     double *late; /* (owned) seconds */
     size_t n_late, cap_late;
@@ -284,6 +289,20 @@ static void client_read(struct bench *b, struct side *s)
 
 /* ---- the course of it ---- */
 
+static void hear(struct bench *b)
+{
+    if (recv(b->talk.fd, &b->heard, 1, 0) != 1)
+        b->heard = -1;
+}
+
+static void say(struct bench *b, enum word word)
+{
+    char c = (char)word;
+
+    if (send(b->talk.fd, &c, 1, MSG_NOSIGNAL) != 1)
+        b->failure = "the other process has ended";
+}
+
 static void turn(struct bench *b, int wait_ms)
 {
     struct epoll_event ev[EVENTS];
@@ -296,6 +315,8 @@ static void turn(struct bench *b, int wait_ms)
             accept_all(b);
         else if (s->kind == PROVIDER)
             provider_read(b, s);
+        else if (s->kind == TALK)
+            hear(b);
         else
             client_read(b, s);
     }
@@ -313,6 +334,23 @@ static bool open_streams(struct bench *b, unsigned upto, uint64_t latest)
     }
     return !b->failure;
 }
+
+/* Has the provider do it, and reads meanwhile. */
+static bool have_done(struct bench *b, enum word what, uint64_t latest)
+{
+    b->heard = 0;
+    say(b, what);
+    while (!b->heard && !b->failure) {
+        turn(b, 10);
+        if (clock_ns() > latest)
+            b->failure = "the provider did not come to an end";
+    }
+    if (b->heard != SAY_DONE && !b->failure)
+        b->failure = "the provider failed";
+    return !b->failure;
+}
+
+/* ---- the provider's course ---- */
 
 /* An event a second for each stream, spread over the second. */
 static bool run(struct bench *b)
@@ -332,13 +370,42 @@ static bool run(struct bench *b)
     return true;
 }
 
-static bool end_streams(struct bench *b, uint64_t latest)
+static bool end_all(struct bench *b)
 {
     for (unsigned i = 0; i < b->n && !b->failure; i++) {
         send_end(b, &b->provider[i]);
         if (i % HALF_OPEN == 0)
             turn(b, 0);
     }
+    return !b->failure;
+}
+
+static int provide(struct bench *b)
+{
+    bool ok = true;
+
+    while (ok && b->heard != -1) {
+        turn(b, 1000);
+        if (b->heard == SAY_RUN)
+            ok = run(b);
+        else if (b->heard == SAY_END)
+            ok = end_all(b);
+        if (b->heard > 0)
+            say(b, ok ? SAY_DONE : SAY_FAILED);
+        b->heard = b->heard > 0 ? 0 : b->heard;
+        ok = ok && !b->failure;
+    }
+    if (!ok)
+        fprintf(stderr, "provider: %s\n", b->failure ? b->failure : "?");
+    return ok ? 0 : 1;
+}
+
+/* ---- the clients' ---- */
+
+static bool end_streams(struct bench *b, uint64_t latest)
+{
+    if (!have_done(b, SAY_END, latest))
+        return false;
     while (b->ended < b->n && !b->failure) {
         turn(b, 10);
         if (clock_ns() > latest)
@@ -384,7 +451,7 @@ static bool course(struct bench *b)
     if (!open_streams(b, b->n, latest))
         return false;
     full = rss_kb(b->pid);
-    if (!run(b))
+    if (!have_done(b, SAY_RUN, latest))
         return false;
     after = rss_kb(b->pid);
     full = after > full ? after : full; /* the most that it came to */
@@ -433,19 +500,41 @@ static bool listen_on(struct bench *b, const char *port_file)
     return true;
 }
 
+/* In the child the provider; false in the parent when there is no child. */
+static bool part(struct bench *b)
+{
+    int ends[2];
+    pid_t child;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return false;
+    child = fork();
+    if (child < 0)
+        return false;
+    b->talk = (struct side){.kind = TALK, .fd = ends[child == 0]};
+    close(ends[child != 0]);
+    b->epoll = epoll_create1(EPOLL_CLOEXEC);
+    watch(b, &b->talk, EPOLLIN);
+    if (child == 0) {
+        watch(b, &b->listener, EPOLLIN);
+        exit(provide(b));
+    }
+    close(b->listener.fd);
+    return b->epoll >= 0;
+}
+
 static bool make_ready(struct bench *b, char **argv)
 {
-    b->epoll = epoll_create1(EPOLL_CLOEXEC);
     b->client = calloc(b->n, sizeof *b->client);
     b->provider = calloc(b->n, sizeof *b->provider);
     b->cap_late = (size_t)b->n * (b->seconds + 1);
     b->late = calloc(b->cap_late, sizeof *b->late);
-    if (b->epoll < 0 || !b->client || !b->provider || !b->late ||
-        !listen_on(b, argv[1]))
+    if (!b->client || !b->provider || !b->late || !listen_on(b, argv[1]))
         return false;
     for (unsigned i = 0; i < b->n; i++)
         b->client[i].fd = b->provider[i].fd = -1;
-    watch(b, &b->listener, EPOLLIN);
+    if (!part(b))
+        return false;
     b->gateway =
         (struct sockaddr_in){.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)wait_port(argv[2])),

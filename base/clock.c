@@ -4,20 +4,40 @@
 #include <stdio.h>
 #include <time.h>
 
-uint64_t clock_ns(void)
+static uint64_t monotonic(clockid_t which)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(which, &t);
     return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+static int64_t utc(clockid_t which)
+{
+    struct timespec t;
+
+    clock_gettime(which, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+uint64_t clock_ns(void)
+{
+    return monotonic(CLOCK_MONOTONIC);
 }
 
 int64_t clock_utc_ms(void)
 {
-    struct timespec t;
+    return utc(CLOCK_REALTIME);
+}
 
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+uint64_t clock_tick_ns(void)
+{
+    return monotonic(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t clock_tick_utc_ms(void)
+{
+    return utc(CLOCK_REALTIME_COARSE);
 }
 
 /* Days since 1970-01-01 of a proleptic Gregorian date and back; source:

@@ -151,3 +151,24 @@ uint64_t span_hash(struct span a, uint64_t seed)
         h = mix(h ^ read_eight(a.ptr + i)) + 0x9e3779b97f4a7c15ULL;
     return mix(i < a.len ? h ^ read_le(a.ptr + i, a.len - i) : h);
 }
+
+enum { LANES = 4, STRIDE = LANES * 8 };
+
+/* Lanes do not wait for each other's multiplications. */
+uint64_t span_print(struct span a, uint64_t seed)
+{
+    uint64_t h[LANES] = {seed, ~seed, seed << 1, seed + a.len};
+    size_t i = 0;
+
+    for (; i + STRIDE <= a.len; i += STRIDE) {
+        for (unsigned k = 0; k < LANES; k++) {
+            h[k] =
+                (h[k] ^ read_eight(a.ptr + i + 8 * k)) * 0x9e3779b97f4a7c15ULL;
+            h[k] ^= h[k] >> 32;
+        }
+    }
+    for (unsigned k = 1; k < LANES; k++)
+        h[0] = mix(h[0] ^ h[k]) + 0x9e3779b97f4a7c15ULL;
+    return span_hash((struct span){a.len > i ? a.ptr + i : NULL, a.len - i},
+                     h[0]);
+}

@@ -45,5 +45,8 @@ bool span_double(struct span a, double *out); /* finite only */
 /* 64-bit hash, the same on every machine. Mixer: finaliser of MurmurHash3.
  * Not for tables that hostile input could fill without a bound. */
 uint64_t span_hash(struct span a, uint64_t seed);
+/* Another one, several times faster for kilobytes, to know the same bytes
+ * again within one process: it is stored nowhere. */
+uint64_t span_print(struct span a, uint64_t seed);
 
 #endif

@@ -268,7 +268,6 @@ static void fill_facts(const struct view *v, struct facts *f)
 void features_extract(const struct request *r, struct features_scratch *s,
                       struct vec *out, struct facts *facts)
 {
-    vec_clear(out);
     look(r, s);
     out->version = FEATURES_VERSION;
     out->n_words = grams_take(&s->grams, out->words, VEC_WORDS_MAX);

@@ -50,6 +50,8 @@ MUST_USE struct features_scratch *features_scratch_new(void); /* NULL: no
                                                                  memory */
 void features_scratch_free(struct features_scratch *s);       /* NULL: no-op */
 
+/* What lies beyond the counts of `out` is left as it was: for memcmp() of whole
+ * vectors, vec_clear() it before. */
 void features_extract(const struct request *r, struct features_scratch *s,
                       struct vec *out, struct facts *facts);
 

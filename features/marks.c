@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
+
 /* Where marks go: to a list of terms, or, for explain, past a comparison
  * with the index whose name is wanted. */
 struct sink {
@@ -39,21 +41,20 @@ static void put_word(struct sink *s, const char *row, const char *value)
 /* A count by its size: 0, 1, 2, 4, 8, ... */
 static void put_size(struct sink *s, const char *row, uint64_t n)
 {
-    char text[24];
+    char text[DECIMAL_MAX];
     uint64_t step = n ? 1ULL << (63 - __builtin_clzll(n)) : 0;
 
-    snprintf(text, sizeof text, "%llu", (unsigned long long)step);
-    put_word(s, row, text);
+    put(s, row, (struct span){text, decimal_put(text, step)});
 }
 
 static void put_hash(struct sink *s, const char *row, uint64_t hash)
 {
-    char text[24];
+    char text[HEX_MAX];
 
     if (hash == 0)
         return;
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
-    put_word(s, row, text);
+    hex_put(text, hash);
+    put(s, row, (struct span){text, sizeof text});
 }
 
 static void put_given(struct sink *s, const char *row, struct span value)

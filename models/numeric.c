@@ -37,16 +37,45 @@ static double power_of_two(int k)
     return x;
 }
 
+/* Four numbers that do not wait for each other's sums. */
+typedef double four __attribute__((vector_size(32)));
+
 /* exp(x) = 2^k * exp(r), |r| <= ln(2) / 2; Taylor in Horner's form. */
-double num_exp(double x)
+static void exp_four(double x[4])
 {
-    x = x > 700 ? 700 : x < -700 ? -700 : x;
-    int k = (int)(x * LOG2_E + (x < 0 ? -0.5 : 0.5));
-    double r = x - k * LN2_HIGH - k * LN2_LOW;
-    double sum = exp_terms[EXP_TERMS - 1];
+    four r, sum;
+    double power[4];
+    for (int i = 0; i < 4; i++) {
+        double v = x[i] > 700 ? 700 : x[i] < -700 ? -700 : x[i];
+        int k = (int)(v * LOG2_E + (v < 0 ? -0.5 : 0.5));
+        r[i] = v - k * LN2_HIGH - k * LN2_LOW;
+        power[i] = power_of_two(k);
+        sum[i] = exp_terms[EXP_TERMS - 1];
+    }
     for (int i = EXP_TERMS - 2; i >= 0; i--)
         sum = sum * r + exp_terms[i];
-    return sum * power_of_two(k);
+    for (int i = 0; i < 4; i++)
+        x[i] = sum[i] * power[i];
+}
+
+void num_exp_all(double *x, unsigned n)
+{
+    double rest[4] = {0};
+    unsigned i = 0;
+    for (; i + 4 <= n; i += 4)
+        exp_four(x + i);
+    if (i == n)
+        return;
+    memcpy(rest, x + i, (n - i) * sizeof *x);
+    exp_four(rest);
+    memcpy(x + i, rest, (n - i) * sizeof *x);
+}
+
+double num_exp(double x)
+{
+    double one[4] = {x};
+    exp_four(one);
+    return one[0];
 }
 
 /* x = 2^e * m with m around 1; ln m = 2 artanh((m - 1) / (m + 1)). */
@@ -69,4 +98,13 @@ double num_log(double x)
 double num_logistic(double x)
 {
     return 1 / (1 + num_exp(-x));
+}
+
+void num_logistic_all(double *x, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        x[i] = -x[i];
+    num_exp_all(x, n);
+    for (unsigned i = 0; i < n; i++)
+        x[i] = 1 / (1 + x[i]);
 }

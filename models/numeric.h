@@ -8,8 +8,11 @@
 
 /* x is kept within +-700; relative error below 1e-14. */
 double num_exp(double x);
+/* The same, bit for bit, of n numbers where they stand. */
+void num_exp_all(double *x, unsigned n);
 /* 1e-300 < x < 1e300; absolute error below 1e-14 * max(1, |ln x|). */
 double num_log(double x);
 double num_logistic(double x);
+void num_logistic_all(double *x, unsigned n);
 
 #endif

@@ -260,10 +260,11 @@ static float predict_task(const struct weights *w, const float *score, int task,
     }
     if (task >= 0 && (uint32_t)task < w->n_tasks)
         return top;
-    for (uint32_t i = 0; i < w->n_tasks; i++) {
-        e[i] = num_exp((double)((score[i] - top) * w->task_scale));
+    for (uint32_t i = 0; i < w->n_tasks; i++)
+        e[i] = (double)((score[i] - top) * w->task_scale);
+    num_exp_all(e, w->n_tasks);
+    for (uint32_t i = 0; i < w->n_tasks; i++)
         sum += e[i];
-    }
     for (uint32_t i = 0; i < w->n_tasks; i++)
         p[i] = (float)(e[i] / sum);
     return top;
@@ -287,12 +288,15 @@ static void stage_inputs(const struct weights *w, const struct weights_trace *t,
                          const struct prediction *p, float *x)
 {
     const float *logit = t->linear + 1, *mean = t->mean;
+    double chance[CLASSIFIER_ARMS_MAX];
+    for (uint32_t a = 0; a < w->n_arms; a++)
+        chance[a] = (double)logit[a];
+    num_logistic_all(chance, w->n_arms);
     x[0] = 1;
     for (uint32_t a = 0; a < w->n_arms; a++) {
         double m = (double)clip(mean[a], 1e-4f, 1 - 1e-4f);
         x[weights_stage(w, STAGE_LOGIT, a)] = logit[a];
-        x[weights_stage(w, STAGE_PROB, a)] =
-            (float)num_logistic((double)logit[a]);
+        x[weights_stage(w, STAGE_PROB, a)] = (float)chance[a];
         x[weights_stage(w, STAGE_MEAN, a)] = mean[a];
         x[weights_stage(w, STAGE_MEAN_LOGIT, a)] = (float)num_log(m / (1 - m));
     }
@@ -308,21 +312,26 @@ static void second_stage(const struct weights *w, const float *inputs,
 {
     uint32_t lanes = weights_lanes(w);
     memset(staged, 0, lanes * sizeof *staged);
+    double p[CLASSIFIER_ARMS_MAX];
     add_matrix(w->stage, lanes, inputs, weights_stage_size(w), staged);
-    for (uint32_t a = 0; a < w->n_arms; a++) {
-        if (w->link == LINK_LOGISTIC)
-            staged[a] = (float)num_logistic((double)staged[a]);
-        staged[a] = clip(staged[a], 0, 1);
-    }
+    for (uint32_t a = 0; a < w->n_arms; a++)
+        p[a] = (double)staged[a];
+    if (w->link == LINK_LOGISTIC)
+        num_logistic_all(p, w->n_arms);
+    for (uint32_t a = 0; a < w->n_arms; a++)
+        staged[a] = clip((float)p[a], 0, 1);
 }
 
 static void expect_tokens(const struct weights *w, const float *linear,
                           float *tokens)
 {
+    double x[CLASSIFIER_ARMS_MAX];
+    for (uint32_t a = 0; a < w->n_arms; a++)
+        x[a] = (double)clip(linear[a], -20, 20);
+    num_exp_all(x, w->n_arms);
     for (uint32_t a = 0; a < w->n_arms; a++) {
-        float x = (float)num_exp((double)clip(linear[a], -20, 20));
-        tokens[a] =
-            clip(x * w->token_factor[a], w->token_low[a], w->token_high[a]);
+        tokens[a] = clip((float)x[a] * w->token_factor[a], w->token_low[a],
+                         w->token_high[a]);
     }
 }
 

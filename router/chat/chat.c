@@ -65,8 +65,8 @@ uint64_t chat_body_hash(const struct chat *c)
     uint64_t h = b.len;
 
     if (b.len > BODY_END)
-        h = span_hash((struct span){b.ptr + b.len - n, n}, h);
-    return span_hash((struct span){b.ptr, n}, h) | 1;
+        h = span_print((struct span){b.ptr + b.len - n, n}, h);
+    return span_print((struct span){b.ptr, n}, h) | 1;
 }
 
 /* What the next request of the conversation should know. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "router/chat/chat.h"
 #include "router/chat/chat_parts.h"
 #include "router/codec/quirks.h"
@@ -104,14 +105,16 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
                                   struct span chat)
 {
     struct pieces p = {0};
+    char hex[HEX_MAX];
     struct span given =
         http_header(c->x, snapshot_settings(c->snapshot)->sessions.header);
 
     buf_reset(b);
     if (given.len)
         buf_span(b, given);
-    else if (c->ask.session)
-        buf_printf(b, "%016llx", (unsigned long long)c->ask.session);
+    hex_put(hex, c->ask.session);
+    if (!given.len && c->ask.session)
+        buf_put(b, hex, sizeof hex);
     p.arms = b->len;
     if (c->decision && !c->shadow)
         record_arms(c->ask.route->set, c->decision, b);

@@ -19,13 +19,13 @@ enum {
 
 uint64_t http_now(struct http_server *s)
 {
-    s->now = clock_ns() / 1000000;
+    s->now = clock_tick_ns() / 1000000;
     return s->now;
 }
 
 const char *http_date(struct http_server *s)
 {
-    int64_t now = clock_utc_ms() / 1000;
+    int64_t now = clock_tick_utc_ms() / 1000;
     struct tm tm;
     time_t t = (time_t)now;
 

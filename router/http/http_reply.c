@@ -9,6 +9,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include "base/decimal.h"
 #include "base/err.h"
 
 static const struct status {
@@ -158,17 +159,6 @@ void http_setf(struct http_exchange *x, const char *name, const char *fmt, ...)
     http_set(x, name, (struct span){text, (size_t)n});
 }
 
-static void put_u64(struct buf *b, uint64_t v)
-{
-    char digits[20];
-    size_t n = sizeof digits;
-
-    do
-        digits[--n] = (char)('0' + v % 10);
-    while (v /= 10);
-    buf_put(b, digits + n, sizeof digits - n);
-}
-
 /* Status line and the headers that every answer has, into s->head. */
 static void make_head(struct conn *c, int status, const char *type)
 {
@@ -177,7 +167,7 @@ static void make_head(struct conn *c, int status, const char *type)
 
     buf_reset(b);
     buf_str(b, "HTTP/1.1 ");
-    put_u64(b, (uint64_t)status);
+    buf_decimal(b, (uint64_t)status);
     buf_char(b, ' ');
     buf_str(b, status_text(status));
     buf_str(b, "\r\ndate: ");
@@ -241,7 +231,7 @@ void http_reply(struct http_exchange *x, int status, const char *type,
     make_head(c, status, type);
     if (!bodiless(status)) {
         buf_str(head, "content-length: ");
-        put_u64(head, body.len);
+        buf_decimal(head, body.len);
         buf_put(head, "\r\n", 2);
     }
     if (bodiless(status) || x->no_body)

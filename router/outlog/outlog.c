@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/turns.h"
 #include "router/outlog/sql.h"
 
 enum { TRIM_ABOVE = 1 << 20 }; /* bytes in the queue */
@@ -17,7 +18,7 @@ static const struct outlog_options DEFAULTS = {
     .queue_bytes = 4 << 20,
     .spill_bytes = 256 << 20,
     .flush_ms = 200,
-    .batch_rows = 128,
+    .batch_rows = 256,
     .busy_ms = 500,
     .retry_ms = 1000,
     .prune_ms = 60000,
@@ -329,6 +330,7 @@ static void *writer(void *arg)
     bool stop = false, more = true; /* more of the spill to take up */
     bool trim;
 
+    turns_behind();
     while (!stop) {
         struct outlog_item *list = NULL;
 

@@ -90,7 +90,7 @@ struct outlog_options {
     size_t queue_bytes;  /* 0: 4 MiB; beyond it rows go to the spill */
     size_t spill_bytes;  /* 0: 256 MiB; beyond it rows are lost */
     unsigned flush_ms;   /* 0: 200; the age of the oldest unwritten row */
-    unsigned batch_rows; /* 0: 128; written at once when so many wait */
+    unsigned batch_rows; /* 0: 256; written at once when so many wait */
     unsigned busy_ms;    /* 0: 500; wait for another's lock */
     unsigned retry_ms;   /* 0: 1000; between tries of a failed database */
     uint64_t max_age_ms; /* 0: rows are kept for ever */

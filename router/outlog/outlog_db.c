@@ -15,7 +15,7 @@
 
 enum {
     SQL_MAX = 16384,
-    SETTLE_AT = 256, /* pages of the write-ahead log */
+    SETTLE_AT = 1024, /* pages of the write-ahead log */
     WAL_MAX = 8192,
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/turns.h"
 #include "router/outlog/sql.h"
 
 struct settle {
@@ -61,6 +62,7 @@ static void *run(void *arg)
 {
     struct settle *s = arg;
 
+    turns_behind();
     while (wait_for_work(s))
         carry(s);
     return NULL;

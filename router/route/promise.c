@@ -2,6 +2,11 @@
 #include "router/route/promise.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "router/digits.h"
+
+enum { NAME_MOST = 80 }; /* bytes of an arm's name */
 
 /* Why no level stands behind a decision; NULL: by the policy's own level. */
 static const char *const without[REASON_KINDS] = {
@@ -35,10 +40,32 @@ bool promise_of(const struct route *r)
     return r->set->policy == POLICY_CHEAPEST;
 }
 
+/* Appends what has room; returns where it ends.  Without printf: each answer
+ * is told its promise. */
+static char *put(char *at, const char *end, struct span text)
+{
+    size_t room = (size_t)(end - at) - 1;
+    size_t n = text.len < room ? text.len : room;
+
+    memcpy(at, text.ptr, n);
+    at[n] = '\0';
+    return at + n;
+}
+
+static char *put_share(char *at, const char *end, double v)
+{
+    char text[DIGITS_MAX];
+
+    return put(at, end, (struct span){text, digits_put(text, v, 4)});
+}
+
 static enum promise_state say(char dst[PROMISE_MAX], enum promise_state s,
                               const char *why)
 {
-    snprintf(dst, PROMISE_MAX, "%s: %s", promise_state_name(s), why);
+    const char *end = dst + PROMISE_MAX;
+    char *at = put(dst, end, span_of(promise_state_name(s)));
+
+    put(put(at, end, SPAN(": ")), end, span_of(why));
     return s;
 }
 
@@ -47,10 +74,16 @@ static enum promise_state say_holds(char dst[PROMISE_MAX],
                                     const struct route *r,
                                     const struct level *level)
 {
-    const char *reference = r->set->arms[r->set->reference].name;
+    const char *end = dst + PROMISE_MAX;
+    struct span reference = span_of(r->set->arms[r->set->reference].name);
+    char *at;
 
-    snprintf(dst, PROMISE_MAX, "holds; quality>=%.4g of %.80s; confidence=%.4g",
-             level->quality, reference, level->confidence);
+    if (reference.len > NAME_MOST)
+        reference.len = NAME_MOST;
+    at = put(dst, end, SPAN("holds; quality>="));
+    at = put(put_share(at, end, level->quality), end, SPAN(" of "));
+    at = put(put(at, end, reference), end, SPAN("; confidence="));
+    put_share(at, end, level->confidence);
     for (char *p = dst; *p; p++)
         *p = (char)(*p < ' ' || *p > '~' ? '?' : *p);
     return PROMISE_HOLDS;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/json.h"
 #include "router/digits.h"
 
@@ -68,32 +69,18 @@ static const void *at(const struct record *r, const struct member *m)
     return (const char *)r + m->offset;
 }
 
-/* Without printf: it is written for each request. */
-static void write_count(uint64_t n, struct buf *out)
-{
-    char text[20];
-    size_t at = sizeof text;
-
-    do {
-        text[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n);
-    buf_put(out, text + at, sizeof text - at);
-}
-
 static void write_int(int64_t n, struct buf *out)
 {
     if (n < 0)
         buf_char(out, '-');
-    write_count(n < 0 ? -(uint64_t)n : (uint64_t)n, out);
+    buf_decimal(out, n < 0 ? -(uint64_t)n : (uint64_t)n);
 }
 
 static void write_hash(uint64_t h, struct buf *out)
 {
-    char text[18] = {[0] = '"', [17] = '"'};
+    char text[HEX_MAX + 2] = {[0] = '"', [HEX_MAX + 1] = '"'};
 
-    for (int i = 16; i > 0; i--, h >>= 4)
-        text[i] = "0123456789abcdef"[h & 15];
+    hex_put(text + 1, h);
     buf_put(out, text, sizeof text);
 }
 
@@ -103,7 +90,7 @@ static void write_real(double v, struct buf *out)
     if (!isfinite(v))
         buf_str(out, v > 0 ? "1e999" : "null");
     else if (v == trunc(v) && fabs(v) < 1e15 && !signbit(v))
-        write_count((uint64_t)v, out);
+        buf_decimal(out, (uint64_t)v);
     else
         buf_printf(out, "%.17g", v);
 }
@@ -119,13 +106,13 @@ static void write_value(enum kind kind, const void *from, struct buf *out)
         write_int(*(const int64_t *)from, out);
         return;
     case KIND_COUNT:
-        write_count(*(const uint64_t *)from, out);
+        buf_decimal(out, *(const uint64_t *)from);
         return;
     case KIND_HASH:
         write_hash(*(const uint64_t *)from, out);
         return;
     case KIND_BITS:
-        write_count(*(const uint32_t *)from, out);
+        buf_decimal(out, *(const uint32_t *)from);
         return;
     case KIND_FLAG:
         buf_str(out, *(const bool *)from ? "true" : "false");
@@ -367,35 +354,56 @@ void record_ask(const struct record *r, struct recorded *to, struct question *q)
 
 /* ---- what came of it ---- */
 
+/* Room for what is written of an arm besides its name. */
+enum { ARM_MOST = 160 + 5 * DIGITS_MAX };
+
+#define PUT(to, text) (memcpy(to, text, sizeof text - 1), sizeof text - 1)
+
+static void write_drop(enum drop_kind kind, struct buf *b)
+{
+    if (!kind) {
+        buf_put(b, "null}", 5);
+        return;
+    }
+    buf_char(b, '"');
+    buf_str(b, drop_name(kind));
+    buf_put(b, "\"}", 2);
+}
+
+/* Piece by piece into one room: a row has dozens of these pieces. */
+static void write_verdict(const struct verdict *v, struct buf *b)
+{
+    char *at = buf_room(b, ARM_MOST), *p = at;
+
+    if (!at)
+        return;
+    p += PUT(p, ",\"quality\":");
+    p += digits_put(p, (double)v->quality, 6);
+    p += PUT(p, ",\"tokens\":");
+    p += digits_put(p, (double)v->tokens, 1);
+    p += PUT(p, ",\"cost_usd\":");
+    p += digits_put(p, v->cost, 12);
+    if (v->cache_usd != 0) {
+        p += PUT(p, ",\"cache_usd\":");
+        p += digits_put(p, v->cache_usd, 12);
+    }
+    p += PUT(p, ",\"propensity\":");
+    p += digits_put(p, (double)v->propensity, 6);
+    p += PUT(p, ",\"dropped\":");
+    b->len += (size_t)(p - at);
+    write_drop(v->drop.kind, b);
+}
+
 void record_arms(const struct route_settings *set, const struct decision *d,
                  struct buf *b)
 {
     buf_char(b, '[');
     for (unsigned i = 0; i < d->n; i++) {
-        const struct verdict *v = &d->arms[i];
-
         if (i >= set->n_arms && (int)i != d->chosen)
             continue; /* a plan's member, which was not to be chosen */
         buf_str(b, i ? ",{\"arm\":" : "{\"arm\":");
         buf_json_str(b, span_of(set->arms[i].name));
-        buf_str(b, ",\"quality\":");
-        buf_digits(b, (double)v->quality, 6);
-        buf_str(b, ",\"tokens\":");
-        buf_digits(b, (double)v->tokens, 1);
-        buf_str(b, ",\"cost_usd\":");
-        buf_digits(b, v->cost, 12);
-        if (v->cache_usd != 0) {
-            buf_str(b, ",\"cache_usd\":");
-            buf_digits(b, v->cache_usd, 12);
-        }
-        buf_str(b, ",\"propensity\":");
-        buf_digits(b, (double)v->propensity, 6);
-        buf_str(b, ",\"dropped\":");
-        buf_str(b, v->drop.kind ? "\"" : "null}");
-        if (v->drop.kind) {
-            buf_str(b, drop_name(v->drop.kind));
-            buf_str(b, "\"}");
-        }
+        write_verdict(&d->arms[i], b);
     }
     buf_char(b, ']');
 }

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
+#include "base/decimal.h"
 
 enum {
     SWEEP_MS = 20,       /* how late a timeout may be */
@@ -332,17 +333,6 @@ static void *make(struct event_base *base, unsigned per_host, struct err *e)
     return NULL;
 }
 
-static void put_u64(struct buf *b, uint64_t v)
-{
-    char digits[20];
-    size_t n = sizeof digits;
-
-    do
-        digits[--n] = (char)('0' + v % 10);
-    while (v /= 10);
-    buf_put(b, digits + n, sizeof digits - n);
-}
-
 static bool write_head(struct plain_call *c, const struct upstream_request *r,
                        struct span path, struct err *e)
 {
@@ -369,7 +359,7 @@ static bool write_head(struct plain_call *c, const struct upstream_request *r,
     }
     if (body) {
         buf_put(b, "content-length: ", 16);
-        put_u64(b, c->body.len);
+        buf_decimal(b, c->body.len);
         buf_put(b, "\r\n", 2);
     }
     buf_put(b, "\r\n", 2);

@@ -35,10 +35,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     arena_init(&memory, (size_t)1 << 22);
     if (request_from_openai(body, &memory, &r, &e)) {
+        vec_clear(&one);
         features_extract(&r, scratch, &one, &a);
         check_vector(&one);
         if (one.n_words)
             features_name(&r, scratch, false, one.words[0].index, name);
+        vec_clear(&two);
         features_extract(&r, scratch, &two, &b);
         if (memcmp(&one, &two, sizeof one) != 0 || a.stem_hash != b.stem_hash ||
             a.input_tokens != b.input_tokens)

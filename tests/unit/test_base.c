@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +13,11 @@
 #include "base/args.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/hist.h"
 #include "base/units.h"
 #include "base/utf8.h"
+#include "router/digits.h"
 
 static void times_are_written_and_read_alike(void **state)
 {
@@ -222,6 +226,86 @@ static void command_lines_follow_their_table(void **state)
     assert_non_null(strstr(e.msg, "--out"));
 }
 
+static void whole_numbers_are_as_printf_writes_them(void **state)
+{
+    char mine[HEX_MAX + 1] = "", theirs[40];
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 100);
+    for (uint64_t v = UINT64_MAX; v; v = v % 2 ? v - 1 : v / 10 | 1) {
+        snprintf(theirs, sizeof theirs, "%llu", (unsigned long long)v);
+        buf_reset(&b);
+        buf_decimal(&b, v);
+        assert_string_equal(buf_cstr(&b), theirs);
+        snprintf(theirs, sizeof theirs, "%016llx", (unsigned long long)v);
+        hex_put(mine, v);
+        assert_string_equal(mine, theirs);
+        if (v == 1)
+            break;
+    }
+    buf_reset(&b);
+    buf_decimal(&b, 0);
+    assert_string_equal(buf_cstr(&b), "0");
+    buf_free(&b);
+}
+
+/* Amounts as rows and headers write them. */
+static void amounts_keep_their_decimals(void **state)
+{
+    static const struct {
+        double v;
+        unsigned decimals;
+        const char *text;
+    } cases[] = {
+        {0, 6, "0"},
+        {1, 12, "1"},
+        {0.5, 0, "1"},
+        {2.5, 0, "3"},
+        {0.49999999999999994, 0, "0"},
+        {0.000025711777, 12, "0.000025711777"},
+        {0.99999951, 6, "1"},
+        {-3.125, 2, "-3.13"},
+        {-0.0001, 3, "0"},
+        {999999999, 9, "999999999"},
+        {1e9, 1, "null"},
+        {1e6, 12, "null"},
+        {123456.789, 12, "123456.789"},
+        {NAN, 4, "null"},
+    };
+    char text[DIGITS_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t n = digits_put(text, cases[i].v, cases[i].decimals);
+
+        text[n] = '\0';
+        assert_string_equal(text, cases[i].text);
+    }
+    text[digits_usd(text, -252000000)] = '\0';
+    assert_string_equal(text, "-0.000252");
+}
+
+static void prints_tell_bytes_apart(void **state)
+{
+    char bytes[100];
+    uint64_t seen[sizeof bytes + 1];
+
+    (void)state;
+    memset(bytes, 'a', sizeof bytes);
+    for (size_t n = 0; n <= sizeof bytes; n++) {
+        seen[n] = span_print((struct span){bytes, n}, 7);
+        assert_true(seen[n] == span_print((struct span){bytes, n}, 7));
+        assert_true(seen[n] != span_print((struct span){bytes, n}, 8));
+        for (size_t i = 0; i < n; i++) {
+            bytes[i] = 'b';
+            assert_true(seen[n] != span_print((struct span){bytes, n}, 7));
+            bytes[i] = 'a';
+            assert_true(seen[i] != seen[n]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +317,9 @@ int main(void)
         cmocka_unit_test(a_buffer_stops_at_its_maximum_and_says_so),
         cmocka_unit_test(utf8_is_held_to_the_standard),
         cmocka_unit_test(command_lines_follow_their_table),
+        cmocka_unit_test(whole_numbers_are_as_printf_writes_them),
+        cmocka_unit_test(amounts_keep_their_decimals),
+        cmocka_unit_test(prints_tell_bytes_apart),
     };
 
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -447,6 +447,24 @@ static void our_exp_and_log_agree_with_the_library(void **state)
         assert_true(weights_tf((float)n) == (float)(1 + num_log(n)));
 }
 
+static void many_at_once_are_the_same_bits_as_one_by_one(void **state)
+{
+    double x[7], e[7], p[7];
+    (void)state;
+    for (unsigned n = 0; n <= 7; n++) {
+        for (unsigned i = 0; i < 7; i++)
+            x[i] = e[i] = p[i] = 13.7 * i * i - 40.3 * n;
+        num_exp_all(e, n);
+        num_logistic_all(p, n);
+        for (unsigned i = 0; i < 7; i++) {
+            double one = i < n ? num_exp(x[i]) : x[i];
+            double odds = i < n ? num_logistic(x[i]) : x[i];
+            assert_memory_equal(&e[i], &one, sizeof one);
+            assert_memory_equal(&p[i], &odds, sizeof odds);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +484,7 @@ int main(void)
         cmocka_unit_test(a_file_is_mapped_and_a_missing_one_named),
         cmocka_unit_test(contributions_are_sorted_and_add_up_to_the_logit),
         cmocka_unit_test(our_exp_and_log_agree_with_the_library),
+        cmocka_unit_test(many_at_once_are_the_same_bits_as_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ static void read_body(struct span json)
 static void extract(const char *json, struct vec *v)
 {
     read_body(span_of(json));
+    vec_clear(v);
     features_extract(&r, scratch, v, &facts);
 }
 

@@ -17,7 +17,8 @@ enum { DATASET_OUTCOMES_MAX = 64 };
 /* What one arm did with the request; NAN: not known. */
 struct outcome {
     struct span arm;
-    double score; /* [0,1], NAN: no label */
+    double score;      /* [0,1], NAN: no label */
+    double confidence; /* [0,1] in the score, NAN: not said, which is 1 */
     double input_tokens, output_tokens;
     double cost_usd;
     double latency_ms;

@@ -21,6 +21,7 @@ struct outcome outcome_unknown(void)
 {
     return (struct outcome){
         .score = NAN,
+        .confidence = NAN,
         .input_tokens = NAN,
         .output_tokens = NAN,
         .cost_usd = NAN,
@@ -220,6 +221,7 @@ static const struct field row_fields[] = {
 
 static const struct field outcome_fields[] = {
     {"score", unit_field, offsetof(struct outcome, score)},
+    {"confidence", unit_field, offsetof(struct outcome, confidence)},
     {"input_tokens", amount_field, offsetof(struct outcome, input_tokens)},
     {"output_tokens", amount_field, offsetof(struct outcome, output_tokens)},
     {"cost_usd", amount_field, offsetof(struct outcome, cost_usd)},

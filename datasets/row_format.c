@@ -77,6 +77,8 @@ static bool put_outcome(struct buf *b, const struct outcome *o, struct err *e)
     ok = put_number(b, "cost_usd", o->cost_usd, &first) && ok;
     ok = put_number(b, "latency_ms", o->latency_ms, &first) && ok;
     ok = ok && !first;
+    ok = put_number(b, "confidence", o->confidence, &first) &&
+         !(o->confidence > 1) && ok;
     ok = put_number(b, "propensity", o->propensity, &first) &&
          !(o->propensity > 1) && ok;
     put_text(b, "answer", o->answer, &first);

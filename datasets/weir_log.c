@@ -72,7 +72,7 @@ static const char contradictory_sql[] =
     "  HAVING min(score) < 0.5 AND max(score) > 0.5)";
 
 static const char label_sql[] =
-    "SELECT score, source FROM labels WHERE request_id = ?1"
+    "SELECT score, source, confidence FROM labels WHERE request_id = ?1"
     " AND" LOG_DB_BEST_LABEL;
 
 /* What the conversation's next request showed. */
@@ -286,6 +286,7 @@ static bool add_label(struct weir_log *l, struct span id, struct outcome *o,
     if (rc == SQLITE_ROW) {
         o->score = log_db_number(l->label, 0, 1);
         o->source = arena_copy(&l->arena, log_db_text(l->label, 1));
+        o->confidence = fmax(0, fmin(log_db_number(l->label, 2, 1), 1));
     }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ||
            log_db_fail(&l->db, "reading labels", e);

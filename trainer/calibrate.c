@@ -13,7 +13,7 @@ enum { PLATT_STEPS = 50, BINS = 24, ECE_BINS = 10 };
 #define RISE 1e-5f   /* least difference of two knots' values */
 
 struct point {
-    float p, y;
+    float p, y, w;
 };
 
 static double logit(double p)
@@ -117,12 +117,15 @@ static void isotonic(struct calibration *c, const struct point *v, size_t n)
 
     for (size_t k = 0, i = 0; k < BINS; k++) {
         size_t to = n * (k + 1) / BINS;
-        struct block x = {0, 0, (double)(to - i)};
+        struct block x = {0, 0, 0};
+        for (size_t j = i; j < to; j++)
+            x.weight += (double)v[j].w;
         for (; i < to; i++) {
-            x.p += (double)v[i].p / x.weight;
-            x.y += (double)v[i].y / x.weight;
+            x.p += (double)v[i].p * (double)v[i].w / x.weight;
+            x.y += (double)v[i].y * (double)v[i].w / x.weight;
         }
-        b[blocks++] = x;
+        if (x.weight > 0)
+            b[blocks++] = x;
     }
     b[blocks++] = (struct block){1, 1, 1e-9};
     blocks = pool(b, blocks);
@@ -143,14 +146,16 @@ static void isotonic(struct calibration *c, const struct point *v, size_t n)
 static double loss_of(const struct calibration *c, const struct point *v,
                       size_t n)
 {
-    double sum = 0;
+    double sum = 0, all = 0;
 
     for (size_t i = 0; i < n; i++) {
-        double q = (double)calibrate_apply(c, v[i].p);
+        double q = (double)calibrate_apply(c, v[i].p), w = (double)v[i].w;
         q = fmax(1e-6, fmin(q, 1 - 1e-6));
-        sum -= (double)v[i].y * log(q) + (1 - (double)v[i].y) * log(1 - q);
+        sum -=
+            w * ((double)v[i].y * log(q) + (1 - (double)v[i].y) * log(1 - q));
+        all += w;
     }
-    return n ? sum / (double)n : 0;
+    return all > 0 ? sum / all : 0;
 }
 
 /* Every other row fits, the rest judges. */
@@ -174,7 +179,7 @@ static bool isotonic_is_better(const struct point *v, size_t n)
 }
 
 void calibrate_fit(struct calibration *c, const float *p, const float *y,
-                   size_t n)
+                   const float *w, size_t n)
 {
     struct point *v = n < CALIBRATE_ISOTONIC_MIN ? NULL : malloc(n * sizeof *v);
 
@@ -182,7 +187,7 @@ void calibrate_fit(struct calibration *c, const float *p, const float *y,
     if (!v)
         return;
     for (size_t i = 0; i < n; i++)
-        v[i] = (struct point){p[i], y[i]};
+        v[i] = (struct point){p[i], y[i], w[i]};
     qsort(v, n, sizeof *v, by_p);
     if (isotonic_is_better(v, n))
         isotonic(c, v, n);
@@ -196,9 +201,15 @@ struct arrow {
     double hbb[CALIBRATE_ARMS_MAX];
 };
 
-static void arrow_add(struct arrow *h, unsigned k, double x, double q, double y)
+/* What one row adds: x its logit, q what is said of it now, y its score. */
+struct seen {
+    double x, q, y, weight;
+};
+
+static void arrow_add(struct arrow *h, unsigned k, const struct seen *s)
 {
-    double r = q - y, w = q * (1 - q);
+    double x = s->x, r = s->weight * (s->q - s->y);
+    double w = s->weight * s->q * (1 - s->q);
 
     h->ga += r * x;
     h->haa += w * x * x;
@@ -228,34 +239,36 @@ static double arrow_step(struct arrow *h, unsigned arms, double *a, double *b)
     return moved;
 }
 
-void calibrate_shared(const float *p, const float *y, size_t n, unsigned arms,
+void calibrate_shared(const struct calibrate_rows *rows,
                       struct calibrate_shared *out)
 {
+    const float *p = rows->p, *y = rows->y, *w = rows->w;
     double *slope = &out->slope, *offset = out->offset;
-    size_t labels = 0;
+    size_t cells = rows->n * rows->arms, labels = 0;
     double moved = 1;
 
     *slope = 1;
-    for (unsigned k = 0; k < arms; k++)
+    for (unsigned k = 0; k < rows->arms; k++)
         offset[k] = 0;
-    for (size_t i = 0; i < n * arms; i++)
+    for (size_t i = 0; i < cells; i++)
         labels += !isnan(y[i]);
-    if (labels < CALIBRATE_PLATT_MIN || arms > CALIBRATE_ARMS_MAX)
+    if (labels < CALIBRATE_PLATT_MIN || rows->arms > CALIBRATE_ARMS_MAX)
         return;
     for (int step = 0; step < PLATT_STEPS && moved > 1e-9; step++) {
         struct arrow h = {.ga = *slope - 1, .haa = 1};
-        for (unsigned k = 0; k < arms; k++) {
+        for (unsigned k = 0; k < rows->arms; k++) {
             h.hbb[k] = CALIBRATE_PULL / 4.; /* q (1 - q) is at most 1/4 */
             h.gb[k] = h.hbb[k] * offset[k];
         }
-        for (size_t i = 0; i < n * arms; i++) {
+        for (size_t i = 0; i < cells; i++) {
             double x = isnan(y[i]) ? 0 : logit((double)p[i]);
-            unsigned k = (unsigned)(i % arms);
+            unsigned k = (unsigned)(i % rows->arms);
+            const struct seen s = {x, logistic(*slope * x + offset[k]),
+                                   (double)y[i], (double)w[i]};
             if (!isnan(y[i]))
-                arrow_add(&h, k, x, logistic(*slope * x + offset[k]),
-                          (double)y[i]);
+                arrow_add(&h, k, &s);
         }
-        moved = arrow_step(&h, arms, slope, offset);
+        moved = arrow_step(&h, rows->arms, slope, offset);
     }
     *slope = fmax(*slope, FLATTEST);
 }
@@ -268,7 +281,7 @@ bool calibrate_platt(const float *p, const float *y, size_t n, double *slope,
     if (!v)
         return false;
     for (size_t i = 0; i < n; i++)
-        v[i] = (struct point){p[i], y[i]};
+        v[i] = (struct point){p[i], y[i], 1};
     platt(v, n, slope, offset);
     free(v);
     return true;
@@ -307,7 +320,7 @@ double calibrate_ece(const float *p, const float *y, size_t n)
     if (!v)
         return NAN;
     for (size_t i = 0; i < n; i++)
-        v[i] = (struct point){p[i], y[i]};
+        v[i] = (struct point){p[i], y[i], 1};
     qsort(v, n, sizeof *v, by_p);
     level_ties(v, n);
     for (size_t k = 0, i = 0; k < ECE_BINS; k++) {

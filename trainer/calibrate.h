@@ -32,18 +32,25 @@ struct calibration {
     float y[CALIBRATE_KNOTS]; /* strictly ascending, within 0 ... 1 */
 };
 
-/* p[n] predicted, y[n] scores in [0,1].  The identity where there are too few
- * rows or an isotonic curve is not clearly better. */
+/* p[n] predicted, y[n] scores in [0,1], w[n] what each counts.  The identity
+ * where there are too few rows or an isotonic curve is not clearly better. */
 void calibrate_fit(struct calibration *c, const float *p, const float *y,
-                   size_t n);
+                   const float *w, size_t n);
 
-/* p and y: [n * arms], y NAN where there is no label.  Offsets are drawn to 0
- * as if by CALIBRATE_PULL rows.  Fewer than CALIBRATE_PLATT_MIN labels: slope
- * 1, offsets 0. */
+/* By rows, all arms of one side by side; y NAN where there is no label, w what
+ * each counts. */
+struct calibrate_rows {
+    const float *p, *y, *w; /* [n * arms] */
+    size_t n;
+    unsigned arms;
+};
+
+/* Offsets are drawn to 0 as if by CALIBRATE_PULL rows.  Fewer than
+ * CALIBRATE_PLATT_MIN labels: slope 1, offsets 0. */
 struct calibrate_shared {
     double slope, offset[CALIBRATE_ARMS_MAX];
 };
-void calibrate_shared(const float *p, const float *y, size_t n, unsigned arms,
+void calibrate_shared(const struct calibrate_rows *rows,
                       struct calibrate_shared *out);
 void calibrate_identity(struct calibration *c);
 float calibrate_apply(const struct calibration *c, float p);

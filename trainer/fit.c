@@ -267,7 +267,7 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
                           float *p)
 {
     struct fit_arm *arm = &f->arm[a];
-    float *y = p + f->n;
+    float *y = p + f->n, *w = y + f->n;
     struct calibration c;
     size_t n = 0;
 
@@ -276,11 +276,12 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
         if (isnan(score))
             continue;
         p[n] = staged[i * f->t->n_arms + a];
+        w[n] = table_trust(f->t, a, f->rows[i]);
         y[n++] = score;
     }
     calibrate_identity(&c);
     if (f->folds)
-        calibrate_fit(&c, p, y, n);
+        calibrate_fit(&c, p, y, w, n);
     stage_knots(&f->stage, a, &c);
     arm->isotonic = c.isotonic;
     for (size_t i = 0; i < n; i++)
@@ -292,21 +293,25 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
 static void platt_all(struct fitted *f, const float *staged, float *y)
 {
     uint32_t arms = f->t->n_arms;
+    float *w = y + f->n * arms;
     struct calibrate_shared c;
 
     for (size_t i = 0; i < f->n; i++)
-        for (uint32_t a = 0; a < arms; a++)
+        for (uint32_t a = 0; a < arms; a++) {
             y[i * arms + a] = f->t->arms[a].score[f->rows[i]];
-    calibrate_shared(staged, y, f->n, arms, &c);
+            w[i * arms + a] = table_trust(f->t, a, f->rows[i]);
+        }
+    calibrate_shared(&(struct calibrate_rows){staged, y, w, f->n, arms}, &c);
     stage_platt(&f->stage, c.slope, c.offset);
 }
 
 static bool calibrate_all(struct fitted *f, struct err *e)
 {
     uint32_t arms = f->t->n_arms;
-    size_t most = f->n * (arms > 2 ? arms : 2) + 1;
-    float *staged = malloc(most * sizeof *staged);
-    float *room = malloc(most * sizeof *room);
+    size_t cells = f->n * arms + 1;
+    float *staged = malloc(cells * sizeof *staged);
+    /* Three columns of one arm, or two of all. */
+    float *room = malloc((2 * cells + f->n) * sizeof *room);
     bool ok = staged && room;
 
     if (!ok)

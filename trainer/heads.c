@@ -162,31 +162,50 @@ bool heads_is_constant(const struct heads *h, uint32_t head)
     return true;
 }
 
+/* The greatest confidence in a score of the arm, at least a little. */
+static float most_trusted(const struct heads_data *d, uint32_t arm,
+                          const float *y)
+{
+    float most = 1e-3f;
+
+    for (size_t i = 0; i < d->n_rows; i++)
+        if (!isnan(y[i]))
+            most = fmaxf(most, table_trust(d->t, arm, d->rows[i]));
+    return most;
+}
+
 /*
- * Soft scores stand where there is no other.  Together they count no more
- * than the scores do: they are the same for many rows, and more of them
- * would only flatten the head.  Returns whether there are any.
+ * How much of a row each counts; whether not all count for whole ones.
+ * A score counts by the confidence in it beside that in the arm's others, in
+ * quarters.  Soft scores stand where there is no other, for a quarter.
+ * Together they count no more than the scores do: they are the same for many
+ * rows, and more of them would only flatten the head.
  */
-static bool soften(const struct heads_data *d, uint32_t arm, float *y,
-                   bool *weak)
+static bool weigh(const struct heads_data *d, uint32_t arm, float *y,
+                  uint8_t *weight)
 {
     const float *soft = d->t->arms[arm].soft;
-    size_t gold = 0, n = 0;
+    float whole = SOLVE_WHOLE / most_trusted(d, arm, y);
+    size_t gold = 0, n = 0, doubted = 0;
 
-    memset(weak, 0, d->n_rows * sizeof *weak);
-    for (size_t i = 0; d->t->soft && i < d->n_rows; i++) {
+    for (size_t i = 0; i < d->n_rows; i++) {
+        uint32_t row = d->rows[i];
+        weight[i] = isnan(y[i])
+                        ? SOLVE_WHOLE
+                        : (uint8_t)lroundf(table_trust(d->t, arm, row) * whole);
+        doubted += weight[i] < SOLVE_WHOLE;
         gold += !isnan(y[i]);
-        n += isnan(y[i]) && !isnan(soft[d->rows[i]]);
+        n += d->t->soft && isnan(y[i]) && !isnan(soft[row]);
     }
     for (size_t i = 0; n && i < d->n_rows; i++) {
         uint32_t row = d->rows[i];
         if (!isnan(y[i]) || isnan(soft[row]) ||
-            rng_mix(d->seed ^ 0x50f7, row) % n >= SOLVE_WEAK * gold)
+            rng_mix(d->seed ^ 0x50f7, row) % n >= SOLVE_WHOLE * gold)
             continue;
         y[i] = soft[row];
-        weak[i] = true;
+        weight[i] = 1;
     }
-    return n && gold;
+    return (n && gold) || doubted;
 }
 
 /* What the head is to learn from each row; NAN: nothing. */
@@ -328,7 +347,7 @@ struct work {
     struct solve_data *x; /* (owned) */
     struct panel p;       /* (owned) */
     float *y;             /* (owned) [n_rows] one head's targets */
-    bool *weak;           /* (owned) [n_rows] which of them are soft scores */
+    uint8_t *weight;      /* (owned) [n_rows] what they count */
     double *w;            /* (owned) [columns + 1] and weights */
     struct workers_board *board;
 };
@@ -363,8 +382,8 @@ static bool train_one(struct work *k, struct err *e)
                               .max_rows = r->max_rows};
 
     targets(k->d, at, k->y);
-    if (at.group == QUALITY && soften(k->d, at.i, k->y, k->weak))
-        task.weak = k->weak;
+    if (at.group == QUALITY && weigh(k->d, at.i, k->y, k->weight))
+        task.weight = k->weight;
     if (!scarce(k->d, at, k->y) && !solve_run(k->x, &task, k->w, &poor, e))
         return false;
     place(k, poor);
@@ -423,8 +442,8 @@ static bool work_init(struct work *k, struct err *e)
         return false;
     k->y = malloc((d->n_rows + 1) * sizeof *k->y);
     k->w = malloc((k->p.columns + 1) * sizeof *k->w);
-    k->weak = malloc((d->n_rows + 1) * sizeof *k->weak);
-    return (k->y && k->w && k->weak) ||
+    k->weight = malloc((d->n_rows + 1) * sizeof *k->weight);
+    return (k->y && k->w && k->weight) ||
            err_set(e, ERR_MEMORY, "no memory for a head's weights");
 }
 
@@ -441,7 +460,7 @@ bool heads_train(struct heads *h, const struct heads_data *d,
         panel_write(&k.p, h);
     free(k.y);
     free(k.w);
-    free(k.weak);
+    free(k.weight);
     panel_free(&k.p);
     solve_data_free(k.x);
     return ok;

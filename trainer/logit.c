@@ -13,6 +13,11 @@ struct scale {
     double mean[LOGIT_MAX], inverse[LOGIT_MAX]; /* 1 / deviation; 0: constant */
 };
 
+static double weight_of(const struct logit_rows *r, size_t i)
+{
+    return r->weight ? r->weight[i] : 1;
+}
+
 static void scale_of(const struct logit_rows *r, struct scale *s)
 {
     for (unsigned j = 0; j < r->k; j++) {
@@ -53,15 +58,15 @@ static void derive(const struct logit_rows *r, const struct scale *s,
 
     memset(d, 0, sizeof *d);
     for (size_t i = 0; i < r->n; i++) {
-        double at = 0, p;
+        double at = 0, p, weight = weight_of(r, i);
         row_of(r, s, i, z);
         for (unsigned j = 0; j < n; j++)
             at += w[j] * z[j];
         p = logistic(at);
         for (unsigned j = 0; j < n; j++) {
-            d->g[j] += (p - r->y[i]) * z[j];
+            d->g[j] += weight * (p - r->y[i]) * z[j];
             for (unsigned k = 0; k <= j; k++)
-                d->h[j][k] += p * (1 - p) * z[j] * z[k];
+                d->h[j][k] += weight * p * (1 - p) * z[j] * z[k];
         }
     }
     for (unsigned j = 0; j < n; j++) {
@@ -96,11 +101,13 @@ static void solve(struct normal *d, unsigned n)
 
 static double mean_of(const struct logit_rows *r)
 {
-    double sum = 0;
+    double sum = 0, all = 0;
 
-    for (size_t i = 0; i < r->n; i++)
-        sum += r->y[i];
-    return r->n ? fmax(1e-4, fmin(sum / (double)r->n, 1 - 1e-4)) : .5;
+    for (size_t i = 0; i < r->n; i++) {
+        sum += weight_of(r, i) * r->y[i];
+        all += weight_of(r, i);
+    }
+    return all > 0 ? fmax(1e-4, fmin(sum / all, 1 - 1e-4)) : .5;
 }
 
 void logit_fit(const struct logit_rows *rows, struct logit *out)
@@ -149,7 +156,7 @@ static double loss_of(double p, double y)
 
 /* Rows of other folds, packed. */
 struct others {
-    double *x, *y; /* (owned) */
+    double *x, *y, *weight; /* (owned) */
     size_t n;
 };
 
@@ -166,13 +173,15 @@ static void pack(const struct logit_rows *r, unsigned fold, uint64_t seed,
         if (fold_of(r, i, seed) == fold)
             continue;
         memcpy(o->x + o->n * r->k, r->x + i * r->k, r->k * sizeof *o->x);
+        o->weight[o->n] = weight_of(r, i);
         o->y[o->n++] = r->y[i];
     }
 }
 
-/* Sums of the losses' difference and its square. */
+/* Sums of losses, each times its weight w; d: their difference. */
 struct sums {
-    double loss, base, gain, square;
+    double loss, base, weight; /* of w * loss, w * base, w */
+    double ww, wwd, wwdd;      /* of w^2, w^2 d, w^2 d^2 */
 };
 
 /* Keeps the first k numbers of each row; x: the rows' own. */
@@ -190,20 +199,23 @@ static void check_fold(const struct logit_rows *r, unsigned fold, uint64_t seed,
     struct logit m, simple;
 
     pack(r, fold, seed, o);
-    rest = (struct logit_rows){.n = o->n, .k = r->k, .x = o->x, .y = o->y};
+    rest = (struct logit_rows){
+        .n = o->n, .k = r->k, .x = o->x, .y = o->y, .weight = o->weight};
     logit_fit(&rest, &m);
     narrow(&rest, r->base_k, o->x);
     logit_fit(&rest, &simple);
     for (size_t i = 0; i < r->n; i++) {
-        double loss, base;
+        double loss, base, weight = weight_of(r, i);
         if (fold_of(r, i, seed) != fold)
             continue;
         loss = loss_of(logit_p(&m, r->x + i * r->k), r->y[i]);
         base = loss_of(logit_p(&simple, r->x + i * r->k), r->y[i]);
-        s->loss += loss;
-        s->base += base;
-        s->gain += base - loss;
-        s->square += (base - loss) * (base - loss);
+        s->loss += weight * loss;
+        s->base += weight * base;
+        s->weight += weight;
+        s->ww += weight * weight;
+        s->wwd += weight * weight * (base - loss);
+        s->wwdd += weight * weight * (base - loss) * (base - loss);
     }
 }
 
@@ -211,21 +223,25 @@ bool logit_check(const struct logit_rows *rows, uint64_t seed,
                  struct logit_check *out, struct err *e)
 {
     struct others o = {.x = malloc((rows->n * rows->k + 1) * sizeof *o.x),
-                       .y = malloc((rows->n + 1) * sizeof *o.y)};
+                       .y = malloc((rows->n + 1) * sizeof *o.y),
+                       .weight = malloc((rows->n + 1) * sizeof *o.weight)};
     struct sums s = {0};
-    double n = rows->n ? (double)rows->n : 1, mean;
-    bool ok = o.x && o.y;
+    double n, mean;
+    bool ok = o.x && o.y && o.weight;
 
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory to check %zu rows", rows->n);
     for (unsigned fold = 0; ok && fold < LOGIT_FOLDS; fold++)
         check_fold(rows, fold, seed, &o, &s);
-    mean = s.gain / n;
+    n = s.weight > 0 ? s.weight : 1;
+    mean = (s.base - s.loss) / n;
     *out = (struct logit_check){
         .loss = s.loss / n,
         .base = s.base / n,
-        .error = sqrt(fmax(0, s.square / n - mean * mean) / n)};
+        .error =
+            sqrt(fmax(0, s.wwdd - 2 * mean * s.wwd + mean * mean * s.ww)) / n};
     free(o.x);
     free(o.y);
+    free(o.weight);
     return ok;
 }

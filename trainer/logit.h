@@ -23,6 +23,7 @@ struct logit_rows {
                               check compares with may look at; 0: nothing */
     const double *x;       /* [n * k] */
     const double *y;       /* [n] in [0,1] */
+    const double *weight;  /* [n] of their losses, 0 or more; NULL: all 1 */
     const uint64_t *group; /* [n] never divided between folds */
 };
 

@@ -99,6 +99,7 @@ static void derive_row(const struct deriving *d, struct table_arm *plan,
         return;
     unsigned asked = d->n_first + (v == ESCALATED);
     plan->score[row] = speaks->score[row];
+    plan->trust[row] = speaks->trust[row];
     plan->n_scores++;
     plan->answer[row] = speaks->answer[row];
     plan->cost[row] = SUM(d, cost, row, asked);

@@ -12,6 +12,7 @@ struct gold {
     struct signals *s;
     size_t cap;
     double *x, *y;   /* (owned) [cap * LOGIT_MAX], [cap] */
+    double *weight;  /* (owned) [cap] confidence in the label */
     uint64_t *group; /* (owned) [cap] */
 };
 
@@ -54,7 +55,7 @@ static double *shown_at(double *x, unsigned signal)
 static bool gold_grow(struct gold *g, struct err *e)
 {
     size_t cap = g->cap ? 2 * g->cap : 256;
-    double *x, *y;
+    double *x, *y, *weight;
     uint64_t *group;
 
     if (g->s->gold < g->cap)
@@ -63,9 +64,11 @@ static bool gold_grow(struct gold *g, struct err *e)
     g->x = x ? x : g->x;
     y = realloc(g->y, cap * sizeof *y);
     g->y = y ? y : g->y;
+    weight = realloc(g->weight, cap * sizeof *weight);
+    g->weight = weight ? weight : g->weight;
     group = realloc(g->group, cap * sizeof *group);
     g->group = group ? group : g->group;
-    if (!x || !y || !group)
+    if (!x || !y || !weight || !group)
         return err_set(e, ERR_MEMORY, "no memory for labelled signals");
     g->cap = cap;
     return true;
@@ -96,6 +99,7 @@ static bool gold_take(struct gold *g, const struct dataset_row *row,
     }
     s->shown += o->signals.len > 0;
     g->y[s->gold] = o->score;
+    g->weight[s->gold] = isnan(o->confidence) ? 1 : o->confidence;
     g->group[s->gold++] =
         span_hash(row->session.len ? row->session : row->id, 3);
     return true;
@@ -127,6 +131,7 @@ static bool fit(struct gold *g, uint32_t seed, struct err *e)
                               .base_k = SIGNALS_ARMS_MAX,
                               .x = g->x,
                               .y = g->y,
+                              .weight = g->weight,
                               .group = g->group};
 
     if (s->gold < SIGNALS_GOLD_MIN || s->n_names == 0)
@@ -151,6 +156,7 @@ bool signals_learn(struct signals *s, const char *const *files,
     ok = ok && fit(&g, seed, e);
     free(g.x);
     free(g.y);
+    free(g.weight);
     free(g.group);
     return ok;
 }

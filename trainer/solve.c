@@ -193,21 +193,24 @@ static double copy_label(const struct solve_task *t, size_t row, unsigned copy,
     return copy < ones ? 1 : -1;
 }
 
+/* Where there are weights a whole row is SOLVE_WHOLE copies or more. */
+static unsigned copies_of(const struct sample *s, const struct solve_task *t,
+                          size_t row)
+{
+    return t->weight ? s->copies * t->weight[row] / SOLVE_WHOLE : s->copies;
+}
+
 static void sample_add(struct sample *s, const struct solve_data *d,
                        const struct solve_task *t, size_t row)
 {
-    bool weak = t->weak && t->weak[row];
+    unsigned copies = copies_of(s, t, row);
 
-    if (weak) {
-        s->x[s->n] = d->row[row];
-        s->y[s->n++] = copy_label(t, row, 0, 1);
-    }
-    for (unsigned c = 0; !weak && c < s->copies; c++) {
+    for (unsigned c = 0; c < copies; c++) {
         s->x[s->n] = d->row[row];
         if (t->kind == SOLVE_SVR)
             s->y[s->n] = (double)t->y[row];
         else if (s->copies > 1)
-            s->y[s->n] = copy_label(t, row, c, s->copies);
+            s->y[s->n] = copy_label(t, row, c, copies);
         else
             s->y[s->n] = t->y[row] > .5f ? 1 : -1;
         s->n++;
@@ -219,14 +222,13 @@ static bool sample_take(struct sample *s, const struct solve_data *d,
 {
     size_t n = 0;
 
-    for (size_t i = 0; t->weak && i < d->n; i++)
-        if (t->weak[i])
-            s->copies = SOLVE_WEAK;
+    if (t->weight)
+        s->copies = SOLVE_WHOLE;
     for (size_t i = 0; i < d->n; i++) {
         if (!wanted(t, i, d->n))
             continue;
         n++;
-        if (t->weak && t->weak[i])
+        if (t->weight && t->weight[i] < SOLVE_WHOLE)
             continue;
         if (t->kind == SOLVE_LOGISTIC && t->copies > 1 && t->y[i] > 0 &&
             t->y[i] < 1)

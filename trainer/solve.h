@@ -24,7 +24,7 @@ enum solve_kind {
     SOLVE_SVR,      /* squared epsilon-insensitive (.1), dual: any y */
 };
 
-enum { SOLVE_WEAK = 4 };
+enum { SOLVE_WHOLE = 4 };
 
 struct solve_value {
     uint32_t column;
@@ -55,9 +55,9 @@ uint32_t solve_data_place(const struct solve_data *d, uint32_t column);
 struct solve_task {
     enum solve_kind kind;
     const float *y; /* [rows] NAN: left out */
-    /* [rows] of a logistic model: rows that count a SOLVE_WEAK-th, by one of
-     * so many copies, 1 or 0 at random with chance y; NULL: none. */
-    const bool *weak;
+    /* [rows] of a logistic model: how many SOLVE_WHOLE-ths of a row each
+     * counts, 0 to SOLVE_WHOLE, by so many copies; NULL: all are whole. */
+    const uint8_t *weight;
     double C;        /* weight of one row's loss */
     double eps;      /* liblinear's stopping criterion */
     unsigned copies; /* of a row with a soft target, at most; 0: 1 */

@@ -97,15 +97,16 @@ static void arm_sums(const struct heads_data *d, const struct stage_part *part,
     memset(task, 0, (n_tasks + 1) * sizeof *task);
     for (size_t i = 0; i < d->n_rows; i++) {
         float y = d->t->arms[arm].score[d->rows[i]];
+        double w = (double)table_trust(d->t, arm, d->rows[i]);
         uint32_t k = heads_task(d, d->rows[i]);
         if (isnan(y) || (part->without >= 0 && part->fold[i] == part->without))
             continue;
-        task[n_tasks].n++;
-        task[n_tasks].sum += (double)y;
+        task[n_tasks].n += w;
+        task[n_tasks].sum += w * (double)y;
         if (k == TABLE_NO_TASK)
             continue;
-        task[k].n++;
-        task[k].sum += (double)y;
+        task[k].n += w;
+        task[k].sum += w * (double)y;
     }
 }
 

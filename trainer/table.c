@@ -46,6 +46,7 @@ static bool arm_grow(struct table_arm *a, size_t from, size_t cap,
                      struct err *e)
 {
     if (!grow(&a->score, cap, sizeof(float), e) ||
+        !grow(&a->trust, cap, sizeof(float), e) ||
         !grow(&a->soft, cap, sizeof(float), e) ||
         !grow(&a->cost, cap, sizeof(float), e) ||
         !grow(&a->input_tokens, cap, sizeof(float), e) ||
@@ -55,6 +56,7 @@ static bool arm_grow(struct table_arm *a, size_t from, size_t cap,
         !grow(&a->answer, cap, sizeof(uint32_t), e))
         return false;
     fill_nan(a->score, from, cap);
+    fill_nan(a->trust, from, cap);
     fill_nan(a->soft, from, cap);
     fill_nan(a->cost, from, cap);
     fill_nan(a->input_tokens, from, cap);
@@ -141,6 +143,7 @@ void table_free(struct table *t)
         struct table_arm *arm = &t->arms[a];
         free(arm->name);
         free(arm->score);
+        free(arm->trust);
         free(arm->soft);
         free(arm->cost);
         free(arm->input_tokens);
@@ -187,6 +190,13 @@ const struct table_plan *table_plan_of(const struct table *t, uint32_t arm)
         if (t->plans[i].arm == arm)
             return &t->plans[i];
     return NULL;
+}
+
+float table_trust(const struct table *t, uint32_t arm, size_t row)
+{
+    float trust = t->arms[arm].trust[row];
+
+    return isnan(trust) ? 1 : trust;
 }
 
 bool table_may_choose(const struct table *t, uint32_t arm)
@@ -289,6 +299,7 @@ static void outcome_store(struct table *t, size_t row,
         arm->soft[row] = (float)o->soft;
     }
     arm->score[row] = (float)o->score;
+    arm->trust[row] = o->confidence > 0 ? (float)o->confidence : NAN;
     arm->cost[row] = (float)o->cost_usd;
     arm->input_tokens[row] = (float)o->input_tokens;
     arm->output_tokens[row] = (float)o->output_tokens;
@@ -365,7 +376,7 @@ size_t table_bytes(const struct table *t)
     size_t row = sizeof *t->task + sizeof *t->group + sizeof *t->time_ms +
                  sizeof *t->start + sizeof *t->n_words +
                  2 * sizeof *t->est_input + t->n_dense * sizeof(float);
-    size_t arm = 7 * sizeof(float) + sizeof(uint32_t);
+    size_t arm = 8 * sizeof(float) + sizeof(uint32_t);
 
     return t->cap * (row + t->n_arms * arm) + t->terms_cap * sizeof *t->terms +
            t->index->size * (sizeof(uint64_t) + sizeof(uint32_t));

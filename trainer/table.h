@@ -31,6 +31,7 @@ struct table_arm {
     char *name; /* (owned) */
     enum table_role role;
     float *score;          /* [n] in [0,1], NAN: no label */
+    float *trust;          /* [n] confidence in the score, NAN: not said: 1 */
     float *soft;           /* [n] by signals, where there is no score; NAN */
     float *cost;           /* [n] USD, NAN: not known */
     float *input_tokens;   /* [n] NAN: not known */
@@ -134,6 +135,8 @@ int table_find_arm(const struct table *t, struct span name); /* -1 */
 /* The plan that an arm is; NULL: it is none. */
 const struct table_plan *table_plan_of(const struct table *t, uint32_t arm);
 bool table_may_choose(const struct table *t, uint32_t arm);
+/* Of the row's score: 1 where nothing is said of it. */
+float table_trust(const struct table *t, uint32_t arm, size_t row);
 /* The row's vector where it stands. */
 struct weights_input table_row(const struct table *t, size_t row);
 size_t table_bytes(const struct table *t); /* memory held, about */
@@ -142,6 +145,7 @@ size_t table_bytes(const struct table *t); /* memory held, about */
 struct table_outcome {
     uint32_t arm;
     double score, input_tokens, output_tokens, cost_usd, propensity; /* NAN */
+    double confidence; /* in the score; not above 0 or NAN: not said */
     uint32_t answer;
     double latency_ms; /* not above 0: not known */
     bool has_soft;

@@ -117,6 +117,9 @@ static void outcome_merge(struct loader *l, uint32_t at,
     struct table_outcome *o = &l->outcomes[at];
     uint32_t *n = l->merged[at];
 
+    if (!isnan(x->score)) /* of several the one that is trusted least */
+        o->confidence =
+            n[0] ? fmin(o->confidence, x->confidence) : x->confidence;
     mean_in(&o->score, x->score, &n[0]);
     mean_in(&o->cost_usd, x->cost_usd, &n[1]);
     mean_in(&o->input_tokens, x->input_tokens, &n[2]);
@@ -187,6 +190,8 @@ static bool outcomes_take(struct loader *l, const struct dataset_row *row,
         const struct outcome *o = &row->outcomes[i];
         struct table_outcome x = {
             .score = o->score,
+            /* 0 is a word too */
+            .confidence = o->confidence == 0 ? 1e-9 : o->confidence,
             .input_tokens = o->input_tokens,
             .output_tokens = o->output_tokens,
             .cost_usd = o->cost_usd,

@@ -93,7 +93,8 @@ static void reads_every_field(void **state)
              "\"params\":{\"max_tokens\":5},\"unknown\":{\"a\":[1]},"
              "\"outcomes\":{\"nano\":{\"score\":0.5,\"input_tokens\":12,"
              "\"output_tokens\":3,\"cost_usd\":4e-5,\"latency_ms\":420,"
-             "\"propensity\":0.9,\"answer\":\"D\",\"source\":\"judge\"},"
+             "\"propensity\":0.9,\"answer\":\"D\",\"source\":\"judge\","
+             "\"confidence\":0.6},"
              "\"opus\":{\"score\":null,\"output_tokens\":7}}}\r\n\n");
     d = open_bad(false);
     assert_int_equal(dataset_next(d, &row, &e), 1);
@@ -112,6 +113,7 @@ static void reads_every_field(void **state)
     assert_true(row.outcomes[0].cost_usd == 4e-5);
     assert_true(row.outcomes[0].latency_ms == 420);
     assert_true(row.outcomes[0].propensity == 0.9);
+    assert_true(row.outcomes[0].confidence == 0.6);
     assert_true(span_is(row.outcomes[0].answer, "D"));
     assert_true(span_is(row.outcomes[0].source, "judge"));
     assert_true(isnan(row.outcomes[1].score));
@@ -281,6 +283,7 @@ static void fill_row(struct dataset_row *row, char *features, size_t *n)
     row->outcomes[0].score = 1.0 / 3;
     row->outcomes[0].cost_usd = 1.25e-7;
     row->outcomes[0].answer = SPAN("42");
+    row->outcomes[0].confidence = .25;
     row->outcomes[1] = outcome_unknown();
     row->outcomes[1].arm = SPAN("c");
     row->outcomes[1].output_tokens = 9;
@@ -313,6 +316,8 @@ static void what_is_written_reads_back(void **state)
         assert_true(span_eq(back.features, row.features));
         assert_true(back.outcomes[0].score == 1.0 / 3);
         assert_true(back.outcomes[0].cost_usd == 1.25e-7);
+        assert_true(back.outcomes[0].confidence == .25);
+        assert_true(isnan(back.outcomes[1].confidence));
         assert_true(isnan(back.outcomes[1].score));
         assert_true(back.outcomes[1].output_tokens == 9);
         dataset_close(d);

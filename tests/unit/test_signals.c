@@ -232,11 +232,12 @@ static void a_weak_row_counts_a_quarter(void **state)
     struct err e;
     struct solve_data *d = solve_data_new(50, 50, 1, &e);
     float y[50];
-    bool weak[50], degenerate;
+    uint8_t weight[50];
+    bool degenerate;
     double w[2];
     struct solve_task task = {.kind = SOLVE_LOGISTIC,
                               .y = y,
-                              .weak = weak,
+                              .weight = weight,
                               .C = 10,
                               .eps = 1e-4,
                               .seed = 1};
@@ -246,7 +247,7 @@ static void a_weak_row_counts_a_quarter(void **state)
     for (unsigned i = 0; i < 50; i++) {
         const struct solve_value v = {0, 1};
         solve_data_add(d, &v, 1);
-        weak[i] = i >= 10;
+        weight[i] = i >= 10 ? 1 : SOLVE_WHOLE;
         y[i] = i < 10;
     }
     assert_true(solve_run(d, &task, w, &degenerate, &e));

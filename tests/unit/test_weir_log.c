@@ -49,7 +49,7 @@ static void one_row_a_request_with_its_best_label(void **state)
         " NULL);"
         "INSERT INTO labels VALUES('r1',9000,'judge',0.1,1,NULL),"
         "('r1',7000,'feedback',0,1,NULL),"
-        "('r1',8000,'feedback',1,1,NULL),"
+        "('r1',8000,'feedback',1,0.75,NULL),"
         "('r1',9999,'signal',0.2,1,NULL);");
     d = open_log(none, &e);
     assert_non_null(d);
@@ -61,6 +61,7 @@ static void one_row_a_request_with_its_best_label(void **state)
     assert_int_equal(row.n_outcomes, 1);
     assert_true(span_is(row.outcomes[0].arm, "nano"));
     assert_true(row.outcomes[0].score == 1);
+    assert_true(row.outcomes[0].confidence == .75);
     assert_true(span_is(row.outcomes[0].source, "feedback"));
     assert_true(row.outcomes[0].propensity == 0.9);
     assert_true(fabs(row.outcomes[0].cost_usd - 4e-6) < 1e-15);

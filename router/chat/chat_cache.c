@@ -94,7 +94,8 @@ bool chat_from_cache(struct chat *c)
 
     if (!cache || set->cache.ttl_ms == 0 || !make_key(c))
         return false;
-    if (!span_is_nocase(http_header(c->x, "cache-control"), "no-cache"))
+    if (!span_is_nocase(http_header(c->x, "cache-control"), "no-cache") &&
+        !span_is_nocase(http_header(c->x, "cf-aig-skip-cache"), "true"))
         hit = cache_get(cache, c->cache_key, c->time_ms, set->cache.ttl_ms);
     count(c, hit ? "hit" : "miss");
     if (hit) {

@@ -20,29 +20,32 @@ static const struct row {
     {"x-litellm-stream-timeout", HINTS_LITELLM, TAKE_STREAM_S, AT(deadline_ms)},
     {"x-litellm-timeout", HINTS_LITELLM, TAKE_S, AT(deadline_ms)},
     {"x-portkey-request-timeout", HINTS_PORTKEY, TAKE_MS, AT(deadline_ms)},
+    {"cf-aig-request-timeout", HINTS_CLOUDFLARE, TAKE_MS, AT(deadline_ms)},
     {"x-weir-retries", HINTS_OWN, TAKE_MORE, AT(calls)},
     {"x-litellm-num-retries", HINTS_LITELLM, TAKE_MORE, AT(calls)},
+    {"cf-aig-max-attempts", HINTS_CLOUDFLARE, TAKE_MORE, AT(calls)},
     {"x-weir-tags", HINTS_OWN, TAKE_TEXT, AT(tags)},
     {"x-litellm-tags", HINTS_LITELLM, TAKE_TEXT, AT(tags)},
     {"x-weir-user", HINTS_OWN, TAKE_TEXT, AT(user)},
     {"x-litellm-end-user-id", HINTS_LITELLM, TAKE_TEXT, AT(user)},
     {"x-litellm-customer-id", HINTS_LITELLM, TAKE_TEXT, AT(user)},
     {"helicone-user-id", HINTS_HELICONE, TAKE_TEXT, AT(user)},
+    {"x-authz-user-id", HINTS_SEMANTIC, TAKE_TEXT, AT(user)},
     {"x-weir-trace", HINTS_OWN, TAKE_TEXT, AT(trace)},
     {"x-portkey-trace-id", HINTS_PORTKEY, TAKE_TEXT, AT(trace)},
     {"x-weir-metadata", HINTS_OWN, TAKE_OBJECT, AT(metadata)},
     {"x-portkey-metadata", HINTS_PORTKEY, TAKE_OBJECT, AT(metadata)},
     {"x-litellm-spend-logs-metadata", HINTS_LITELLM, TAKE_OBJECT, AT(metadata)},
+    {"cf-aig-metadata", HINTS_CLOUDFLARE, TAKE_OBJECT, AT(metadata)},
 };
 
 static const struct {
     const char *prefix;
     enum hint_family family;
 } families[] = {
-    {"x-weir-", HINTS_OWN},
-    {"x-litellm-", HINTS_LITELLM},
-    {"x-portkey-", HINTS_PORTKEY},
-    {"helicone-", HINTS_HELICONE},
+    {"x-weir-", HINTS_OWN},        {"x-litellm-", HINTS_LITELLM},
+    {"x-portkey-", HINTS_PORTKEY}, {"helicone-", HINTS_HELICONE},
+    {"cf-aig-", HINTS_CLOUDFLARE}, {"x-authz-", HINTS_SEMANTIC},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0], MOST_CALLS = 8 };

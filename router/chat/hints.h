@@ -2,8 +2,9 @@
 /*
  * What a client's headers ask for and say beside the body: how long, how often,
  * for whom.  Each is known by a name of weir's and by those that LiteLLM,
- * Portkey and Helicone have for it (a row each in hints.c, listed in
- * docs/configuration.md), so that clients of these need no change.
+ * Portkey, Helicone, Cloudflare AI Gateway and vLLM Semantic Router have for
+ * it (a row each in hints.c, listed in docs/configuration.md), so that clients
+ * of these need no change.
  */
 #ifndef WEIR_ROUTER_CHAT_HINTS_H
 #define WEIR_ROUTER_CHAT_HINTS_H
@@ -16,6 +17,8 @@ enum hint_family {
     HINTS_LITELLM = 1 << 1,
     HINTS_PORTKEY = 1 << 2,
     HINTS_HELICONE = 1 << 3,
+    HINTS_CLOUDFLARE = 1 << 4,
+    HINTS_SEMANTIC = 1 << 5,
 };
 
 /* Spans are the exchange's. */

@@ -60,6 +60,8 @@ void chat_answer_write(const struct gathered *g, const struct request *asked,
                        struct losses *l, struct buf *out);
 
 bool chat_wants_data(const struct part *p, const struct target *t);
+/* bits: of the provider's quirks. */
+bool chat_image_fits(const struct part *p, uint32_t bits);
 bool chat_request_write(const struct request *r, const struct target *t,
                         struct losses *l, struct buf *out, struct err *e);
 /* Whether the provider and its model take a request of this dialect as it

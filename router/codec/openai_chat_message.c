@@ -97,11 +97,31 @@ bool chat_wants_data(const struct part *p, const struct target *t)
                                QUIRK_FILE_DATA_URL));
 }
 
+/* What a provider of QUIRK_IMAGE_DATA takes.  A client's data URL that is not
+ * base64 is left to it. */
+static bool is_taken(const struct part *p)
+{
+    static const char *const kinds[] = {"image/jpeg", "image/jpg", "image/png",
+                                        "image/webp"};
+
+    if (!p->data.len)
+        return span_starts(p->url, "data:");
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (span_is_nocase(p->media, kinds[i]))
+            return true;
+    }
+    return p->media.len == 0;
+}
+
+bool chat_image_fits(const struct part *p, uint32_t bits)
+{
+    return (p->data.len || is_address(p->url)) &&
+           (!(bits & QUIRK_IMAGE_DATA) || is_taken(p));
+}
+
 static void put_image(struct writing *w, const struct part *p)
 {
-    if (!p->data.len &&
-        (!is_address(p->url) ||
-         (w->bits & QUIRK_IMAGE_DATA && !span_starts(p->url, "data:")))) {
+    if (!chat_image_fits(p, w->bits)) {
         lossy_add(w->l, LOSSY_IMAGE, "messages[%zu]", w->i);
         return;
     }

@@ -58,8 +58,9 @@ static bool must_change(const struct writing *w, const struct message *m)
     for (size_t i = 0; w->bits & QUIRK_IMAGE_DATA && i < m->n_parts; i++) {
         const struct part *p = &m->parts[i];
 
-        if (p->kind == PART_IMAGE && (p->data.len == 0 || p->url.len) &&
-            !span_starts(p->url, "data:"))
+        if (p->kind == PART_IMAGE &&
+            ((p->url.len && !span_starts(p->url, "data:")) ||
+             !chat_image_fits(p, w->bits)))
             return true;
     }
     if (w->bits & QUIRK_NO_NAME && m->name.len)

@@ -29,7 +29,8 @@ enum quirk {
     QUIRK_REPLAY_DETAILS = 1 << 14,   /* ... as reasoning_details */
     QUIRK_TOP_K = 1 << 15,            /* takes top_k */
     QUIRK_TELLS_COST = 1 << 17,       /* its usage holds the bill in USD */
-    QUIRK_IMAGE_DATA = 1 << 18,       /* images as data only, no addresses */
+    QUIRK_IMAGE_DATA = 1 << 18,       /* images as data only, no addresses;
+                                         JPEG, PNG and WebP */
     QUIRK_NO_NAME = 1 << 19,          /* messages without a name */
     QUIRK_OPENAI_RULES = 1 << 16,     /* OpenAI's own rules by model: see
                                          quirks_of_model() */

@@ -31,11 +31,11 @@ static struct span bearer(struct span value)
     return (struct span){value.ptr + n, value.len - n};
 }
 
-/* Wherever the SDKs of the dialects put it. */
+/* Wherever the SDKs of the dialects put it, and clients of Bifrost. */
 static struct span shown_key(struct http_exchange *x)
 {
     static const char *const headers[] = {"x-api-key", "x-goog-api-key",
-                                          "api-key"};
+                                          "api-key", "x-bf-vk"};
     struct span key = bearer(http_header(x, "authorization"));
 
     for (size_t i = 0; !key.len && i < sizeof headers / sizeof *headers; i++)

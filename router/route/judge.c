@@ -34,6 +34,8 @@ static void find_session(struct judge *j, const struct snapshot *s,
 
     if (b->header && header)
         given = b->header(b->header_ctx, header);
+    if (b->header && !given.len) /* Bifrost's name for it */
+        given = b->header(b->header_ctx, "x-bf-session-id");
     j->session =
         session_key(given, q->request, q->facts, q->route->set->item.name);
     j->stay = (struct stay){.arm = -1};

@@ -17,6 +17,11 @@
     "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\","      \
     "\"content\":\"a\"}]" rest "}"
 
+#define PICTURE(data)                                                          \
+    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{"         \
+    "\"type\":\"text\",\"text\":\"look\"},{\"type\":\"image_url\","            \
+    "\"image_url\":{\"url\":\"data:" data "\"}}]}]}"
+
 /* without: what must not be there; lost: the header's words, "" for none. */
 static const struct {
     const char *provider, *model, *body, *with, *without, *lost;
@@ -42,6 +47,10 @@ static const struct {
      "\"user\":\"u\"", "parameter=user"},
     {"ollama", "qwen", BODY(",\"tool_choice\":\"auto\",\"seed\":1"),
      "\"seed\":1", "tool_choice", "parameter=tool_choice"},
+    {"ollama", "llava", PICTURE("image/gif;base64,R0lG"), "\"look\"", "R0lG",
+     "image=messages[0]"},
+    {"ollama", "llava", PICTURE("image/webp;base64,UklG"), "UklG", "?", ""},
+    {"openai", "gpt-4o", PICTURE("image/gif;base64,R0lG"), "R0lG", "?", ""},
     {"openai", "gpt-5", BODY(",\"temperature\":0.5"), "max_completion_tokens",
      "temperature", "parameter=temperature"},
     {"azure", "gpt-5", BODY(",\"temperature\":0.5"), "max_completion_tokens",

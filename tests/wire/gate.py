@@ -49,10 +49,11 @@ def a_key_opens_by_any_of_its_headers_and_only_its_name_is_kept():
     want("bearer", w.chat(key=key)[0], 200)
     want("x-api-key", w.chat(x_api_key=key)[0], 200)
     want("x-goog", w.chat(x_goog_api_key=key)[0], 200)
+    want("bifrost", w.chat(x_bf_vk=key)[0], 200)
     want("query", w.ask("POST", "/v1/chat/completions?key=" + key, {
         "model": "auto", "messages": [{"role": "user", "content": "hi"}]})[0],
         200)
-    want("names", w.rows("key_name"), [("ci",)] * 4)
+    want("names", w.rows("key_name"), [("ci",)] * 5)
     w.stop()
     for f in glob.glob(w.base + ".*"):
         data = open(f, "rb").read()
@@ -226,16 +227,24 @@ def headers_of_other_gateways_are_understood():
     want("cost", head["x-litellm-response-cost"], "0.0001")
     want("row", json.loads(w.rows("about")[0][0]),
          {"trace": "t-1", "user": "ann", "tags": ["a", "b"], "metadata": {"team": "x"}})
+    h = {"cf-aig-max-attempts": "0", "cf-aig-metadata": '{"team": "y"}', "x-authz-user-id": "bob"}
+    want("others", w.chat(**{k.replace("-", "_"): v for k, v in h.items()})[0], 200)
+    want("their row", json.loads(w.rows("about")[1][0]), {"user": "bob", "metadata": {"team": "y"}})
+    for text in ("one thing", "another"):
+        want("session", w.chat(text, x_bf_session_id="s-1")[0], 200)
+    same, other = w.rows("session")[2:4]
+    want("one conversation", same, other)
     _, _, head = w.chat()
     want("nothing unasked", [k for k in head if "litellm" in k or "portkey" in k], [])
-    want("no row", w.rows("about")[1][0], None)
+    want("no row", w.rows("about")[4][0], None)
     for name, value in (("x-litellm-timeout", "soon"), ("x-portkey-metadata", "[1]"),
-                        ("x-litellm-num-retries", "-1"), ("x-weir-timeout", "0")):
+                        ("x-litellm-num-retries", "-1"), ("cf-aig-max-attempts", "often"),
+                        ("x-weir-timeout", "0")):
         status, body, _ = w.chat(**{name.replace("-", "_"): value})
         want(name, (status, json.loads(body)["error"]["param"]), (400, name))
     Provider.release.clear()
     for name, value in (("x-litellm-timeout", "0.3"), ("x-portkey-request-timeout", "300"),
-                        ("x-weir-timeout", "0.3")):
+                        ("cf-aig-request-timeout", "300"), ("x-weir-timeout", "0.3")):
         from_ = time.time()
         want(name, w.chat("wait", **{name.replace("-", "_"): value})[0], 504)
         if not 0.2 < time.time() - from_ < 2:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parameters of an Anthropic request -> struct params. */
 #include "router/codec/anthropic_parts.h"
+#include "router/codec/carry.h"
 #include "router/codec/ids.h"
 
 static bool read_inside(struct reader *rd, const char *name,
@@ -135,23 +136,6 @@ static bool read_choice(struct reader *rd, const struct field *f,
                         type.type);
 }
 
-static bool read_stop(struct reader *rd, const struct field *f,
-                      const struct json *v, void *target)
-{
-    struct json_iter it = json_begin(v);
-    struct json one;
-
-    if (v->type != JSON_ARRAY)
-        return reader_wrong(rd, f->name, "an array of strings", v->type);
-    for (int64_t i = 0; json_next(&it, NULL, &one); i++) {
-        reader_enter(rd, f->name, i);
-        if (one.type != JSON_STRING)
-            return reader_wrong(rd, "", "a string", one.type);
-        reader_leave(rd);
-    }
-    return read_raw(rd, f, v, target);
-}
-
 /* In the words of OpenAI, which the canonical request has. */
 static bool read_tier(struct reader *rd, const struct field *f,
                       const struct json *v, void *target)
@@ -171,7 +155,7 @@ const struct field anthropic_params[] = {
     {"temperature", read_double, AT(temperature), false},
     {"top_p", read_double, AT(top_p), false},
     {"top_k", read_i64, AT(top_k), false},
-    {"stop_sequences", read_stop, AT(stop), false},
+    {"stop_sequences", carry_strings, AT(stop), false},
     {"stream", read_bool, AT(stream), false},
     {"thinking", read_thinking, 0, false},
     {"output_config", read_output, 0, false},

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What readers and writers of requests have in common where the dialect is
- * one that only providers speak (Bedrock, Cohere): the body for the same
- * dialect member by member as it was written, parameters without a place,
- * tool arguments and stop sequences in other clothes.
+ * What readers and writers of requests have in common; most of it where the
+ * dialect is one that only providers speak (Bedrock, Cohere): the body for
+ * the same dialect member by member as it was written, parameters without a
+ * place, tool arguments and stop sequences in other clothes.
  */
 #ifndef WEIR_ROUTER_CODEC_CARRY_H
 #define WEIR_ROUTER_CODEC_CARRY_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gemini's contents -> messages. */
 #include "router/codec/gemini_parts.h"
+#include "router/codec/carry.h"
 
 #include "router/codec/gemini.h"
 
@@ -68,16 +69,6 @@ static const struct field result_fields[] = {
     ROWS_END,
 };
 #undef AT
-
-static bool inside(struct reader *rd, const char *name, const struct json *v,
-                   const struct field *fields, void *target)
-{
-    reader_enter(rd, name, READER_NO_INDEX);
-    if (!reader_object(rd, v, fields, target))
-        return false;
-    reader_leave(rd);
-    return true;
-}
 
 static enum part_kind media_kind(struct span media)
 {
@@ -151,7 +142,7 @@ static bool add_blob(struct reader *rd, const struct json *v, struct part *p)
     p->kind = PART_OTHER;
     if (blob.type == JSON_NONE)
         return true;
-    if (!inside(rd, name, &blob, fields, p))
+    if (!carry_inside(rd, name, &blob, fields, p))
         return false;
     p->kind = media_kind(p->media);
     return true;

@@ -3,6 +3,7 @@
  * A Gemini body -> struct request: generateContent's, countTokens' (which may
  * have the former inside, as generateContentRequest) and batchEmbedContents'.
  */
+#include "router/codec/carry.h"
 #include "router/codec/gemini.h"
 #include "router/codec/gemini_parts.h"
 
@@ -10,16 +11,6 @@
 #include <string.h>
 
 /* ---- generationConfig ---- */
-
-static bool inside(struct reader *rd, const char *name, const struct json *v,
-                   const struct field *fields, void *target)
-{
-    reader_enter(rd, name, READER_NO_INDEX);
-    if (!reader_object(rd, v, fields, target))
-        return false;
-    reader_leave(rd);
-    return true;
-}
 
 static bool read_seed(struct reader *rd, const struct field *f,
                       const struct json *v, void *target)
@@ -66,23 +57,6 @@ static bool read_level(struct reader *rd, const struct field *f,
     return true;
 }
 
-static bool read_stop(struct reader *rd, const struct field *f,
-                      const struct json *v, void *target)
-{
-    struct json_iter it = json_begin(v);
-    struct json one;
-
-    if (v->type != JSON_ARRAY)
-        return reader_wrong(rd, f->name, "an array of strings", v->type);
-    for (int64_t i = 0; json_next(&it, NULL, &one); i++) {
-        reader_enter(rd, f->name, i);
-        if (one.type != JSON_STRING)
-            return reader_wrong(rd, "", "a string", one.type);
-        reader_leave(rd);
-    }
-    return read_raw(rd, f, v, target);
-}
-
 #define AT(member) offsetof(struct params, member)
 static const struct field thinking_fields[] = {
     BOTH("thinkingBudget", "thinking_budget", read_budget, 0, false),
@@ -95,7 +69,7 @@ static const struct field thinking_fields[] = {
 static bool read_thinking(struct reader *rd, const struct field *f,
                           const struct json *v, void *target)
 {
-    return inside(rd, f->name, v, thinking_fields, target);
+    return carry_inside(rd, f->name, v, thinking_fields, target);
 }
 
 static bool read_openapi(struct reader *rd, const struct field *f,
@@ -155,7 +129,7 @@ static const struct field config_fields[] = {
     BOTH("topK", "top_k", read_i64, AT(top_k), false),
     BOTH("candidateCount", "candidate_count", read_i64, AT(n), false),
     {"seed", read_seed, 0, false},
-    BOTH("stopSequences", "stop_sequences", read_stop, AT(stop), false),
+    BOTH("stopSequences", "stop_sequences", carry_strings, AT(stop), false),
     BOTH("presencePenalty", "presence_penalty", read_double,
          AT(presence_penalty), false),
     BOTH("frequencyPenalty", "frequency_penalty", read_double,
@@ -451,8 +425,8 @@ static bool read_body(struct reader *rd, const struct json *top,
         (b.tools.type && !read_tools(rd, &b.tools, r)) ||
         (b.tool_config.type &&
          !read_tool_config(rd, &b.tool_config, &r->params)) ||
-        (b.config.type &&
-         !inside(rd, "generationConfig", &b.config, config_fields, &r->params)))
+        (b.config.type && !carry_inside(rd, "generationConfig", &b.config,
+                                        config_fields, &r->params)))
         return false;
     return add_extras(rd, top, body_fields, "", r) &&
            add_extras(rd, &b.config, config_fields, "generationConfig.", r);

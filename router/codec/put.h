@@ -34,8 +34,6 @@ void put_arguments(struct buf *b, const char *name, struct text t,
 /* A tool call's signature as Google's OpenAI endpoint has it:
  * ,"extra_content":{"google":{"thought_signature":...}} */
 void put_call_signature(struct buf *b, struct span signature);
-/* A call's signature where Google's own OpenAI API has it. */
-void put_call_signature(struct buf *b, struct span signature);
 /* A url_citation in the shape of chat answers, or flat as in Responses; from
  * either.  False: the JSON is none, and nothing was written. */
 bool put_citation(struct buf *b, struct span raw, bool flat);

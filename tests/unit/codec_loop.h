@@ -78,6 +78,74 @@ CHECK_HELPER void loop_read(const struct codec *codec,
     check_that(ok, "%.*s: %s", SPAN_ARGS(rec->name), e.msg);
 }
 
+/* Each request of the dialect, at least so many; false: no recordings here. */
+CHECK_HELPER bool loop_requests(const struct codec *codec, unsigned least)
+{
+    struct recordings all;
+    struct recording rec;
+    unsigned n = 0;
+
+    if (!recordings_open(&all))
+        return false;
+    while (recordings_next(&all, codec->name, &rec)) {
+        if (loop_skips(&rec))
+            continue;
+        loop_request(codec, &rec);
+        n++;
+    }
+    recordings_close(&all);
+    check_that(n >= least, "%u requests", n);
+    return true;
+}
+
+/* The answer is the same whole, byte by byte and at random cuts; true when it
+ * is an error. */
+CHECK_HELPER bool loop_chunkings(const struct codec *codec,
+                                 const struct recording *rec)
+{
+    struct gathered whole, other;
+    struct arena a;
+    bool error;
+
+    arena_init(&a, LOOP_MEMORY);
+    gather_init(&whole, &a);
+    loop_read(codec, rec, CUTS_WHOLE, &whole);
+    error = whole.error_status != 0;
+    check_that(whole.ended == (rec->status < 400), "%.*s: error %.*s",
+               SPAN_ARGS(rec->name), SPAN_ARGS(whole.error_message));
+    check_that(rec->status >= 400 || whole.has_usage, "%.*s: no usage",
+               SPAN_ARGS(rec->name));
+    for (uint64_t seed = 0; rec->streamed && seed < 4; seed++) {
+        gather_init(&other, &a);
+        loop_read(codec, rec, seed ? (struct cuts){0, seed} : CUTS_BYTES,
+                  &other);
+        check_that(gathered_same(&whole, &other), "%.*s", SPAN_ARGS(rec->name));
+    }
+    arena_free(&a);
+    return error;
+}
+
+CHECK_HELPER bool loop_answers(const struct codec *codec, unsigned least,
+                               unsigned least_errors)
+{
+    struct recordings all;
+    struct recording rec;
+    unsigned n = 0, errors = 0;
+
+    if (!recordings_open(&all))
+        return false;
+    while (recordings_next(&all, codec->name, &rec)) {
+        if (loop_skips(&rec))
+            continue;
+        errors += loop_chunkings(codec, &rec);
+        n++;
+    }
+    recordings_close(&all);
+    check_that(n >= least && errors >= least_errors, "%u, %u errors", n,
+               errors);
+    return true;
+}
+
 /* All of a gathered answer as chunks again, for a stream's writer. */
 struct loop_writer {
     const struct codec *codec;

@@ -18,59 +18,16 @@ static struct err e;
 
 static void every_recorded_request_comes_out_as_it_went_in(void **state)
 {
-    struct recordings all;
-    struct recording rec;
-    unsigned n = 0;
-
     (void)state;
-    if (!recordings_open(&all))
+    if (!loop_requests(chat, 301))
         skip();
-    while (recordings_next(&all, "openai", &rec)) {
-        if (loop_skips(&rec))
-            continue;
-        loop_request(chat, &rec);
-        n++;
-    }
-    recordings_close(&all);
-    assert_true(n > 300);
 }
 
 static void every_recorded_answer_is_the_same_at_each_chunking(void **state)
 {
-    struct recordings all;
-    struct recording rec;
-    unsigned n = 0, errors = 0;
-
     (void)state;
-    if (!recordings_open(&all))
+    if (!loop_answers(chat, 301, 6))
         skip();
-    while (recordings_next(&all, "openai", &rec)) {
-        struct arena a;
-        struct gathered whole, other;
-
-        if (loop_skips(&rec))
-            continue;
-        arena_init(&a, LOOP_MEMORY);
-        gather_init(&whole, &a);
-        loop_read(chat, &rec, CUTS_WHOLE, &whole);
-        check_that(whole.ended == (rec.status < 400), "%.*s: error %.*s",
-                   SPAN_ARGS(rec.name), SPAN_ARGS(whole.error_message));
-        check_that(rec.status >= 400 || whole.has_usage, "%.*s: no usage",
-                   SPAN_ARGS(rec.name));
-        errors += whole.error_status != 0;
-        for (uint64_t seed = 0; rec.streamed && seed < 4; seed++) {
-            gather_init(&other, &a);
-            loop_read(chat, &rec, seed ? (struct cuts){0, seed} : CUTS_BYTES,
-                      &other);
-            check_that(gathered_same(&whole, &other), "%.*s",
-                       SPAN_ARGS(rec.name));
-        }
-        arena_free(&a);
-        n++;
-    }
-    recordings_close(&all);
-    assert_true(n > 300);
-    assert_true(errors > 5);
 }
 
 /* What is carried but not told apart by this dialect. */

@@ -293,7 +293,7 @@ install: weir
 bench: bench-decision bench-load bench-codec bench-streams bench-memory bench-train bench-routing
 
 format:
-	clang-format -i $(shell git ls-files '*.c' '*.h')
+	@clang-format -i $(shell git ls-files '*.c' '*.h')
 
 clean:
 	rm -rf build weir

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/turns.h"
 #include "router/outlog/sql.h"
 
 enum { TRIM_ABOVE = 1 << 20 }; /* bytes in the queue */
@@ -330,7 +329,6 @@ static void *writer(void *arg)
     bool stop = false, more = true; /* more of the spill to take up */
     bool trim;
 
-    turns_behind();
     while (!stop) {
         struct outlog_item *list = NULL;
 

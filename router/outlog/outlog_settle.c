@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/turns.h"
 #include "router/outlog/sql.h"
 
 struct settle {
@@ -62,7 +61,6 @@ static void *run(void *arg)
 {
     struct settle *s = arg;
 
-    turns_behind();
     while (wait_for_work(s))
         carry(s);
     return NULL;

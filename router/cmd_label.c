@@ -14,7 +14,7 @@
 struct options {
     const char *config, *log, *url, *key, *judge, *route, *since;
     double budget;
-    uint64_t limit, max_tokens;
+    uint64_t limit, parallel, max_tokens;
     bool pairs, json;
 };
 
@@ -102,6 +102,7 @@ static bool label(const struct options *o, struct err *e)
         .server = {.budget = o->budget, .key = o->key},
         .wanted = {.judge = o->judge, .route = o->route, .pairs = o->pairs},
         .limit = o->limit,
+        .parallel = (unsigned)o->parallel,
         .max_tokens = (unsigned)o->max_tokens};
 
     if (!o->judge)
@@ -110,6 +111,9 @@ static bool label(const struct options *o, struct err *e)
     if (!(o->budget >= 0 && o->budget <= 1e6))
         return err_set(e, ERR_USAGE,
                        "--budget: wanted USD a day, from 0 to 1000000");
+    if (o->parallel < 1 || o->parallel > LABEL_LANES_MAX)
+        return err_set(e, ERR_USAGE, "--parallel: wanted 1 to %d",
+                       LABEL_LANES_MAX);
     if (o->max_tokens < 16 || o->max_tokens > 100000)
         return err_set(e, ERR_USAGE, "--max-tokens: wanted 16 to 100000");
     if (o->since && !clock_parse(span_of(o->since), &l.wanted.since_ms))
@@ -128,6 +132,7 @@ int cmd_label(int argc, char **argv)
     struct options o = {.config = "weir.yaml",
                         .budget = 1,
                         .limit = UINT64_MAX,
+                        .parallel = 1,
                         .max_tokens = 1024};
     const struct arg list[] = {
         {"judge", ARG_TEXT, &o.judge, "ARM",
@@ -137,6 +142,7 @@ int cmd_label(int argc, char **argv)
         {"budget", ARG_REAL, &o.budget, "USD",
          "what all judge calls of one day (UTC) may cost [1]"},
         {"limit", ARG_U64, &o.limit, "N", "rows to be judged at the most"},
+        {"parallel", ARG_U64, &o.parallel, "N", "calls at once [1]"},
         {"since", ARG_TEXT, &o.since, "TIME", "rows from then on"},
         {"route", ARG_TEXT, &o.route, "NAME", "rows of this route"},
         {"max-tokens", ARG_U64, &o.max_tokens, "N",

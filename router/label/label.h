@@ -6,6 +6,10 @@
  *
  *   rows to be judged -> prompt -> judge -> verdict -> labels, one transaction
  *
+ * Several calls may run at once, each in a thread of its own (a lane); the
+ * server sets aside what each may cost before it is made, so a budget holds
+ * however many there are.
+ *
  * A row is done when its labels are written: killed at any point, the next
  * run goes on with those that are not.
  */
@@ -15,13 +19,17 @@
 #include "router/label/asking.h"
 #include "router/label/rows.h"
 
+enum { LABEL_LANES_MAX = 64 };
+
 struct label_options {
     const char *log;
     struct asking_options server;
     struct label_wanted wanted;
     uint64_t limit;      /* rows at the most */
+    unsigned parallel;   /* calls at once, 1 to LABEL_LANES_MAX */
     unsigned max_tokens; /* of the judge's answer */
-    /* After each row: how many of how many; or NULL. */
+    /* After each row, by one thread at a time: how many of how many; or NULL.
+     */
     void (*progress)(void *ctx, double done);
     void *ctx;
 };

@@ -9,6 +9,8 @@ class Player(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     delay = 0
     seen = []
+    now, most = 0, 0  # calls of the judge at once
+    lock = threading.Lock()
 
     def log_message(self, *a):
         pass
@@ -18,7 +20,12 @@ class Player(http.server.BaseHTTPRequestHandler):
         text = body["messages"][-1]["content"]
         said = "the answer of " + body["model"] + " to: " + text
         if body["model"] == "judge-up":
+            with Player.lock:
+                Player.now += 1
+                Player.most = max(Player.most, Player.now)
             time.sleep(Player.delay)
+            with Player.lock:
+                Player.now -= 1
             Player.seen.append(body)
             said = judgement(body["messages"][0]["content"], text)
         data = json.dumps({
@@ -177,12 +184,75 @@ def judges_never_cost_more_than_their_day_has():
     w.stop()
 
 
+def several_are_asked_at_once_and_each_row_once():
+    w = Served()
+    ids = w.asked(*[f"question {i}" for i in range(23)], "mumble")
+    Player.delay, Player.most = 0.2, 0
+    began = time.time()
+    out = w.label("--parallel", "8")
+    took = time.time() - began
+    Player.delay = 0
+    want("counts", {k: out[k] for k in ("rows", "calls", "judged", "labels", "unparsed", "failed")},
+         {"rows": 24, "calls": 24, "judged": 23, "labels": 23, "unparsed": 1, "failed": 0})
+    want("cost", round(out["cost_usd"], 9), round(24 * JUDGE, 9))
+    want("each once", [i for i, _, _, _ in w.labels()], sorted(ids[:23]))
+    if not 3 <= Player.most <= 8 or took > 24 * 0.2:
+        raise AssertionError(f"{Player.most} at once, {took} s")
+    Player.most = 0
+    w.asked(*[f"another {i}" for i in range(5)])
+    w.label("--limit", "3")
+    want("one by one", Player.most, 1)
+    for n in ("0", "65"):
+        want("bounds", "wanted 1 to 64" in w.label("--parallel", n, status=2), True)
+    w.stop()
+
+
+def pairs_at_once_are_asked_in_both_orders_too():
+    w = Served()
+    ids, other = w.shadowed(*["which"] * 9, "biased")
+    out = w.label("--pairs", "--parallel", "4")
+    want("counts", {k: out[k] for k in ("rows", "calls", "judged", "labels", "split")},
+         {"rows": 10, "calls": 20, "judged": 10, "labels": 20, "split": 1})
+    found = {i: s for i, s, _, _ in w.labels()}
+    want("better", [(found[i], found[other[i]]) for i in ids[:9]], [(0.0, 1.0)] * 9)
+    w.stop()
+
+
+def at_once_they_cost_no_cent_more_either():
+    w = Served()
+    w.asked(*[f"question {i}" for i in range(40)])
+    Player.delay = 0.05
+    out = w.label("--budget", "0.015", "--max-tokens", "64", "--parallel", "16")
+    Player.delay = 0
+    if not out["budget_used_up"] or not 1 <= out["judged"] < 40:
+        raise AssertionError(str(out))
+    time.sleep(0.3)
+    usd = w.sql("SELECT sum(cost_pico) FROM requests WHERE purpose='judge'")[0][0] / 1e12
+    want("what it says it cost", round(out["cost_usd"], 9), round(usd, 9))
+    if usd > 0.015:
+        raise AssertionError(str(usd))
+    want("all that were paid for are labels", len(w.labels()), round(usd / JUDGE))
+    out2 = w.label("--budget", "1", "--parallel", "16")
+    want("with more the rest", (out2["judged"], len(w.labels())), (40 - out["judged"], 40))
+    w.stop()
+
+
+def a_server_that_is_away_ends_all_that_run():
+    w = Served()
+    w.asked(*[f"question {i}" for i in range(20)])
+    w.stop()
+    began = time.time()
+    want("why", "refused" in w.label("--parallel", "8", status=1).lower(), True)
+    if time.time() - began > 20:
+        raise AssertionError("it took too long")
+
+
 def killed_it_goes_on_where_it_was():
     w = Served()
     ids = w.asked(*[f"question {i}" for i in range(8)])
     Player.delay = 0.15
-    for least in (2, 4):
-        p = subprocess.Popen(w.command(), stdout=subprocess.DEVNULL)
+    for least, more in ((2, ()), (4, ("--parallel", "2"))):
+        p = subprocess.Popen(w.command(*more), stdout=subprocess.DEVNULL)
         for _ in range(400):
             time.sleep(0.02)
             if len(w.labels()) >= least:

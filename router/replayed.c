@@ -21,10 +21,7 @@ bool replayed_possible(const struct replayed *r, struct err *e)
             l->error.len ? "nothing was decided: it ended with an error before"
                          : "its row is of a version before decisions were on "
                            "record");
-    if (!l->features.len && r->then.record.embeds)
-        return err_set(e, ERR_INPUT,
-                       "a request for embeddings: its features are not kept");
-    if (l->classifier.len && !l->features.len)
+    if (l->classifier.len && !l->features.len && !r->then.record.embeds)
         return err_set(e, ERR_INPUT,
                        "its features were not logged (log.prompts: none)");
     return true;

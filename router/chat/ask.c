@@ -194,6 +194,16 @@ static void decide_now(struct ask *a, struct worker *w,
         purse_settle(&x.hold, x.hold.pico);
 }
 
+/* Vectors are not what promises are about. */
+static void note_mix(const struct ask *a, const struct worker *w,
+                     struct drift *drift)
+{
+    if (drift && !a->request.embeds &&
+        drift_note(drift, &w->judge->prediction,
+                   (double)w->judge->facts.input_tokens))
+        news_say_drift(a->route->set->item.name, drift);
+}
+
 bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
               struct http_exchange *x, uint64_t seed)
 {
@@ -227,9 +237,7 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
         a->route = w->judge->route;
         drift = snapshot_drift(s, a->route);
     }
-    if (drift && drift_note(drift, &w->judge->prediction,
-                            (double)w->judge->facts.input_tokens))
-        news_say_drift(a->route->set->item.name, drift);
+    note_mix(a, w, drift);
     a->session = w->judge->session;
     a->last = w->judge->last;
     a->stay = w->judge->stay;

@@ -254,7 +254,7 @@ static bool keep_judgement(struct chat *c)
     char *bytes;
 
     c->facts = j->facts;
-    c->unseen = j->prediction.unseen;
+    c->unseen = c->ask.request.embeds ? NAN : j->prediction.unseen;
     c->record = arena_alloc(c->arena, sizeof *c->record);
     c->decision = arena_alloc(c->arena, n);
     if (!c->decision || !c->record)

@@ -18,6 +18,8 @@ static float expected_tokens(const struct question *q, unsigned i)
     int head = q->prediction ? q->route->head[i] : -1;
     float t = head >= 0 ? q->prediction->tokens[head] : TOKENS_GUESS;
 
+    if (q->request->embeds)
+        return 0; /* vectors are no tokens */
     if (p->max_tokens >= 0 && t > (float)p->max_tokens)
         t = (float)p->max_tokens;
     if (m->max_output > 0 && t > (float)m->max_output)

@@ -44,10 +44,16 @@ static void feature_name(const struct explained *x,
                  c->group == FROM_MARK ? "mark" : "word", c->index);
 }
 
+/* Whose predictions the judge holds; NULL: there are none. */
+static const struct classifier *predictor(const struct explained *x)
+{
+    return x->request->embeds ? NULL : x->route->classifier;
+}
+
 static size_t weightiest(const struct explained *x, unsigned arm,
                          struct contribution *out)
 {
-    const struct classifier *c = x->route->classifier;
+    const struct classifier *c = predictor(x);
     int head = x->route->head[arm];
 
     if (!c || head < 0)
@@ -59,8 +65,7 @@ static size_t weightiest(const struct explained *x, unsigned arm,
 /* "verify(nano,qwen,opus)", and how often its `else` is expected. */
 static void plan_json(const struct explained *x, unsigned i, struct buf *out)
 {
-    const struct classifier *c = snapshot_classifier(x->snapshot);
-    int head = c ? x->route->escalates[i] : -1;
+    int head = predictor(x) ? x->route->escalates[i] : -1;
     struct buf text;
 
     if (!x->route->set->arms[i].plan)
@@ -159,12 +164,13 @@ void explain_json(const struct explained *x, struct buf *out)
     number(out, "input_tokens", x->judge->facts.input_tokens);
     member(out, "task", d->task.len ? d->task : (struct span){NULL, 0});
     member(out, "classifier", span_of(c ? classifier_id(c) : NULL));
-    number(out, "unseen", c ? (double)x->judge->prediction.unseen : NAN);
+    number(out, "unseen",
+           predictor(x) ? (double)x->judge->prediction.unseen : NAN);
     if (promise_of(x->route)) {
         promise_text(x->route, d, promise);
         member(out, "guarantee", span_of(promise));
     }
-    if (c)
+    if (predictor(x))
         outside_json(x, out);
     buf_str(out, ",\"arms\":[");
     for (unsigned i = 0; i < d->n; i++)

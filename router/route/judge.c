@@ -78,8 +78,8 @@ void judge_decide(struct judge *j, const struct snapshot *s,
     if (q.route != r)
         q.drifted = drift_alarm(snapshot_drift(s, q.route));
     q.classifier = c = q.route->classifier;
-    q.prediction = c ? &j->prediction : NULL;
-    if (c)
+    q.prediction = c && !request->embeds ? &j->prediction : NULL;
+    if (q.prediction)
         classifier_predict(c, &j->vec, classifier_find_task(c, b->wish.task),
                            &j->prediction);
     decide(&q, &j->decision);
@@ -90,12 +90,11 @@ bool judge_again(struct judge *j, const struct snapshot *s,
                  const struct route *r, struct judged_then *then, struct err *e)
 {
     const struct classifier *c = snapshot_classifier(s);
-    struct question q = {.route = r,
-                         .classifier = c,
-                         .prediction = c ? &j->prediction : NULL,
-                         .wish = {.task = then->task}};
+    struct question q = {
+        .route = r, .classifier = c, .wish = {.task = then->task}};
 
-    if (c) {
+    if (c && !then->record.embeds) {
+        q.prediction = &j->prediction;
         if (!vec_unpack(then->features, &j->vec, e))
             return err_wrap(e, "features");
         classifier_predict(c, &j->vec, classifier_find_task(c, then->task),

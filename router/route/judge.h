@@ -15,7 +15,8 @@ struct judge {
     struct features_scratch *scratch; /* (owned) */
     struct vec vec;
     struct facts facts;
-    struct prediction prediction;
+    struct prediction prediction; /* nothing of it where there is no
+                                     classifier, or for embeddings */
     struct decision decision;
     struct record record;     /* of it */
     uint64_t session;         /* session_key(), 0: none */

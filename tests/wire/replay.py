@@ -131,6 +131,33 @@ def what_differs_is_said_and_settings_that_changed_apart():
     want("usage", replay(w).returncode, 2)
 
 
+def embeddings_are_decided_again_without_features():
+    class Vectors(Promising):
+        routes = Promising.routes + """
+  vectors: {arms: [emb, cheap], quality: 0.9}
+  free: {arms: [cheap, emb], policy: fixed, reference: emb, max_cost: 0.01}
+"""
+        def write(self, extra, listen="127.0.0.1:0"):
+            super().write(extra, listen)
+            config = open(self.config).read()
+            with open(self.config, "w") as f:
+                f.write(config.replace("plans:", "  emb: {provider: p, name: text-embedding-3-small}\nplans:"))
+    w = Vectors()
+    rng, ids = random.Random(5), []
+    for i in range(40):
+        got = w.ask("POST", "/v1/embeddings", {"model": ("vectors", "free", "emb")[i % 3],
+                                               "input": text(rng, i % 6)})[2]
+        ids.append(got["x-weir-request-id"])
+        if i % 5 == 0:
+            ids.append(w.chat(text(rng, 1))[2]["x-weir-request-id"])
+    rows = {r[:3] for r in w.rows("arm, features, unseen, json_extract(question, '$.embeds')") if r[3]}
+    want("rows", (("emb", None, None) in rows, {r[1:] for r in rows}), (True, {(None, None)}))
+    r = replay(w, *ids)
+    lines = [json.loads(x) for x in r.stdout.splitlines()]
+    want("all", (r.returncode, len(lines), [x for x in lines if not x["equal"]]), (0, len(ids), []))
+    w.stop()
+
+
 def without_features_it_says_why_it_cannot():
     class Silent(Promising):
         prompts = "none"

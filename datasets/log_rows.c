@@ -13,7 +13,7 @@ enum { SQL_MAX = 1024 };
  * requests only. */
 static const char rows_sql[] =
     "SELECT r.id, r.route, r.session, r.key_name, r.task, r.classifier,"
-    "  r.arm, r.model, r.reason, r.error, r.arms, %s, %s,"
+    "  r.arm, r.model, r.reason, r.error, r.arms, %s, %s, %s,"
     "  r.time_ms, r.status, r.propensity, r.cost_pico, r.input_tokens,"
     "  r.output_tokens, r.latency_us, l.score, l.source, l.time_ms"
     " FROM requests r LEFT JOIN labels l ON l.rowid ="
@@ -34,7 +34,7 @@ static void fill(sqlite3_stmt *st, struct log_row *r)
     struct span *const texts[] = {
         &r->id,         &r->route,   &r->session, &r->key_name, &r->task,
         &r->classifier, &r->arm,     &r->model,   &r->reason,   &r->error,
-        &r->arms,       &r->purpose, &r->parent};
+        &r->arms,       &r->purpose, &r->parent,  &r->guarantee};
     int c = 0;
 
     for (; c < (int)(sizeof texts / sizeof texts[0]); c++)
@@ -79,6 +79,7 @@ bool log_rows_each(const char *path, const struct log_range *range,
 
     snprintf(sql, sizeof sql, rows_sql, l.has_plans ? "r.purpose" : "NULL",
              l.has_plans ? "r.parent" : "NULL",
+             l.has_plans ? "r.guarantee" : "NULL",
              l.has_plans && !range->own ? " AND r.purpose IS NULL" : "");
     ok = ok && log_db_prepare(&l, sql, &st, e);
     if (ok)

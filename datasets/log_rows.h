@@ -15,9 +15,10 @@
 struct log_row {
     struct span id, route, session, key_name, task, classifier;
     struct span arm, model, reason, error;
-    struct span purpose; /* empty: a client's request; else why weir asked */
-    struct span parent;  /* then: the id of the request that it was about */
-    struct span arms;    /* JSON: expectations and propensities of each arm */
+    struct span purpose;   /* empty: a client's request; else why weir asked */
+    struct span parent;    /* then: the id of the request that it was about */
+    struct span guarantee; /* the promise as its client was told it */
+    struct span arms;      /* JSON: expectations and propensities of each arm */
     int64_t time_ms;
     int64_t status;
     double propensity;

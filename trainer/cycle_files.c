@@ -2,6 +2,7 @@
 #include "trainer/cycle_files.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "base/file.h"
 #include "features/features.h"
 #include "models/classifier.h"
+#include "trainer/cycle_price.h"
 #include "trainer/deploy.h"
 
 enum { FILE_MAX = 1 << 30 };
@@ -106,10 +108,37 @@ static bool put_canary(const char *model, const struct cycle_state *s,
            file_write(path, span_of(text), e);
 }
 
+/* The challenger has the price that the gate gave it.  Nothing to do where it
+ * is not there: whoever looks for it says so. */
+static bool put_price(const char *model, const struct cycle_state *s,
+                      struct err *e)
+{
+    struct classifier *c;
+    char path[PATH_MAX], id[CYCLE_ID];
+    struct err none;
+    struct buf bytes;
+    bool ok;
+
+    if (isnan(s->price) || !*s->challenger ||
+        is(model, ".challenger", s->challenger) ||
+        !cycle_file_path(model, ".challenger", path, sizeof path))
+        return true;
+    c = classifier_open(path, FEATURES_VERSION, &none);
+    if (!c)
+        return true;
+    buf_init(&bytes, FILE_MAX);
+    ok = cycle_price_file(c, s->priced, s->price, &bytes, id, e);
+    if (ok && !strcmp(id, s->challenger))
+        ok = file_write(path, buf_view(&bytes), e);
+    classifier_close(c);
+    buf_free(&bytes);
+    return ok;
+}
+
 bool cycle_files_put(const char *model, const struct cycle_state *s,
                      double share, struct err *e)
 {
-    if (!put_running(model, s, e))
+    if (!put_price(model, s, e) || !put_running(model, s, e))
         return false;
     if (s->stage == CYCLE_CANARY)
         return put_canary(model, s, share, e);

@@ -350,7 +350,10 @@ static bool find_changed(const struct evidence_policy *p,
 
     if (!expect)
         return err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
-    evidence_expect(log, p, expect);
+    if (!evidence_expect(log, p, expect, e)) {
+        free(expect);
+        return false;
+    }
     for (uint32_t a = 0; a < log->n_arms && !g->changed.arm[0]; a++) {
         const char *name = log->t->arms[a].name;
 
@@ -362,19 +365,90 @@ static bool find_changed(const struct evidence_policy *p,
     return true;
 }
 
+/* As it stands, or at a lower price: what is not shown to keep the promise
+ * yet may be worth having in part. */
+static bool weigh(const struct gate_ask *ask, struct evidence_ask *found,
+                  struct gate *g, struct err *e)
+{
+    double part;
+
+    found->climb = true;
+    if (!evidence_compare(found, &g->found, e))
+        return false;
+    gate_judge(g);
+    part = g->found.part;
+    if (part >= 1 || !(part > 0))
+        return true;
+    g->lowered = part * found->fresh->price;
+    if (gate_passes(g) &&
+        (part >= GATE_PART || ask->look >= GATE_PATIENT || ask->look == 0))
+        return true;
+    g->lowered = NAN;
+    found->climb = false;
+    if (!evidence_compare(found, &g->found, e))
+        return false;
+    gate_judge(g);
+    return true;
+}
+
+/* Without a price it gives everything to the reference: who waits for that to
+ * look better meanwhile tries no other. */
+static void give_up_reference(const struct evidence_policy *fresh,
+                              struct gate *g)
+{
+    if (g->end != GATE_UNDECIDED || !isnan(fresh->price) || fresh->floor)
+        return;
+    g->end = GATE_WORSE;
+    say(g, "it promises nothing yet, and the reference alone is not shown to "
+           "be better than what runs");
+}
+
+double gate_confidence(double confidence, unsigned look)
+{
+    double k = look;
+
+    return look ? 1 - (1 - confidence) / (k * (k + 1)) : confidence;
+}
+
+static bool judge_rows(const struct gate_ask *ask, struct offlog *log,
+                       struct gate *out, struct err *e)
+{
+    struct evidence_policy old, fresh;
+    struct evidence_ask found = {
+        .log = log,
+        .old = &old,
+        .fresh = &fresh,
+        .confidence = gate_confidence(ask->set->confidence, ask->look)};
+
+    cycle_plans_expect(ask->set, ask->fresh, log);
+    gate_policy(ask->set, ask->old, log, &old);
+    gate_policy(ask->set, ask->fresh, log, &fresh);
+    if (ask->old_void)
+        old.price = NAN;
+    out->price = fresh.price;
+    if (!leave_out_begun(ask, log, e))
+        return false;
+    for (size_t i = 0; i < log->n; i++) {
+        out->rows += !isnan(log->spent[i]);
+        out->labelled += !isnan(log->score[i]);
+    }
+    if (!weigh(ask, &found, out, e) || !find_changed(&fresh, log, out, e))
+        return false;
+    give_up_reference(&fresh, out);
+    return true;
+}
+
 bool gate_run(const struct gate_ask *ask, struct gate *out, struct err *e)
 {
     struct dataset_options rows = {.since_ms = ask->since_ms,
                                    .until_ms = ask->until_ms,
                                    .route = ask->set->route,
                                    .skip_bad = true};
-    struct evidence_policy old, fresh;
     struct offlog log;
-    struct evidence_ask found = {.log = &log, .old = &old, .fresh = &fresh};
     struct err little;
     bool ok;
 
-    *out = (struct gate){.more = NAN};
+    *out = (struct gate){.more = NAN, .price = NAN, .lowered = NAN};
     if (!offlog_load(&log, ask->set->log, &rows, &little)) {
         if (little.kind != ERR_INPUT) {
             *e = little;
@@ -385,20 +459,8 @@ bool gate_run(const struct gate_ask *ask, struct gate *out, struct err *e)
                  little.msg);
         return true;
     }
-    cycle_plans_expect(ask->set, ask->fresh, &log);
-    gate_policy(ask->set, ask->old, &log, &old);
-    gate_policy(ask->set, ask->fresh, &log, &fresh);
-    found.confidence = ask->set->confidence;
-    ok = leave_out_begun(ask, &log, e) &&
-         evidence_compare(&found, &out->found, e) &&
-         find_changed(&fresh, &log, out, e);
-    for (size_t i = 0; i < log.n; i++) {
-        out->rows += !isnan(log.spent[i]);
-        out->labelled += !isnan(log.score[i]);
-    }
+    ok = judge_rows(ask, &log, out, e);
     offlog_free(&log);
-    if (ok)
-        gate_judge(out);
     return ok;
 }
 
@@ -425,7 +487,9 @@ void gate_json(const struct gate *g, struct buf *out)
                  {"new_quality", f->new_quality},
                  {"old_cost", f->old_cost},
                  {"new_cost", f->new_cost},
-                 {"more", g->more}};
+                 {"more", g->more},
+                 {"price", g->price},
+                 {"lowered", g->lowered}};
 
     buf_printf(out, ",\"verdict\":\"%s\",\"rows\":%zu,\"labelled\":%zu",
                names[g->end], g->rows, g->labelled);

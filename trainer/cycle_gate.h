@@ -23,6 +23,8 @@ enum gate_end {
 struct gate {
     enum gate_end end;
     struct evidence found;
+    double price;    /* of the level that was looked at; NAN: it has none */
+    double lowered;  /* as far as it is shown to keep the promise; NAN: whole */
     size_t rows;     /* requests that were looked at */
     size_t labelled; /* of them */
     double more;     /* further requests of this kind that it would take; NAN:
@@ -43,13 +45,30 @@ static inline bool gate_passes(const struct gate *g)
 
 const char *gate_end_name(enum gate_end end);
 
-/* old NULL: the reference serves all.  Rows of since <= time < until (0: no
- * limit), without conversations that were begun before. */
+/*
+ * old NULL: the reference serves all.  Rows of since <= time < until (0: no
+ * limit), without conversations that were begun before.
+ *
+ * look: which one it is, from 1, of looks at one challenger that end with the
+ * first that passes.  Look k may err with chance (1 - confidence) / (k (k +
+ * 1)), so that all together do with 1 - confidence, however many there are.  0:
+ * the only one.  A challenger that is not shown to keep the promise at its
+ * price may pass at a lower one, at GATE_PART of it or after GATE_PATIENT looks
+ * less.
+ */
 struct gate_ask {
     const struct cycle_config *set;
     const struct classifier *old, *fresh;
+    bool old_void; /* its promise is: it is not what serves */
     int64_t since_ms, until_ms;
+    unsigned look;
 };
+
+#define GATE_PART .5
+enum { GATE_PATIENT = 3 };
+
+/* Of the bounds at a look. */
+double gate_confidence(double confidence, unsigned look);
 
 /* Fails only on what is no matter of evidence (files, memory). */
 MUST_USE bool gate_run(const struct gate_ask *ask, struct gate *out,

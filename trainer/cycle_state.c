@@ -28,6 +28,14 @@ static const struct {
         {"cut_ms", offsetof(struct cycle_state, cut_ms)},
         {"watch_ms", offsetof(struct cycle_state, watch_ms)},
         {"alarm_ms", offsetof(struct cycle_state, alarm_ms)},
+        {"looks", offsetof(struct cycle_state, looks)},
+        {"look_at", offsetof(struct cycle_state, look_at)},
+},
+  numbers[] =
+      {
+          {"before_quality", offsetof(struct cycle_state, before_quality)},
+          {"price", offsetof(struct cycle_state, price)},
+          {"priced", offsetof(struct cycle_state, priced)},
 },
   ids[] = {
       {"running", offsetof(struct cycle_state, running)},
@@ -37,6 +45,7 @@ static const struct {
 
 enum {
     TIMES = sizeof times / sizeof times[0],
+    NUMBERS = sizeof numbers / sizeof numbers[0],
     IDS = sizeof ids / sizeof ids[0],
 };
 
@@ -47,7 +56,8 @@ const char *cycle_stage_name(enum cycle_stage s)
 
 void cycle_state_begin(struct cycle_state *s)
 {
-    *s = (struct cycle_state){.before_quality = NAN};
+    *s = (struct cycle_state){
+        .before_quality = NAN, .price = NAN, .priced = NAN};
 }
 
 void cycle_state_changed(struct cycle_state *s, const char *arm, int64_t ms)
@@ -77,8 +87,11 @@ void cycle_state_json(const struct cycle_state *s, struct buf *out)
         buf_printf(out, ",\"%s\":", ids[i].key);
         buf_json_str(out, span_of((const char *)s + ids[i].offset));
     }
-    buf_str(out, ",\"before_quality\":");
-    buf_json_num(out, s->before_quality);
+    for (size_t i = 0; i < NUMBERS; i++) {
+        buf_printf(out, ",\"%s\":", numbers[i].key);
+        buf_json_num(out, *(const double *)(const void *)((const char *)s +
+                                                          numbers[i].offset));
+    }
     buf_str(out, ",\"changed\":{");
     for (uint32_t i = 0; i < s->n_arms; i++) {
         buf_str(out, i ? "," : "");
@@ -119,7 +132,6 @@ static bool changed_read(const struct json *map, struct cycle_state *s)
 static bool members_read(const struct json *v, struct cycle_state *s)
 {
     struct json stage = json_get(v, "stage"), seq = json_get(v, "seq");
-    struct json quality = json_get(v, "before_quality");
     struct json changed = json_get(v, "changed");
     int64_t number;
 
@@ -129,7 +141,9 @@ static bool members_read(const struct json *v, struct cycle_state *s)
     for (size_t i = 0; i < TIMES; i++) {
         struct json t = json_get(v, times[i].key);
 
-        if (!json_i64(&t, (int64_t *)(void *)((char *)s + times[i].offset)))
+        /* What an older one did not know is 0. */
+        if (t.type != JSON_NONE &&
+            !json_i64(&t, (int64_t *)(void *)((char *)s + times[i].offset)))
             return false;
     }
     for (size_t i = 0; i < IDS; i++) {
@@ -139,8 +153,13 @@ static bool members_read(const struct json *v, struct cycle_state *s)
             !span_copy((char *)s + ids[i].offset, CYCLE_ID, json_inner(&id)))
             return false;
     }
-    (void)(json_double(&quality, &s->before_quality) ||
-           (s->before_quality = NAN, true));
+    for (size_t i = 0; i < NUMBERS; i++) {
+        struct json number_of = json_get(v, numbers[i].key);
+        double *to = (double *)(void *)((char *)s + numbers[i].offset);
+
+        if (!json_double(&number_of, to))
+            *to = NAN;
+    }
     return changed_read(&changed, s);
 }
 

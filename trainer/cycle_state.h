@@ -37,6 +37,11 @@ struct cycle_state {
     int64_t cut_ms;   /* the challenger has seen rows before this only */
     int64_t watch_ms; /* residuals are counted from here */
     int64_t alarm_ms; /* the challenger was trained for an alarm then; else 0 */
+    int64_t looks;    /* at the challenger so far, in the gate */
+    int64_t look_at;  /* labels of the log that the next one waits for */
+    double price;     /* that the gate gave the challenger's levels of at
+                         least `priced`; NAN: its own */
+    double priced;
     char running[CYCLE_ID];    /* id of the classifier in place; "": none */
     char challenger[CYCLE_ID]; /* "": there is none */
     char before[CYCLE_ID];     /* that a rollback brings back; "": none */

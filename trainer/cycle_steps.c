@@ -11,6 +11,7 @@
 #include "models/retrain.h"
 #include "trainer/cycle_files.h"
 #include "trainer/cycle_gate.h"
+#include "trainer/cycle_price.h"
 #include "trainer/cycle_train.h"
 
 /* Fewer labelled requests teach nothing that could be shown. */
@@ -41,6 +42,8 @@ static void enter(struct cycle_move *m, enum cycle_stage stage)
     m->next.since_ms = clock_utc_ms();
     if (stage == CYCLE_IDLE)
         m->next.challenger[0] = '\0';
+    if (stage == CYCLE_IDLE || stage == CYCLE_WATCH)
+        m->next.price = m->next.priced = NAN;
 }
 
 static uint64_t labels_wanted(const struct cycle_run *r)
@@ -140,6 +143,8 @@ static bool train(struct cycle_run *r, const char *why, int64_t cut_ms,
     }
     enter(m, CYCLE_GATE);
     m->next.cut_ms = cut_ms;
+    m->next.looks = m->next.look_at = 0;
+    m->next.price = m->next.priced = NAN;
     snprintf(m->next.challenger, CYCLE_ID, "%s", t.id);
     put_training(&t, &m->figures);
     say(m, "train", "%s: challenger %s learnt from %zu rows with %zu labels",
@@ -199,11 +204,34 @@ static struct classifier *open_file(const struct cycle_run *r,
     return classifier_open(path, FEATURES_VERSION, e);
 }
 
+/* What the gate found, and what the challenger is then. */
+struct trying {
+    struct gate gate;
+    char id[CYCLE_ID]; /* at its lower price; "": it stays as it is */
+};
+
+static bool lowered_id(const struct cycle_run *r, const struct classifier *c,
+                       struct trying *t, struct err *e)
+{
+    struct buf bytes;
+    bool ok;
+
+    buf_init(&bytes, 1 << 30);
+    ok =
+        cycle_price_file(c, r->set->quality, t->gate.lowered, &bytes, t->id, e);
+    buf_free(&bytes);
+    return ok;
+}
+
 /* The challenger against what runs.  False with e; a challenger that is not
  * there any more ends the try. */
-static bool compare(struct cycle_run *r, struct gate *g, struct err *e)
+static bool compare(struct cycle_run *r, const struct watch *w, unsigned look,
+                    struct trying *t, struct err *e)
 {
-    struct gate_ask ask = {.set = r->set, .since_ms = r->state.cut_ms};
+    struct gate_ask ask = {.set = r->set,
+                           .since_ms = r->state.cut_ms,
+                           .old_void = watch_drifted(w),
+                           .look = look};
     struct classifier *old = NULL, *fresh = open_file(r, ".challenger", e);
     bool ok = fresh != NULL;
 
@@ -211,7 +239,9 @@ static bool compare(struct cycle_run *r, struct gate *g, struct err *e)
         ok = (old = open_file(r, "", e)) != NULL;
     ask.old = old;
     ask.fresh = fresh;
-    ok = ok && gate_run(&ask, g, e);
+    ok = ok && gate_run(&ask, &t->gate, e);
+    if (ok && gate_passes(&t->gate) && !isnan(t->gate.lowered))
+        ok = lowered_id(r, fresh, t, e);
     classifier_close(old);
     classifier_close(fresh);
     return ok;
@@ -269,34 +299,74 @@ static bool given_up(const struct cycle_run *r, const struct watch *w)
     return w->new_labels >= PATIENCE * (wanted ? wanted : RETRAIN_LABELS);
 }
 
-/* Where the comparison leads that passed before: `on`. */
-static bool judge(struct cycle_run *r, const struct watch *w,
-                  struct cycle_move *m, enum cycle_stage on, struct err *e)
+/* It passed: the next stage, at the price at which it did. */
+static void pass(const struct cycle_run *r, const struct trying *t,
+                 enum cycle_stage on, struct cycle_move *m)
 {
-    struct gate g;
+    const struct gate *g = &t->gate;
 
-    if (lost(r, m) || is_outdated(r, w, m))
-        return true;
-    if (!compare(r, &g, e))
-        return false;
-    gate_json(&g, &m->figures);
-    if (gate_passes(&g)) {
-        enter(m, on);
-        say(m, cycle_stage_name(on), "%s", g.why);
-    } else if (g.end != GATE_LITTLE && g.end != GATE_UNDECIDED) {
-        refuse(m, &g, "");
-    } else if (given_up(r, w)) {
-        refuse(m, &g, "given up: ");
-    } else {
-        say(m, NULL, "%s", g.why);
+    enter(m, on);
+    if (!*t->id) {
+        say(m, cycle_stage_name(on), "%s", g->why);
+        return;
     }
+    snprintf(m->next.challenger, CYCLE_ID, "%s", t->id);
+    m->next.price = g->lowered;
+    m->next.priced = r->set->quality;
+    say(m, cycle_stage_name(on),
+        "%s; at %.0f %% of its price, beyond which it is not shown to keep "
+        "the promise; it is %s now",
+        g->why, 100 * g->lowered / g->price, t->id);
+}
+
+/* Where the comparison leads that passed before: `on`.  look: see gate_ask. */
+static bool judge(struct cycle_run *r, const struct watch *w,
+                  struct cycle_move *m, unsigned look, struct err *e)
+{
+    struct trying t = {.id = ""};
+
+    if (!compare(r, w, look, &t, e))
+        return false;
+    gate_json(&t.gate, &m->figures);
+    if (gate_passes(&t.gate))
+        pass(r, &t, look ? CYCLE_SHADOW : CYCLE_CANARY, m);
+    else if (t.gate.end != GATE_LITTLE && t.gate.end != GATE_UNDECIDED)
+        refuse(m, &t.gate, "");
+    else if (given_up(r, w))
+        refuse(m, &t.gate, "given up: ");
+    else
+        say(m, look && t.gate.end == GATE_UNDECIDED ? "look" : NULL, "%s",
+            t.gate.why);
     return true;
+}
+
+/* The labels of the log when a further look is worth its share of the chance
+ * of an error: a third more than are judged by now. */
+static int64_t next_look(const struct watch *w, uint64_t judged)
+{
+    return (int64_t)(w->labels +
+                     (judged > LABELS_LEAST ? judged : LABELS_LEAST) / 3);
 }
 
 static bool gate(struct cycle_run *r, const struct watch *w,
                  struct cycle_move *m, struct err *e)
 {
-    return judge(r, w, m, CYCLE_SHADOW, e);
+    int64_t looks = r->state.looks;
+    uint64_t judged = w->labels_since_cut;
+
+    if (lost(r, m) || is_outdated(r, w, m))
+        return true;
+    if ((int64_t)w->labels < r->state.look_at && !given_up(r, w)) {
+        say(m, NULL, "%lld looks so far; %lld more labels until the next one",
+            (long long)looks,
+            (long long)(r->state.look_at - (int64_t)w->labels));
+        return true;
+    }
+    if (!judge(r, w, m, (unsigned)looks + 1, e))
+        return false;
+    m->next.looks = looks + 1;
+    m->next.look_at = next_look(w, judged);
+    return true;
 }
 
 static void promote(struct cycle_move *m, const struct watch *w);
@@ -311,7 +381,9 @@ static bool shadow(struct cycle_run *r, const struct watch *w,
             (unsigned long long)r->set->shadow);
         return true;
     }
-    if (!judge(r, w, m, CYCLE_CANARY, e))
+    if (lost(r, m) || is_outdated(r, w, m))
+        return true;
+    if (!judge(r, w, m, 0, e))
         return false;
     /* Without a share, or with nothing that serves beside it, there is nothing
      * to compare with. */

@@ -99,6 +99,13 @@ static bool is_failure(const struct log_row *r)
     return r->status >= 500 || (r->status == 200 && r->error.len > 0);
 }
 
+/* Whoever serves then: the reference, or the floor on predictions. */
+static bool is_void(const struct log_row *r)
+{
+    return span_starts(r->guarantee, "void: drift") ||
+           span_is(r->reason, "drifted");
+}
+
 static void count(struct reading *r, const struct log_row *row)
 {
     struct watch *w = r->w;
@@ -109,6 +116,7 @@ static void count(struct reading *r, const struct log_row *row)
     w->rows++;
     w->rows_since += row->time_ms >= r->state->since_ms;
     w->labels += has;
+    w->labels_since_cut += has && row->time_ms >= r->state->cut_ms;
     w->new_labels += has && row->label_ms > r->state->last_ms;
 }
 
@@ -136,8 +144,7 @@ static bool take(void *ctx, const struct log_row *row, struct err *e)
          row->label_ms < s->watch_ms))
         return true;
     if (mine)
-        r->ring[r->w->served++ % WATCH_NEWEST] =
-            span_is(row->reason, "drifted");
+        r->ring[r->w->served++ % WATCH_NEWEST] = is_void(row);
     if (row->time_ms >= s->since_ms && !push(r, v, e))
         return false;
     arm = arm_of(r->w, row->arm, s->watch_ms);

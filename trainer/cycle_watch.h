@@ -28,6 +28,8 @@ struct watch_arm {
 struct watch {
     /* All rows of the route. */
     uint64_t rows, labels, new_labels;
+    uint64_t
+        labels_since_cut; /* of requests that the challenger has not seen */
     int64_t first_ms, last_ms; /* of rows; 0 without any */
     /* Since the stage began. */
     uint64_t rows_since;            /* by whomever */

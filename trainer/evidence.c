@@ -28,27 +28,61 @@ static int task_of(const struct classifier *c, const struct table *t, size_t i)
                : classifier_find_task(c, span_of(t->tasks[task]));
 }
 
+/* What a policy's classifier says of each row. */
+struct said {
+    float *quality; /* (owned) [n * n_arms] of the log's arms; unknown: NAN */
+    bool *outside;  /* (owned) [n] the reference's, whatever is predicted */
+};
+
+static void said_free(struct said *s)
+{
+    free(s->quality);
+    free(s->outside);
+}
+
+static bool said_new(struct said *s, const struct offlog *log,
+                     const struct evidence_policy *p, struct err *e)
+{
+    struct prediction out;
+
+    s->quality = calloc(log->n * log->n_arms + 1, sizeof *s->quality);
+    s->outside = calloc(log->n + 1, sizeof *s->outside);
+    if (!s->quality || !s->outside)
+        return err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
+    for (size_t i = 0; i < log->n; i++) {
+        struct weights_input in = table_row(log->t, i);
+
+        if (p->classifier) {
+            weights_predict(classifier_weights(p->classifier), &in,
+                            task_of(p->classifier, log->t, i), &out, NULL);
+            s->outside[i] = domain_outside(&p->domain, &out);
+        }
+        for (uint32_t a = 0; a < log->n_arms; a++)
+            s->quality[i * log->n_arms + a] = p->classifier && p->head[a] >= 0
+                                                  ? out.quality[p->head[a]]
+                                                  : NAN;
+    }
+    return true;
+}
+
 /* What the router's by_quality() does (router/route/decide.c). */
 static int by_prediction(const struct offlog *log,
-                         const struct evidence_policy *p, size_t i)
+                         const struct evidence_policy *p, const struct said *s,
+                         size_t i)
 {
-    struct weights_input in = table_row(log->t, i);
     struct candidate c[CLASSIFIER_ARMS_MAX];
-    struct prediction out;
     int reference = table_find_arm(log->t, span_of(p->reference));
 
-    weights_predict(classifier_weights(p->classifier), &in,
-                    task_of(p->classifier, log->t, i), &out, NULL);
-    if (domain_outside(&p->domain, &out))
+    if (s->outside[i])
         return reference;
     for (uint32_t a = 0; a < log->n_arms; a++) {
         double cost = log->expected[i * log->n_arms + a];
-        bool known = p->head[a] >= 0 && can(log, i, (int)a);
+        float quality = s->quality[i * log->n_arms + a];
+        bool known = !isnan(quality) && can(log, i, (int)a);
 
         if (!isnan(p->price))
             cost = cost * p->scale[a] + p->base[a];
-        c[a] = (struct candidate){known ? out.quality[p->head[a]] : 0, cost,
-                                  known};
+        c[a] = (struct candidate){known ? quality : 0, cost, known};
     }
     if (!isnan(p->price))
         return choose_by_price(c, log->n_arms, p->price);
@@ -56,8 +90,9 @@ static int by_prediction(const struct offlog *log,
                            p->quality * (double)c[reference].quality);
 }
 
-bool evidence_choose(const struct offlog *log, const struct evidence_policy *p,
-                     uint8_t *choice, struct err *e)
+/* Fills choice[n]: the arm that the policy takes of each row. */
+static bool choose(const struct offlog *log, const struct evidence_policy *p,
+                   const struct said *s, uint8_t *choice, struct err *e)
 {
     int reference = table_find_arm(log->t, span_of(p->reference));
     bool predicts = p->classifier && (p->floor || !isnan(p->price));
@@ -69,7 +104,7 @@ bool evidence_choose(const struct offlog *log, const struct evidence_policy *p,
                        p->reference);
     predicts = predicts && p->head[reference] >= 0;
     for (size_t i = 0; i < log->n; i++) {
-        int take = predicts ? by_prediction(log, p, i) : reference;
+        int take = predicts ? by_prediction(log, p, s, i) : reference;
 
         choice[i] = can(log, i, take) ? (uint8_t)take : log->chosen[i];
     }
@@ -306,8 +341,10 @@ static void compare(const struct comparison *c, struct term_of *room, double z,
 
 struct work {
     uint8_t *old, *fresh, *reference; /* (owned) [n] choices */
+    struct said said_old, said_fresh; /* (owned) */
     double *expect;                   /* (owned) [n * n_arms] scores */
     struct term_of *room;             /* (owned) [n] */
+    double z;                         /* of the bounds */
 };
 
 static void work_free(struct work *w)
@@ -315,40 +352,45 @@ static void work_free(struct work *w)
     free(w->old);
     free(w->fresh);
     free(w->reference);
+    said_free(&w->said_old);
+    said_free(&w->said_fresh);
     free(w->expect);
     free(w->room);
 }
 
-static bool work_new(struct work *w, const struct offlog *log, struct err *e)
+static bool work_new(struct work *w, const struct evidence_ask *ask,
+                     struct err *e)
 {
+    const struct offlog *log = ask->log;
+
     w->old = calloc(log->n + 1, 1);
     w->fresh = calloc(log->n + 1, 1);
     w->reference = calloc(log->n + 1, 1);
     w->expect = calloc(log->n * log->n_arms + 1, sizeof *w->expect);
     w->room = calloc(log->n + 1, sizeof *w->room);
-    return (w->old && w->fresh && w->reference && w->expect && w->room) ||
-           err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
+    if (!w->old || !w->fresh || !w->reference || !w->expect || !w->room)
+        return err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
+    return said_new(&w->said_old, log, ask->old, e) &&
+           said_new(&w->said_fresh, log, ask->fresh, e);
 }
 
-void evidence_expect(const struct offlog *log, const struct evidence_policy *p,
-                     double *expect)
+static void expect_of(const struct offlog *log, const struct said *s,
+                      double *expect)
 {
-    const struct classifier *c = p->classifier;
-    struct prediction out;
+    for (size_t i = 0; i < log->n * log->n_arms; i++)
+        expect[i] = isnan(s->quality[i]) ? .5 : (double)s->quality[i];
+}
 
-    for (size_t i = 0; i < log->n; i++) {
-        struct weights_input in = table_row(log->t, i);
+bool evidence_expect(const struct offlog *log, const struct evidence_policy *p,
+                     double *expect, struct err *e)
+{
+    struct said s = {0};
+    bool ok = said_new(&s, log, p, e);
 
-        if (c)
-            weights_predict(classifier_weights(c), &in, task_of(c, log->t, i),
-                            &out, NULL);
-        for (uint32_t a = 0; a < log->n_arms; a++) {
-            int head = c ? p->head[a] : -1;
-
-            expect[i * log->n_arms + a] =
-                head >= 0 ? (double)out.quality[head] : .5;
-        }
-    }
+    if (ok)
+        expect_of(log, &s, expect);
+    said_free(&s);
+    return ok;
 }
 
 /* z with P(normal > z) = 1 - confidence, by Newton's method. */
@@ -384,17 +426,34 @@ static double alone(struct comparison c, const uint8_t *choice,
     return f.value;
 }
 
-static void figures(const struct offlog *log, struct work *w,
-                    const struct evidence_policy *fresh, double z,
-                    struct evidence *out)
+/* Of the choices in w. */
+static struct comparison scores_of(const struct offlog *log,
+                                   const struct work *w)
 {
-    struct comparison score = {.log = log,
-                               .seen = log->score,
-                               .expect = w->expect,
-                               .scores = true,
-                               .old = w->old,
-                               .fresh = w->fresh,
-                               .old_times = 1};
+    struct comparison c = {.log = log,
+                           .seen = log->score,
+                           .expect = w->expect,
+                           .scores = true,
+                           .old = w->old,
+                           .fresh = w->fresh,
+                           .old_times = 1};
+
+    find_shadows(&c);
+    return c;
+}
+
+static void promise_of(struct comparison scores, const struct work *w,
+                       double quality, struct evidence_figure *out)
+{
+    scores.old = w->reference;
+    scores.old_times = quality;
+    compare(&scores, w->room, w->z, out);
+}
+
+static void figures(const struct offlog *log, struct work *w,
+                    const struct evidence_policy *fresh, struct evidence *out)
+{
+    struct comparison score = scores_of(log, w);
     struct comparison cost = {.log = log,
                               .seen = log->spent,
                               .expect = log->expected,
@@ -402,18 +461,44 @@ static void figures(const struct offlog *log, struct work *w,
                               .fresh = w->fresh,
                               .old_times = 1};
 
-    find_shadows(&score);
     find_shadows(&cost);
-    compare(&score, w->room, z, &out->quality);
-    compare(&cost, w->room, z, &out->cost);
+    compare(&score, w->room, w->z, &out->quality);
+    compare(&cost, w->room, w->z, &out->cost);
     out->old_quality = alone(score, w->old, w->room);
     out->new_quality = alone(score, w->fresh, w->room);
     out->old_cost = alone(cost, w->old, w->room);
     out->new_cost = alone(cost, w->fresh, w->room);
-    score.old = w->reference;
-    score.old_times = fresh->quality;
-    compare(&score, w->room, z, &out->promise);
+    promise_of(score, w, fresh->quality, &out->promise);
     shares(log, w->fresh, out->share);
+}
+
+/* The fresh policy at so much of its price. */
+static bool choose_part(const struct evidence_ask *ask, struct work *w,
+                        double part, struct err *e)
+{
+    struct evidence_policy p = *ask->fresh;
+
+    p.price *= part;
+    return choose(ask->log, &p, &w->said_fresh, w->fresh, e);
+}
+
+/* The most of the price, from below, that is shown to keep the promise. */
+static bool climb(const struct evidence_ask *ask, struct work *w, double *part,
+                  struct err *e)
+{
+    struct comparison score = scores_of(ask->log, w);
+    struct evidence_figure f;
+
+    *part = 0;
+    for (int k = 1; k <= EVIDENCE_PARTS && !isnan(ask->fresh->price); k++) {
+        if (!choose_part(ask, w, (double)k / EVIDENCE_PARTS, e))
+            return false;
+        promise_of(score, w, ask->fresh->quality, &f);
+        if (!f.solid || f.lo < 0)
+            break;
+        *part = (double)k / EVIDENCE_PARTS;
+    }
+    return true;
 }
 
 bool evidence_compare(const struct evidence_ask *ask, struct evidence *out,
@@ -422,17 +507,18 @@ bool evidence_compare(const struct evidence_ask *ask, struct evidence *out,
     const struct offlog *log = ask->log;
     struct evidence_policy fixed = {.reference = ask->fresh->reference,
                                     .price = NAN};
-    struct work w = {0};
-    bool ok = work_new(&w, log, e) &&
-              evidence_choose(log, ask->old, w.old, e) &&
-              evidence_choose(log, ask->fresh, w.fresh, e) &&
-              evidence_choose(log, &fixed, w.reference, e);
+    struct work w = {.z = z_of(ask->confidence)};
+    bool ok = work_new(&w, ask, e) &&
+              choose(log, ask->old, &w.said_old, w.old, e) &&
+              choose(log, &fixed, &w.said_old, w.reference, e);
 
-    *out = (struct evidence){0};
-    if (ok) {
-        evidence_expect(log, ask->fresh, w.expect);
-        figures(log, &w, ask->fresh, z_of(ask->confidence), out);
-    }
+    *out = (struct evidence){.part = 0};
+    if (ok)
+        expect_of(log, &w.said_fresh, w.expect);
+    ok = ok && (!ask->climb || climb(ask, &w, &out->part, e)) &&
+         choose_part(ask, &w, out->part > 0 ? out->part : 1, e);
+    if (ok)
+        figures(log, &w, ask->fresh, out);
     work_free(&w);
     return ok;
 }

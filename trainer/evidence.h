@@ -56,6 +56,7 @@ struct evidence_figure {
 };
 
 struct evidence {
+    double part;                       /* of the fresh one's price, see below */
     struct evidence_figure promise;    /* new - q * reference, wanted above 0 */
     struct evidence_figure quality;    /* new - old */
     struct evidence_figure cost;       /* new - old, USD a request */
@@ -65,23 +66,30 @@ struct evidence {
                                           each arm of the log */
 };
 
-/* Fills choice[n]: the arm that the policy takes of each row. */
-MUST_USE bool evidence_choose(const struct offlog *log,
-                              const struct evidence_policy *p, uint8_t *choice,
-                              struct err *e);
-
 /* Fills expect[n * n_arms]: what the policy's classifier predicts of each arm;
  * of arms that it does not know .5. */
-void evidence_expect(const struct offlog *log, const struct evidence_policy *p,
-                     double *expect);
+MUST_USE bool evidence_expect(const struct offlog *log,
+                              const struct evidence_policy *p, double *expect,
+                              struct err *e);
 
-/* old and fresh: two policies over the same arms and reference.  The fresh
+/*
+ * old and fresh: two policies over the same arms and reference.  The fresh
  * one's predictions stand for what was not seen, so it must not have learnt
- * from these rows.  confidence: of each bound. */
+ * from these rows.  confidence: of each bound.
+ *
+ * climb: the fresh one's price is tried from EVIDENCE_PARTS-ths of it upwards,
+ * in this order, and the first that is not shown to keep the promise ends the
+ * search (as trainer/guarantee.h does: so the chance that what is found breaks
+ * it is that of one bound); found.part says how much of the price that is, and
+ * the figures are those of it.  0: none; then they are those of the whole.
+ */
+enum { EVIDENCE_PARTS = 12 };
+
 struct evidence_ask {
     const struct offlog *log;
     const struct evidence_policy *old, *fresh;
     double confidence;
+    bool climb;
 };
 
 MUST_USE bool evidence_compare(const struct evidence_ask *ask,

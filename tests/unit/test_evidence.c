@@ -12,11 +12,12 @@
 
 #include "base/rng.h"
 #include "features/features.h"
+#include "trainer/cycle_gate.h"
 
 enum { ARMS = 3, ROWS = 900, RUNS = 200 };
 
 static const char *const names[ARMS] = {"cheap", "middle", "dear"};
-static const double right[ARMS] = {.6, .75, .9};
+static double right[ARMS] = {.6, .75, .9};
 static const double usd[ARMS] = {1e-5, 1e-4, 1e-3};
 
 static struct table_outcome outcome_of(struct rng *r, uint32_t arm)
@@ -84,7 +85,7 @@ static struct coverage cover(double rate, uint64_t seed)
     for (int i = 0; i < RUNS; i++) {
         struct evidence found;
         struct offlog log;
-        struct evidence_ask ask = {&log, &old, &fresh, .95};
+        struct evidence_ask ask = {&log, &old, &fresh, .95, false};
         struct err e;
 
         draw(&log, &r, ROWS, rate);
@@ -115,6 +116,58 @@ static void intervals_hold_the_truth_with_and_without_shadows(void **state)
     assert_true(some.error < none.error);
 }
 
+/* One log, looked at again whenever a third more rows are there: does ever a
+ * look find the cheap arm better, which is as good? */
+static bool ever_better(struct offlog *log, const struct evidence_ask *ask,
+                        bool spending)
+{
+    struct evidence_ask one = *ask;
+    size_t all = log->n;
+    bool found = false;
+
+    log->n = 150;
+    for (unsigned look = 1; log->n <= all && !found; look++) {
+        struct evidence f;
+        struct err e;
+
+        one.confidence = gate_confidence(.95, spending ? look : 0);
+        assert_true(evidence_compare(&one, &f, &e));
+        found = f.quality.solid && f.quality.lo > 0;
+        log->n += log->n / 3;
+    }
+    log->n = all;
+    return found;
+}
+
+static void looks_that_are_repeated_share_one_chance_to_err(void **state)
+{
+    struct evidence_policy old = {.reference = "dear", .price = NAN};
+    struct evidence_policy fresh = {
+        .reference = "cheap", .price = NAN, .quality = 1};
+    unsigned plain = 0, shared = 0;
+    double before = right[0];
+    struct rng r;
+
+    (void)state;
+    rng_seed(&r, 4);
+    right[0] = right[2];
+    for (int i = 0; i < 2 * RUNS; i++) {
+        struct offlog log;
+        struct evidence_ask ask = {&log, &old, &fresh, .95, false};
+
+        draw(&log, &r, 2 * ROWS, .2);
+        plain += ever_better(&log, &ask, false);
+        shared += ever_better(&log, &ask, true);
+        offlog_free(&log);
+    }
+    right[0] = before;
+    print_message("found better that is as good: %u of %d, with the chance "
+                  "shared %u\n",
+                  plain, 2 * RUNS, shared);
+    assert_true(plain > .07 * 2 * RUNS);
+    assert_true(shared <= .05 * 2 * RUNS);
+}
+
 static void too_few_answers_of_an_arm_say_nothing(void **state)
 {
     struct evidence_policy old = {.reference = "dear", .price = NAN};
@@ -122,7 +175,7 @@ static void too_few_answers_of_an_arm_say_nothing(void **state)
         .reference = "cheap", .price = NAN, .quality = 1};
     struct evidence found;
     struct offlog log;
-    struct evidence_ask ask = {&log, &old, &fresh, .95};
+    struct evidence_ask ask = {&log, &old, &fresh, .95, false};
     struct rng r;
     struct err e;
 
@@ -144,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals_hold_the_truth_with_and_without_shadows),
+        cmocka_unit_test(looks_that_are_repeated_share_one_chance_to_err),
         cmocka_unit_test(too_few_answers_of_an_arm_say_nothing),
     };
 

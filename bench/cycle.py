@@ -508,7 +508,7 @@ def main():
     p.add_argument("--out", default="build/bench-cycle.jsonl")
     p.add_argument("--requests", type=int, default=400)
     p.add_argument("--labels", type=int, default=600)
-    p.add_argument("--shadow", type=float, default=.2)
+    p.add_argument("--shadow", type=float, default=.3)
     p.add_argument("--share", type=float, default=.2)
     p.add_argument("--canary", type=int, default=60)
     p.add_argument("--watch", type=int, default=800)

@@ -34,7 +34,8 @@ static void on_label(void *ctx, const struct fed_label *l)
     char route[128];
 
     n->seen++;
-    if (!d || !drift_label(d, l->predicted, l->score))
+    if (!d || !drift_label(d, &(struct drift_answer){l->arm, l->shadow,
+                                                     l->predicted, l->score}))
         return;
     (void)span_copy(route, sizeof route, l->route);
     news_say_drift(route, d);

@@ -101,13 +101,14 @@ static bool begin(struct label_feed *f, struct err *e)
     return true;
 }
 
-/* The requests' own rows only: what weir itself asked was not routed. */
+/* A shadow was not routed: what was predicted of it stands in its parent. */
 static const char labels_sql[] =
-    "SELECT l.rowid,l.score,r.route,r.classifier,r.arm,r.arms"
+    "SELECT l.rowid,l.score,p.route,p.classifier,r.arm,p.arms,r.purpose"
     " FROM labels l LEFT JOIN requests r ON r.id=l.request_id"
-    " AND r.purpose IS NULL AND l.source<>'signal'"
+    " AND (r.purpose IS NULL OR r.purpose='shadow') AND l.source<>'signal'"
     " AND NOT EXISTS (SELECT 1 FROM labels o WHERE o.request_id=l.request_id"
     " AND o.source<>'signal' AND o.rowid<l.rowid)"
+    " LEFT JOIN requests p ON p.id=coalesce(r.parent,r.id)"
     " WHERE l.rowid>?1 ORDER BY l.rowid LIMIT ?2";
 
 static void take(struct label_feed *f, sqlite3_stmt *st,
@@ -115,6 +116,8 @@ static void take(struct label_feed *f, sqlite3_stmt *st,
 {
     struct fed_label l = {.route = column(st, 2),
                           .classifier = column(st, 3),
+                          .arm = column(st, 4),
+                          .shadow = column(st, 6).len > 0,
                           .score = sqlite3_column_double(st, 1)};
 
     f->seen = sqlite3_column_int64(st, 0);

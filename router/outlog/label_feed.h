@@ -2,7 +2,8 @@
 /*
  * What became of served requests, as it becomes known: labels as they come
  * into the log (feedback through this server, judges, other programs), each
- * with what was predicted of the arm that answered.  A connection of its own
+ * with what was predicted of the arm that answered, shadows by their request's
+ * predictions.  A connection of its own
  * that only reads: it never keeps the writer waiting.  One thread.
  */
 #ifndef WEIR_ROUTER_OUTLOG_LABEL_FEED_H
@@ -21,7 +22,9 @@ struct label_feed;
 
 struct fed_label {
     struct span route, classifier; /* (borrowed) until the call is over */
-    double predicted, score;       /* of the arm that answered */
+    struct span arm;               /* (borrowed) that answered */
+    bool shadow;             /* beside the one that the request was given */
+    double predicted, score; /* of that arm */
 };
 
 /* NULL: no memory.  The database is opened at the first look. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/route/drift.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -8,6 +9,15 @@
 #include <string.h>
 
 #include "models/page_hinkley.h"
+
+/* Labels of one kind. */
+struct stream {
+    char arm[64]; /* "": of whatever served */
+    bool shadow;
+    struct page_hinkley test;
+};
+
+enum { STREAMS = 1 + 2 * CLASSIFIER_ARMS_MAX };
 
 struct drift {
     struct drift *next; /* (owned) */
@@ -17,8 +27,9 @@ struct drift {
     _Atomic uint32_t n;
     _Atomic uint32_t count[MIX_KINDS][CLASSIFIER_TASKS_MAX];
     _Atomic double distance, unseen;
-    _Atomic uint64_t unseen_sum; /* millionths */
-    struct page_hinkley labels;  /* of the thread that brings them */
+    _Atomic uint64_t unseen_sum;    /* millionths */
+    struct stream streams[STREAMS]; /* of the thread that brings labels */
+    unsigned n_streams;
     _Atomic double outcomes;
     _Atomic unsigned alarm; /* enum drift_cause */
 };
@@ -66,7 +77,6 @@ static struct drift *add(struct drift_book *book, const char *route,
     }
     snprintf(d->classifier, sizeof d->classifier, "%s", classifier_id);
     d->mix = *mix;
-    page_hinkley_reset(&d->labels, PAGE_HINKLEY_SLACK, PAGE_HINKLEY_LIMIT);
     d->next = book->first;
     book->first = d;
     return d;
@@ -164,12 +174,42 @@ const char *drift_cause_name(enum drift_cause c)
     return names[c];
 }
 
-bool drift_label(struct drift *d, double predicted, double score)
+/* NULL: there are too many, or the name is too long. */
+static struct stream *stream_of(struct drift *d, struct span arm, bool shadow)
 {
-    bool fallen = page_hinkley_note(&d->labels, predicted - score);
+    struct stream *s;
+    unsigned i = 0;
 
-    atomic_store_explicit(&d->outcomes, d->labels.excess / d->labels.limit,
-                          memory_order_relaxed);
+    while (i < d->n_streams &&
+           (d->streams[i].shadow != shadow || !span_is(arm, d->streams[i].arm)))
+        i++;
+    if (i == STREAMS)
+        return NULL;
+    s = &d->streams[i];
+    if (i < d->n_streams)
+        return s;
+    if (!span_copy(s->arm, sizeof s->arm, arm))
+        return NULL;
+    s->shadow = shadow;
+    page_hinkley_reset(&s->test, PAGE_HINKLEY_SLACK, PAGE_HINKLEY_LIMIT);
+    d->n_streams++;
+    return s;
+}
+
+bool drift_label(struct drift *d, const struct drift_answer *a)
+{
+    struct stream *const of[] = {
+        a->shadow ? NULL : stream_of(d, (struct span){"", 0}, false),
+        stream_of(d, a->arm, a->shadow)};
+    bool fallen = false;
+    double most = 0;
+
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++)
+        if (of[i] && page_hinkley_note(&of[i]->test, a->predicted - a->score))
+            fallen = true;
+    for (unsigned i = 0; i < d->n_streams; i++)
+        most = fmax(most, d->streams[i].test.excess / d->streams[i].test.limit);
+    atomic_store_explicit(&d->outcomes, most, memory_order_relaxed);
     return fallen && raise_alarm(d, DRIFT_OUTCOMES);
 }
 

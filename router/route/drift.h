@@ -6,7 +6,9 @@
  * DRIFT_WINDOW have come, they are compared with those of the classifier's
  * card and begun anew.
  * Outcomes: are answers as good as was predicted?  Labels are held against
- * predictions as they come (models/page_hinkley.h).
+ * predictions as they come (models/page_hinkley.h): all of them, those of each
+ * arm, and those of each arm's shadow answers, so that an arm that has become
+ * worse is found however seldom it serves.
  * The first alarm stands until another classifier is loaded: meanwhile no
  * level of the route holds.  Shared by all workers, kept across reloads by
  * route and classifier.  Thread-safe; counting takes no lock.
@@ -52,10 +54,15 @@ enum drift_cause drift_alarm(const struct drift *d); /* NULL: none */
 const char *drift_cause_name(enum drift_cause c);    /* "outcomes" */
 /* The last window's distance, 0 before there was one. */
 double drift_distance(const struct drift *d);
-/* What was predicted of an answer and what it was labelled as, in [0, 1]:
- * when answers stay behind predictions (models/page_hinkley.h) this raises the
- * alarm; true then.  One thread. */
-bool drift_label(struct drift *d, double predicted, double score);
+/* What was predicted of an arm's answer and what it was labelled as, in
+ * [0, 1]: when answers stay behind predictions (models/page_hinkley.h) this
+ * raises the alarm; true then.  One thread. */
+struct drift_answer {
+    struct span arm;
+    bool shadow; /* asked beside the arm that served */
+    double predicted, score;
+};
+bool drift_label(struct drift *d, const struct drift_answer *a);
 /* How near that is: 1 is the alarm. */
 double drift_outcomes(const struct drift *d);
 /* The alarm of an earlier process; `cause` as drift_cause_name says it. */

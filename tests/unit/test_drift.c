@@ -156,7 +156,8 @@ static unsigned until_fall(uint64_t seed, double fall, unsigned most)
     for (unsigned i = 1; !at && i <= most; i++) {
         double p = .55 + .4 * rng_unit(&rng);
 
-        if (drift_label(d, p, rng_unit(&rng) < p - fall))
+        if (drift_label(d, &(struct drift_answer){SPAN("a"), false, p,
+                                                  rng_unit(&rng) < p - fall}))
             at = i;
     }
     assert_int_equal(drift_alarm(d), at ? DRIFT_OUTCOMES : DRIFT_NONE);
@@ -177,6 +178,40 @@ static void labels_that_stay_behind_predictions_void_the_promise(void **state)
     }
     assert_true(wrong <= 4); /* 2 % of 2,000 labels each */
     assert_true(late <= 4);
+}
+
+/* It serves one request in ten; what it answers in the shadow counts too. */
+static void an_arm_that_seldom_serves_is_found_when_it_gets_worse(void **state)
+{
+    unsigned late[2] = {0}, wrong = 0;
+
+    (void)state;
+    for (uint64_t i = 0; i < 200; i++) {
+        struct drift_book *book = drift_book_new();
+        static const struct mix none;
+        double fall = i < 100 ? .3 : 0;
+        bool shadow = i % 2;
+        struct drift *d = drift_of(book, "auto", "c", &none);
+        struct rng rng;
+
+        rng_seed(&rng, i);
+        for (unsigned k = 0; k < 2000; k++) {
+            double p = .55 + .4 * rng_unit(&rng);
+            bool other = k % 10;
+            struct drift_answer a = {other ? SPAN("dear") : SPAN("cheap"),
+                                     !other && shadow, p,
+                                     rng_unit(&rng) < p - (other ? 0 : fall)};
+
+            (void)drift_label(d, &a);
+        }
+        late[shadow] += fall > 0 && !drift_alarm(d);
+        wrong += fall <= 0 && drift_alarm(d);
+        drift_book_free(book);
+    }
+    print_message("not found: %u served, %u in the shadow of 50; wrong %u\n",
+                  late[0], late[1], wrong);
+    assert_int_equal(late[0] + late[1], 0);
+    assert_true(wrong <= 4);
 }
 
 static void an_alarm_of_before_is_taken_up_by_its_word(void **state)
@@ -205,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_template_that_grows_by_a_word_is_the_same_traffic),
         cmocka_unit_test(a_traffic_that_changes_raises_one_alarm),
         cmocka_unit_test(labels_that_stay_behind_predictions_void_the_promise),
+        cmocka_unit_test(an_arm_that_seldom_serves_is_found_when_it_gets_worse),
         cmocka_unit_test(an_alarm_of_before_is_taken_up_by_its_word),
     };
 

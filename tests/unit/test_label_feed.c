@@ -9,7 +9,8 @@
 struct seen {
     unsigned n, voids;
     double predicted, score; /* sums */
-    char last[64];
+    char last[64], arm[16];
+    bool shadow;
 };
 
 static void on_label(void *ctx, const struct fed_label *l)
@@ -19,6 +20,8 @@ static void on_label(void *ctx, const struct fed_label *l)
     s->n++;
     s->predicted += l->predicted;
     s->score += l->score;
+    s->shadow = l->shadow;
+    snprintf(s->arm, sizeof s->arm, "%.*s", SPAN_ARGS(l->arm));
     snprintf(s->last, sizeof s->last, "%.*s/%.*s", SPAN_ARGS(l->route),
              SPAN_ARGS(l->classifier));
 }
@@ -85,8 +88,8 @@ static void each_requests_first_label_comes_once_with_its_prediction(void **st)
     assert_non_null(f);
     push(log, "a", "nano", NULL);
     push(log, "b", "opus", NULL);
-    push(log, "c", "new", NULL);      /* nothing was predicted of it */
-    push(log, "d", "nano", "shadow"); /* it was not routed */
+    push(log, "c", "new", NULL);     /* nothing was predicted of it */
+    push(log, "d", "nano", "judge"); /* nobody's answer */
     label(log, "a", "signal", 0);
     look(f, &s, 0);
     label(log, "a", "feedback", 1);
@@ -104,6 +107,36 @@ static void each_requests_first_label_comes_once_with_its_prediction(void **st)
     look(f, &s, 2);
     label_feed_free(f);
     label_feed_free(NULL);
+    outlog_close(log);
+}
+
+/* By what its request's classifier predicted of it. */
+static void a_shadows_label_comes_with_its_parents_prediction(void **st)
+{
+    struct fixture *fix = *st;
+    struct outlog *log = open_log(fix->path, NULL);
+    struct label_feed *f = label_feed_new(fix->path);
+    struct outlog_row row;
+    struct seen s;
+
+    push(log, "a", "nano", NULL);
+    outlog_row_init(&row);
+    row.id = SPAN("b");
+    row.time_ms = 1700000000000;
+    row.route = SPAN("auto");
+    row.arm = SPAN("opus");
+    row.purpose = SPAN("shadow");
+    row.parent = SPAN("a");
+    assert_true(outlog_push(log, &row));
+    label(log, "b", "feedback", 0);
+    look(f, &s, 1);
+    assert_true(fabs(s.predicted - .9) < 1e-9 && s.score == 0 && s.shadow);
+    assert_string_equal(s.arm, "opus");
+    assert_string_equal(s.last, "auto/c1");
+    label(log, "a", "feedback", 1);
+    look(f, &s, 1);
+    assert_true(fabs(s.predicted - .75) < 1e-9 && !s.shadow);
+    label_feed_free(f);
     outlog_close(log);
 }
 
@@ -151,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_requests_first_label_comes_once_with_its_prediction),
+        TEST(a_shadows_label_comes_with_its_parents_prediction),
         TEST(what_the_log_says_is_void_is_found),
         TEST(a_database_that_is_away_is_looked_for_again),
     };

@@ -259,12 +259,14 @@ fuzz:
 docs: weir
 	@docs/update.sh
 
-# A month of traffic with shocks, and weir left alone with it: SEEDS months.
+# A month of traffic with shocks, and weir left alone with it: SEEDS months,
+# JOBS at a time; those that build/bench-cycle.jsonl has are not run again.
 SEEDS ?= 2
+JOBS ?= 2
 .PHONY: bench-cycle
 bench-cycle: weir
 	@if [ -e ../shared/data/mmlu-pro.jsonl.gz ]; then \
-	  python3 bench/cycle.py ./weir ../shared/data $(SEEDS); \
+	  python3 bench/cycle.py ./weir ../shared/data $(SEEDS) --jobs $(JOBS); \
 	else echo "skipped: the labelled sets in ../shared/data are not there"; fi
 
 # Training 100,000 prompts x 4 arms: time and memory.

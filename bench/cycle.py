@@ -22,7 +22,7 @@ be held against the truth.  Each seed's figures are appended to a file; seeds
 that are in it already are not run again, so a run that ended is taken up.
 Usage: cycle.py WEIR DATA SEEDS [--jobs N] [--out F.jsonl] [--keep DIR]
 """
-import argparse, collections, gzip, http.client, json, math, os, random, shutil
+import argparse, collections, gzip, hashlib, http.client, json, math, os, random, shutil
 import sqlite3, statistics, subprocess, sys, tempfile, threading, time, zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -34,6 +34,7 @@ TENANTS = ["You help the students of a college.",
            "You check the work of a publisher."]
 LABELS = .5   # share of the requests that get feedback
 WINDOW = 500  # requests over which the promise is looked at
+LOOK = 1.2    # seconds in which the server has seen new labels: it looks each second
 
 
 def load(data):
@@ -266,6 +267,7 @@ retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 200, ca
         self.wait_for_log()
         if self.opt.shadow:
             self.shadow_labels()
+        time.sleep(LOOK)
 
     def cycle(self):
         r = subprocess.run([self.weir, "cycle", "--config", self.path("weir.yaml"), "--json",
@@ -479,7 +481,7 @@ def one_seed(seed, rows, prices, opt):
         month.stop_all()
         if not opt.keep:
             shutil.rmtree(scratch, ignore_errors=True)
-    r = {"seed": seed, "seconds": round(time.time() - began), **r,
+    r = {"program": program(opt), "seed": seed, "seconds": round(time.time() - began), **r,
          "ratio": r["saving"] / r["full"] if r["full"] > 0 else math.nan}
     with open(opt.out, "a") as f:
         f.write(json.dumps(r) + "\n")
@@ -490,11 +492,22 @@ def child(seed, argv):
     return subprocess.run([sys.executable, __file__, *argv, "--only", str(seed)]).returncode == 0
 
 
-def done(path):
-    if not os.path.exists(path):
+def program(opt):
+    """What a seed's figures are of: weir, this file and the settings."""
+    h = hashlib.sha256(repr([opt.requests, opt.labels, opt.shadow, opt.share, opt.canary,
+                             opt.watch, opt.unproven]).encode())
+    for path in (opt.weir, __file__):
+        with open(path, "rb") as f:
+            h.update(f.read())
+    return h.hexdigest()[:16]
+
+
+def done(opt):
+    if not os.path.exists(opt.out):
         return {}
-    with open(path) as f:
-        return {r["seed"]: r for r in map(json.loads, f)}
+    with open(opt.out) as f:
+        rows = [r for r in map(json.loads, f) if r["program"] == program(opt)]
+    return {r["seed"]: r for r in rows}
 
 
 def main():
@@ -522,10 +535,10 @@ def main():
         one_seed(opt.only, *load(opt.data), opt)
         return
     wanted = range(opt.first, opt.first + opt.seeds)
-    missing = [s for s in wanted if s not in done(opt.out)]
+    missing = [s for s in wanted if s not in done(opt)]
     with ThreadPoolExecutor(opt.jobs) as pool:
         ended = list(pool.map(lambda s: child(s, sys.argv[1:]), missing))
-    results = [r for s, r in sorted(done(opt.out).items()) if s in wanted]
+    results = [r for s, r in sorted(done(opt).items()) if s in wanted]
     if not results:
         sys.exit("no seed came to its end")
     table(results)

@@ -127,7 +127,8 @@ static bool put_price(const char *model, const struct cycle_state *s,
     if (!c)
         return true;
     buf_init(&bytes, FILE_MAX);
-    ok = cycle_price_file(c, s->priced, s->price, &bytes, id, e);
+    ok = cycle_price_file(c, (struct cycle_price){s->priced, s->price}, &bytes,
+                          id, e);
     if (ok && !strcmp(id, s->challenger))
         ok = file_write(path, buf_view(&bytes), e);
     classifier_close(c);

@@ -10,11 +10,15 @@
 #include "models/classifier.h"
 #include "trainer/cycle_state.h"
 
-/* Appends the classifier's file with every level of at least `quality` at no
- * more than `price`, without the figures that were measured at another one;
- * id: the new file's. */
-MUST_USE bool cycle_price_file(const struct classifier *c, double quality,
-                               double price, struct buf *out, char id[CYCLE_ID],
-                               struct err *e);
+/* Of every level of at least `quality`, the most. */
+struct cycle_price {
+    double quality, price;
+};
+
+/* Appends the classifier's file with its levels at no more than that, without
+ * the figures that were measured at another price; id: the new file's. */
+MUST_USE bool cycle_price_file(const struct classifier *c,
+                               struct cycle_price most, struct buf *out,
+                               char id[CYCLE_ID], struct err *e);
 
 #endif

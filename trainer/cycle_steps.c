@@ -217,8 +217,9 @@ static bool lowered_id(const struct cycle_run *r, const struct classifier *c,
     bool ok;
 
     buf_init(&bytes, 1 << 30);
-    ok =
-        cycle_price_file(c, r->set->quality, t->gate.lowered, &bytes, t->id, e);
+    ok = cycle_price_file(
+        c, (struct cycle_price){r->set->quality, t->gate.lowered}, &bytes,
+        t->id, e);
     buf_free(&bytes);
     return ok;
 }

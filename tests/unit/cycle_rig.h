@@ -136,7 +136,8 @@ static inline void add_row(sqlite3 *db, const struct serving *s, int64_t now)
         "INSERT INTO requests(id,time_ms,route,arm,reason,status,propensity,"
         "cost_pico,input_tokens,output_tokens,est_input,classifier,guarantee,"
         "arms,features) VALUES('r%u',%lld,'auto','%s','level',200,.5,%d,40,20,"
-        "40,'%s','%s','[{\"arm\":\"cheap\",\"quality\":%g,\"cost_usd\":0.000012,"
+        "40,'%s','%s','[{\"arm\":\"cheap\",\"quality\":%g,"
+        "\"cost_usd\":0.000012,"
         "\"propensity\":0.5,\"dropped\":null},{\"arm\":\"dear\","
         "\"quality\":0.97,\"cost_usd\":0.0006,\"propensity\":0.5,"
         "\"dropped\":null}]',?1)",

@@ -12,10 +12,11 @@ log's own clock runs as it does.
   day 18  a new family of tasks comes
   day 26  a bad classifier is planted in place of the running one
 
-Half of the answers get feedback; a fifth of the questions is asked of each of
-the other arms too, in the shadow, and labelled.  More
-than some 13,000 requests ask a tenant's question again: that conversation was
-learnt from already and proves nothing.
+Half of the answers get feedback; half of the questions are asked of each of the
+other arms too, in the shadow, and labelled.  No question is asked twice, by
+whomever: one that was learnt from proves nothing, and what is measured in the
+end is questions that nobody has asked.  So a day has as many requests as the sets
+have questions for.
 
 What every arm would have scored and cost is in the set, so what is claimed can
 be held against the truth.  Each seed's figures are appended to a file; seeds
@@ -32,8 +33,10 @@ REFERENCE, QUALITY, WORSE, FAMILY = ARMS[2], .95, ARMS[1], "crux"
 TENANTS = ["You help the students of a college.",
            "You answer the staff of a laboratory.",
            "You check the work of a publisher."]
+TEST = 550    # questions for the end
 LABELS = .5   # share of the requests that get feedback
-WINDOW = 500  # requests over which the promise is looked at
+WINDOW = 500  # requests over which the promise is looked at: a bad day of 150 is
+              # in one of them for 650
 LOOK = 1.2    # seconds in which the server has seen new labels: it looks each second
 
 
@@ -73,18 +76,16 @@ class Month:
         self.seed = seed
         deal = list(rows)
         self.rng.shuffle(deal)
-        cut = len(deal) // 5
+        cut = TEST
         self.test, self.traffic = deal[:cut], deal[cut:]
         self.day, self.served = 0, []
         self.events, self.asked, self.sure = [], {}, {}
         self.truth = {a: [0, 0] for a in ARMS}  # USD and score for everything
         self.started = []
         self.lock = threading.Lock()
-        self.pools = {}
-        for t in range(len(TENANTS)):
-            self.pools[t] = [r for r in self.traffic]
-            self.rng.shuffle(self.pools[t])
-        self.gone = collections.defaultdict(int)
+        self.others = [r for r in self.traffic if r["task"] != FAMILY]
+        self.family = [r for r in self.traffic if r["task"] == FAMILY]
+        self.share = len(self.family) / len(self.traffic)
 
     # ---- programs ----
 
@@ -136,7 +137,7 @@ models:
 {models}
 routes:
   auto: {{arms: [{', '.join(ARMS)}], reference: {REFERENCE}, quality: {QUALITY}, unproven: {self.opt.unproven}, explore: {explore}{shadow}}}
-retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 200, canary_requests: {self.opt.canary}, canary_share: {self.opt.share}, watch_requests: {self.opt.watch}}}
+retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 80, canary_requests: {self.opt.canary}, canary_share: {self.opt.share}, watch_requests: {self.opt.watch}}}
 """
         with open(self.path(name + ".tmp"), "w") as f:
             f.write(text)
@@ -162,13 +163,10 @@ retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 200, ca
     # ---- requests ----
 
     def pick(self):
-        tenant = self.rng.randrange(len(TENANTS))
-        pool = self.pools[tenant]
-        while True:
-            i = self.gone[tenant]
-            self.gone[tenant] = (i + 1) % len(pool)
-            if self.day >= FAMILY_DAY or pool[i]["task"] != FAMILY:
-                return tenant, pool[i]
+        """Who asks, and a question that nobody has asked."""
+        new = self.day >= FAMILY_DAY and self.rng.random() < self.share
+        return (self.rng.randrange(len(TENANTS)),
+                (self.family if new else self.others).pop())
 
     def ask(self, conn, tenant, row):
         body = json.dumps({"model": "auto", "messages": [
@@ -519,14 +517,14 @@ def main():
     p.add_argument("--only", type=int, help=argparse.SUPPRESS)
     p.add_argument("--jobs", type=int, default=1)
     p.add_argument("--out", default="build/bench-cycle.jsonl")
-    p.add_argument("--requests", type=int, default=400)
-    p.add_argument("--labels", type=int, default=600)
-    p.add_argument("--shadow", type=float, default=.3)
+    p.add_argument("--requests", type=int, default=150)
+    p.add_argument("--labels", type=int, default=300)
+    p.add_argument("--shadow", type=float, default=.5)
     p.add_argument("--share", type=float, default=.2)
-    p.add_argument("--canary", type=int, default=60)
-    p.add_argument("--watch", type=int, default=800)
+    p.add_argument("--canary", type=int, default=30)
+    p.add_argument("--watch", type=int, default=320)
     p.add_argument("--unproven", default="reference")
-    p.add_argument("--most", type=int, default=1600)
+    p.add_argument("--most", type=int, default=650)
     p.add_argument("--keep")
     p.add_argument("--verbose", action="store_true")
     opt = p.parse_args()

@@ -102,3 +102,26 @@ enum args_end args_parse(const struct args *a, int argc, char **argv,
     *first = optind;
     return ARGS_OK;
 }
+
+int args_run(const struct args *a, int argc, char **argv,
+             bool (*run)(void *options, struct err *e), void *options)
+{
+    struct err e = {0};
+    int first;
+
+    switch (args_parse(a, argc, argv, &first, &e)) {
+    case ARGS_HELP:
+        return 0;
+    case ARGS_OK:
+        if (first != argc)
+            err_set(&e, ERR_USAGE, "wanted options only, found %s",
+                    argv[first]);
+        else if (run(options, &e))
+            return 0;
+        break;
+    case ARGS_BAD:
+        break;
+    }
+    fprintf(stderr, "weir %s: %s\n", a->command, e.msg);
+    return e.kind == ERR_USAGE ? 2 : 1;
+}

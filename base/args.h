@@ -52,4 +52,10 @@ enum args_end {
 MUST_USE enum args_end args_parse(const struct args *a, int argc, char **argv,
                                   int *first, struct err *e);
 
+/* A whole command that takes options only: parses, runs, and says what was
+ * wrong as "weir COMMAND: ..." on standard error.  Its exit status: 0, 1, or 2
+ * where it was used wrongly. */
+int args_run(const struct args *a, int argc, char **argv,
+             bool (*run)(void *options, struct err *e), void *options);
+
 #endif

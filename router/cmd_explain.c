@@ -62,8 +62,9 @@ static bool explain(const struct options *o, const struct snapshot *s,
     return true;
 }
 
-static bool run(const struct options *o, struct err *e)
+static bool run(void *options, struct err *e)
 {
+    const struct options *o = options;
     struct snapshot *s = snapshot_load(o->config, NULL, e);
     struct judge *j = judge_new();
     struct request r = {0};
@@ -111,19 +112,6 @@ int cmd_explain(int argc, char **argv)
         "of each arm, why it is dropped or chosen, which features weigh most. "
         "Nothing is sent.",
         list, sizeof list / sizeof list[0]};
-    struct err e = {0};
-    int first;
 
-    switch (args_parse(&args, argc, argv, &first, &e)) {
-    case ARGS_HELP:
-        return 0;
-    case ARGS_OK:
-        if (run(&o, &e))
-            return 0;
-        break;
-    case ARGS_BAD:
-        break;
-    }
-    fprintf(stderr, "weir explain: %s\n", e.msg);
-    return e.kind == ERR_USAGE ? 2 : 1;
+    return args_run(&args, argc, argv, run, &o);
 }

@@ -71,8 +71,9 @@ static bool add_to_file(const struct options *o, const struct buf *entry,
     return ok;
 }
 
-static bool make(const struct options *o, struct err *e)
+static bool make(void *options, struct err *e)
 {
+    const struct options *o = options;
     char key[KEY_TEXT + 1], hash[KEY_HASH + 1];
     struct buf entry;
     bool ok;
@@ -120,19 +121,6 @@ int cmd_keygen(int argc, char **argv)
         "what the server keeps of it, a salted hash, to standard error or "
         "into a file.",
         list, sizeof list / sizeof list[0]};
-    struct err e = {0};
-    int first;
 
-    switch (args_parse(&args, argc, argv, &first, &e)) {
-    case ARGS_HELP:
-        return 0;
-    case ARGS_OK:
-        if (make(&o, &e))
-            return 0;
-        break;
-    case ARGS_BAD:
-        break;
-    }
-    fprintf(stderr, "weir keygen: %s\n", e.msg);
-    return e.kind == ERR_USAGE ? 2 : 1;
+    return args_run(&args, argc, argv, make, &o);
 }

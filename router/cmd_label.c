@@ -95,8 +95,9 @@ static bool with_config(const struct options *o, struct label_options *l,
     return ok;
 }
 
-static bool label(const struct options *o, struct err *e)
+static bool label(void *options, struct err *e)
 {
+    const struct options *o = options;
     struct label_counts counts = {0};
     struct label_options l = {
         .server = {.budget = o->budget, .key = o->key},
@@ -161,22 +162,6 @@ int cmd_label(int argc, char **argv)
         "Labels answers of the log by an LLM judge, through the running "
         "server. What was judged is not judged again.",
         list, sizeof list / sizeof list[0]};
-    struct err e = {0};
-    int first;
 
-    switch (args_parse(&args, argc, argv, &first, &e)) {
-    case ARGS_HELP:
-        return 0;
-    case ARGS_OK:
-        if (first != argc)
-            err_set(&e, ERR_USAGE, "wanted options only, found %s",
-                    argv[first]);
-        else if (label(&o, &e))
-            return 0;
-        break;
-    case ARGS_BAD:
-        break;
-    }
-    fprintf(stderr, "weir label: %s\n", e.msg);
-    return e.kind == ERR_USAGE ? 2 : 1;
+    return args_run(&args, argc, argv, label, &o);
 }

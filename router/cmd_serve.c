@@ -72,8 +72,9 @@ static bool is_ours(const char *pid_file)
     return strtol(text, NULL, 10) == (long)getpid();
 }
 
-static bool serve(struct options *o, struct err *e)
+static bool serve(void *options, struct err *e)
 {
+    struct options *o = options;
     struct router *r = router_new(o->config, o->argv, e);
     const char *pid_file;
     bool ok;
@@ -102,19 +103,6 @@ int cmd_serve(int argc, char **argv)
         "Serves the routes of the configuration until SIGTERM or SIGINT; "
         "SIGHUP loads it again.",
         list, sizeof list / sizeof list[0]};
-    struct err e = {0};
-    int first;
 
-    switch (args_parse(&args, argc, argv, &first, &e)) {
-    case ARGS_HELP:
-        return 0;
-    case ARGS_OK:
-        if (serve(&o, &e))
-            return 0;
-        break;
-    case ARGS_BAD:
-        break;
-    }
-    fprintf(stderr, "weir serve: %s\n", e.msg);
-    return e.kind == ERR_USAGE ? 2 : 1;
+    return args_run(&args, argc, argv, serve, &o);
 }

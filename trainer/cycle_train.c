@@ -50,14 +50,8 @@ static struct table *load_arms(const struct cycle_config *set, int64_t until_ms,
     for (uint32_t i = 0; i < set->n_data; i++)
         files[i] = set->data[i];
     files[set->n_data] = set->log;
-    if (cycle_plans_wanted(set, plans, &w, e)) {
-        wanted_options(&w, &o);
-        t = table_load(&o, e);
-        if (t && !wanted_finish(&w, t, e)) {
-            table_free(t);
-            t = NULL;
-        }
-    }
+    if (cycle_plans_wanted(set, plans, &w, e))
+        t = wanted_load(&w, &o, e);
     wanted_free(&w);
     return t;
 }

@@ -118,3 +118,16 @@ bool wanted_finish(const struct wanted *w, struct table *t, struct err *e)
     }
     return plan_seen_add(t, e);
 }
+
+struct table *wanted_load(const struct wanted *w, struct table_options *o,
+                          struct err *e)
+{
+    struct table *t;
+
+    wanted_options(w, o);
+    t = table_load(o, e);
+    if (t && wanted_finish(w, t, e))
+        return t;
+    table_free(t);
+    return NULL;
+}

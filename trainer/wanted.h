@@ -31,6 +31,9 @@ void wanted_free(struct wanted *w);
 
 /* The options' arms (borrowed from w). */
 void wanted_options(const struct wanted *w, struct table_options *o);
+/* Both, and the table between them. */
+MUST_USE struct table *wanted_load(const struct wanted *w,
+                                   struct table_options *o, struct err *e);
 /* Plans and roles in a table that was loaded with these options. */
 MUST_USE bool wanted_finish(const struct wanted *w, struct table *t,
                             struct err *e);

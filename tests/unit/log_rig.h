@@ -42,6 +42,18 @@ static void log_run(sqlite3 *db, const char *sql)
         fail_msg("%s", sqlite3_errmsg(db));
 }
 
+/* A statement whose ?1 is a blob. */
+static inline void log_put(sqlite3 *db, const char *sql, const void *blob,
+                           size_t n)
+{
+    sqlite3_stmt *st;
+
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+    sqlite3_bind_blob(st, 1, blob, (int)n, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+    sqlite3_finalize(st);
+}
+
 static void log_remove(void)
 {
     static const char *const ends[] = {"", "-wal", "-shm"};

@@ -306,9 +306,47 @@ static void prints_tell_bytes_apart(void **state)
     }
 }
 
+/* A command that counts how often it ran and fails with this kind. */
+struct command {
+    const char *name; /* --name */
+    enum err_kind kind;
+    bool fails;
+    int runs;
+};
+
+static bool command_run(void *options, struct err *e)
+{
+    struct command *c = options;
+
+    c->runs++;
+    return !c->fails || err_set(e, c->kind, "no");
+}
+
+static void a_command_ends_with_what_it_came_to(void **state)
+{
+    struct command c = {.kind = ERR_IO};
+    const struct arg list[] = {{"name", ARG_TEXT, &c.name, "N", "a name"}};
+    const struct args a = {"try", "[options]", "Tries.", list, 1};
+    char name[] = "try", option[] = "--name", x[] = "x";
+    char *good[] = {name, option, x, NULL}, *more[] = {name, x, NULL};
+
+    (void)state;
+    assert_int_equal(args_run(&a, 3, good, command_run, &c), 0);
+    assert_string_equal(c.name, "x");
+    assert_int_equal(args_run(&a, 2, good, command_run, &c), 2);
+    assert_int_equal(args_run(&a, 2, more, command_run, &c), 2);
+    assert_int_equal(c.runs, 1);
+    c.fails = true;
+    assert_int_equal(args_run(&a, 1, good, command_run, &c), 1);
+    c.kind = ERR_USAGE;
+    assert_int_equal(args_run(&a, 1, good, command_run, &c), 2);
+    assert_int_equal(c.runs, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_ends_with_what_it_came_to),
         cmocka_unit_test(times_are_written_and_read_alike),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(amounts_have_units),

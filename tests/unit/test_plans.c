@@ -214,9 +214,7 @@ static char path[] = "/tmp/weir-plans-XXXXXX";
 static int write_classifier(void **state)
 {
     struct weights_sample s;
-    struct buf b;
-    struct err e;
-    int fd = mkstemp(path);
+    int failed;
 
     (void)state;
     arena_init(&arena, 1 << 26);
@@ -232,14 +230,9 @@ static int write_classifier(void **state)
     sample_fill(&s);
     for (int i = 0; i < HEADS; i++)
         s.name[i] = heads[i];
-    buf_init(&b, 1 << 24);
-    if (fd < 0 || !weights_encode(&s.w, FEATURES_VERSION, SPAN(card), &b, &e) ||
-        write(fd, b.ptr, b.len) != (ssize_t)b.len)
-        return -1;
-    close(fd);
-    buf_free(&b);
+    failed = sample_write(&s, FEATURES_VERSION, SPAN(card), path);
     sample_free(&s);
-    return 0;
+    return failed;
 }
 
 static int remove_classifier(void **state)

@@ -31,7 +31,6 @@ static void write_row(sqlite3 *db, const struct world *w, unsigned i,
     unsigned arm = (unsigned)rng_below(r, 2);
     bool right = rng_unit(r) < chance_of(hard, arm);
     double chance = right ? w->adequate : w->wrong;
-    sqlite3_stmt *st;
     size_t n;
 
     sample_vec(r, (unsigned)rng_below(r, SAMPLE_TASKS), hard, &v);
@@ -42,10 +41,7 @@ static void write_row(sqlite3 *db, const struct world *w, unsigned i,
              "200,100,50,1000000,%s,?1)",
              i, i + 1, arm ? "opus" : "nano",
              rng_unit(r) < chance ? "'refused'" : "NULL");
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-    sqlite3_bind_blob(st, 1, features, (int)n, SQLITE_STATIC);
-    assert_int_equal(sqlite3_step(st), SQLITE_DONE);
-    sqlite3_finalize(st);
+    log_put(db, sql, features, n);
     snprintf(sql, sizeof sql,
              "INSERT INTO labels SELECT 'r%u',9,'judge',%d,1,NULL WHERE %d;"
              "INSERT INTO labels SELECT 'r%u',8,'signal',0,.5,'regenerated'"

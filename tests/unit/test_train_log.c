@@ -19,14 +19,8 @@ static struct table *load(const char *arms, struct err *e)
     struct table *t = NULL;
     struct wanted w;
 
-    if (wanted_parse(&w, arms, e)) {
-        wanted_options(&w, &o);
-        t = table_load(&o, e);
-        if (t && !wanted_finish(&w, t, e)) {
-            table_free(t);
-            t = NULL;
-        }
-    }
+    if (wanted_parse(&w, arms, e))
+        t = wanted_load(&w, &o, e);
     wanted_free(&w);
     return t;
 }

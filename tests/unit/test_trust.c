@@ -21,7 +21,6 @@ static void write_row(sqlite3 *db, unsigned i, double sure, struct rng *r)
     bool known = i % 3 == 0, coin = rng_unit(r) < .5;
     bool shows = rng_unit(r) < (right ? .02 : .7);
     char features[2048], sql[400];
-    sqlite3_stmt *st;
     size_t n;
 
     sample_vec(r, (unsigned)rng_below(r, SAMPLE_TASKS), hard, &v);
@@ -31,10 +30,7 @@ static void write_row(sqlite3 *db, unsigned i, double sure, struct rng *r)
              "output_tokens,cost_pico,signals,features) VALUES('r%u',%u,'nano',"
              "200,100,50,1000000,%s,?1)",
              i, i + 1, shows ? "'refused'" : "NULL");
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-    sqlite3_bind_blob(st, 1, features, (int)n, SQLITE_STATIC);
-    assert_int_equal(sqlite3_step(st), SQLITE_DONE);
-    sqlite3_finalize(st);
+    log_put(db, sql, features, n);
     snprintf(sql, sizeof sql,
              "INSERT INTO labels VALUES('r%u',9,'%s',%d,%g,NULL)", i,
              known ? "feedback" : "judge", known ? right : coin,

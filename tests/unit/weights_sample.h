@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "models/weights.h"
 
@@ -99,6 +100,25 @@ static inline void sample_fill(struct weights_sample *s)
     w->task_scale = 0.5f;
     w->unseen_idf = 8;
     w->link = LINK_LOGISTIC;
+}
+
+/* Into a new file: path is a template of mkstemp().  0, or -1. */
+static inline int sample_write(const struct weights_sample *s,
+                               uint32_t features_version, struct span card,
+                               char *path)
+{
+    struct buf b;
+    struct err e;
+    int fd = mkstemp(path);
+    bool ok;
+
+    buf_init(&b, 1 << 24);
+    ok = fd >= 0 && weights_encode(&s->w, features_version, card, &b, &e) &&
+         write(fd, b.ptr, b.len) == (ssize_t)b.len;
+    buf_free(&b);
+    if (fd >= 0)
+        close(fd);
+    return ok ? 0 : -1;
 }
 
 static inline void sample_free(struct weights_sample *s)

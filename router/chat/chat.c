@@ -251,16 +251,18 @@ static bool keep_judgement(struct chat *c)
     unsigned prompts = snapshot_settings(c->snapshot)->log.prompts;
     size_t n = offsetof(struct decision, arms) +
                j->decision.n * sizeof j->decision.arms[0];
+    struct record *record = arena_alloc(c->arena, sizeof *record);
+    struct decision *decision = arena_alloc(c->arena, n);
     char *bytes;
 
+    if (!decision || !record)
+        return false; /* the row knows of no judgement */
     c->facts = j->facts;
     c->unseen = c->ask.request.embeds ? NAN : j->prediction.unseen;
-    c->record = arena_alloc(c->arena, sizeof *c->record);
-    c->decision = arena_alloc(c->arena, n);
-    if (!c->decision || !c->record)
-        return false;
-    *c->record = j->record;
-    memcpy(c->decision, &j->decision, n);
+    *record = j->record;
+    c->record = record;
+    memcpy(decision, &j->decision, n);
+    c->decision = decision;
     if (prompts == PROMPTS_NONE || !c->worker->router->log ||
         c->ask.request.embeds)
         return true;

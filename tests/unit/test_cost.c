@@ -6,9 +6,9 @@
  * provider publishes them; the figures came by way of published price lists.
  * Two are examples that others have worked.  Below them stand the examples
  * that providers have worked themselves (Anthropic, AWS, OpenAI) and bills
- * that xAI has made out.  None was found by Google, DeepSeek, Mistral, Cohere
- * or Azure: their pages give prices, multipliers and the rule (DeepSeek:
- * tokens times price).
+ * that xAI has made out; their figures came by way of copies and quotations of
+ * those pages.  Of Google's, DeepSeek's, Mistral's, Cohere's and Azure's no
+ * worked example is known here.
  */
 #include "router/codec/codec.h"
 #include "router/codec/tap.h"

@@ -8,6 +8,7 @@
 
 #include "router/upstream/tls_link.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +144,8 @@ struct tls_link *tls_link_new(const struct tls_trust *t, int fd,
         X509_VERIFY_PARAM_set_hostflags(param,
                                         X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         ok = X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 &&
-             SSL_set_tlsext_host_name(l->ssl, host) == 1;
+             SSL_ctrl(l->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                      TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) == 1;
     }
     if (ok) {
         SSL_set_connect_state(l->ssl);

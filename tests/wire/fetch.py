@@ -118,8 +118,11 @@ def images_by_address_reach_providers_that_take_data_only():
                 want = FILES["/" + name.replace("moved", "a")]
                 r = say(c, "to-" + d, [image(c, f"{AT}/{name}")])
                 body = r.read()
+                lost = (d, kind) == ("ollama", "gif")  # which it cannot read
                 same((c, d, name, r.status, r.getheader("x-weir-warnings")),
-                     (c, d, name, 200, None))
+                     (c, d, name, 200, "image=messages[1]" if lost else None))
+                if lost:
+                    continue
                 assert base64_of(want) in sent(d), (c, d, sent(d))
                 assert AT not in sent(d), (c, d, sent(d))
                 assert kind in sent(d), (c, d, sent(d))

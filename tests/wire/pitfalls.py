@@ -159,7 +159,7 @@ def memory_of_the_server_stays_as_it_was():
                     for play, more in (("stream", {"stream": True}), ("tool", {"tools": True}),
                                        ("error", {}), ("cut", {"stream": True})):
                         ask(c, t, play, **more).read()
-        for _ in range(18):
+        for _ in range(48):  # then the log has its memory, too
             round_of_all()
         before = own_memory(server.pid)
         for _ in range(12):

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -109,6 +110,8 @@ static bool insert_items(struct outlog *log, struct outlog_item *it,
         if (s == DB_FAIL)
             return false;
         it->end = s == DB_OK ? OUTLOG_LABEL_WRITTEN : OUTLOG_LABEL_UNKNOWN;
+        if (log->at_ease)
+            sched_yield(); /* a worker may wait for this core */
     }
     return true;
 }
@@ -318,6 +321,7 @@ static struct outlog_item *take_batch(struct outlog *log)
     log->first = it;
     log->last = it ? log->last : NULL;
     log->n -= n;
+    log->at_ease = log->n < log->o.batch_rows;
     log->urgent = log->urgent && it;
     log->since = clock_ns();
     return list;

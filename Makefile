@@ -127,6 +127,10 @@ bench-outside:
 	@$(MAKE) --no-print-directory VARIANT=release build/release/outside_bars
 	@build/release/outside_bars
 
+$(B)/reading_bars: $(B)/tests/bars/reading/reading.o $(B)/libweir.a
+	@echo "  link  $@"
+	@$(CC) $(LINK_$(VARIANT)) -o $@ $^ $(LIBS)
+
 STREAM_BARS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bars/streams/*.c))
 $(B)/streams_bars: $(STREAM_BARS) $(B)/libweir.a
 	@echo "  link  $@"
@@ -269,11 +273,13 @@ bench-cycle: weir
 	  python3 bench/cycle.py ./weir ../shared/data $(SEEDS) --jobs $(JOBS); \
 	else echo "skipped: the labelled sets in ../shared/data are not there"; fi
 
-# Training 100,000 prompts x 4 arms: time and memory.
+# Training 100,000 prompts x 4 arms: time and memory; reading them alone.
 bench-train: weir
+	@$(MAKE) --no-print-directory VARIANT=release build/release/reading_bars
 	@mkdir -p build/bench-train
 	python3 bench/train_rows.py datasets/sample.jsonl 100000 \
 	  > build/bench-train/rows.jsonl
+	@build/release/reading_bars build/bench-train/rows.jsonl
 	/usr/bin/time -f '%e s, %U s of CPU, %M kB in the largest process' \
 	  ./weir train --data build/bench-train/rows.jsonl \
 	  --out build/bench-train/rows.weir

@@ -321,7 +321,7 @@ static struct outlog_item *take_batch(struct outlog *log)
     log->first = it;
     log->last = it ? log->last : NULL;
     log->n -= n;
-    log->at_ease = log->n < log->o.batch_rows;
+    log->at_ease = n < log->o.batch_rows;
     log->urgent = log->urgent && it;
     log->since = clock_ns();
     return list;

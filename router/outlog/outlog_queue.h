@@ -44,7 +44,7 @@ struct outlog {
     struct outlog_stats stats;
 
     /* The writer's own. */
-    bool at_ease;         /* less than a batch waits behind this one */
+    bool at_ease;         /* the batch was not full: rows come slowly */
     struct outlog_db *db; /* (owned) NULL while it is away */
     uint64_t retry_at;    /* ns, monotonic */
     uint64_t prune_at;    /* ns, monotonic */

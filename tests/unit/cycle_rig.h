@@ -265,6 +265,23 @@ static inline void forget_classifiers(void)
             unlink(path);
 }
 
+/* A run as a child, killed behind its k-th step; as waitpid() tells it. */
+static inline int run_killed(int k)
+{
+    struct told t = {.kill_at = k};
+    struct cycle_run r = run_of(&t);
+    int status = 0;
+    struct err e;
+    pid_t pid;
+
+    forget_classifiers();
+    pid = fork();
+    if (pid == 0)
+        _exit(cycle_run(&r, &e) ? 0 : 1);
+    waitpid(pid, &status, 0);
+    return status;
+}
+
 static inline int tear_down(void **state)
 {
     (void)state;

@@ -28,16 +28,10 @@ static void a_killed_run_is_taken_up_wherever_it_was(void **state)
     (void)state;
     serve(ROWS, (struct serving){.classifier = "", .promised = NAN});
     for (; k < 40; k++) {
-        struct told t = {.kill_at = k}, again = {0};
-        struct cycle_run r = run_of(&t);
-        struct err e;
-        pid_t pid;
+        struct told again = {0};
+        struct cycle_run r;
 
-        forget_classifiers();
-        pid = fork();
-        if (pid == 0)
-            _exit(cycle_run(&r, &e) ? 0 : 1);
-        waitpid(pid, &status, 0);
+        status = run_killed(k);
         if (WIFEXITED(status))
             break;
         r = run(&again);

@@ -76,16 +76,10 @@ static void a_challenger_may_pass_at_a_lower_price(void **state)
     serve(ROWS * 2 / 10, s);
     usleep(ROWS * 2 / 10 * 1000); /* until the last of them has come */
     for (; k < 20; k++) {
-        struct told t = {.kill_at = k}, again = {0};
-        struct cycle_run r = run_of(&t);
-        struct err e;
-        pid_t pid;
+        struct told again = {0};
+        struct cycle_run r;
 
-        forget_classifiers();
-        pid = fork();
-        if (pid == 0)
-            _exit(cycle_run(&r, &e) ? 0 : 1);
-        waitpid(pid, &status, 0);
+        status = run_killed(k);
         r = run(&again);
         cycle_file_id(model, "", id);
         assert_string_equal(id, r.state.running);

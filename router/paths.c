@@ -34,6 +34,8 @@ struct path {
     {                                                                          \
         "POST", p, .speak = count_start, .dialect = &dialect_##d               \
     }
+/* Azure OpenAI's clients name the model, their deployment, in the path. */
+#define AZURE(verb, d) CHAT("/openai/deployments/*/" verb, d)
 /* Google's newer clients ask /v1, older ones /v1beta. */
 #define GEMINI(v)                                                              \
     CHAT("/" v "/models/*:generateContent", gemini),                           \
@@ -46,6 +48,9 @@ static const struct path rows[] = {
     CHAT("/v1/responses", responses),
     CHAT("/v1/completions", completions),
     CHAT("/v1/embeddings", embeddings),
+    AZURE("chat/completions", openai),
+    AZURE("completions", completions),
+    AZURE("embeddings", embeddings),
     CHAT("/v1/messages", anthropic),
     COUNT("/v1/messages/count_tokens", anthropic),
     GEMINI("v1beta"),
@@ -66,6 +71,23 @@ static const struct path rows[] = {
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
+/* What stands before the paths of a dialect at other gateways: their clients
+ * need another host only. */
+static const char *const mounts[] = {"/openai", "/anthropic", "/gemini",
+                                     "/genai",  "/litellm",   "/api"};
+
+/* The path below what it is mounted at. */
+static struct span unmounted(struct span path)
+{
+    for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
+        size_t n = strlen(mounts[i]);
+
+        if (path.len > n && span_starts(path, mounts[i]) && path.ptr[n] == '/')
+            return (struct span){path.ptr + n, path.len - n};
+    }
+    return path;
+}
+
 /* Where paths begin that belong to a dialect, rows or none. */
 static const struct {
     const char *prefix;
@@ -77,6 +99,7 @@ static const struct {
 
 const struct dialect_ops *paths_dialect(struct span path)
 {
+    path = unmounted(path);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         if (span_starts(path, families[i].prefix))
             return families[i].dialect;
@@ -127,16 +150,39 @@ static bool fits(const char *pattern, size_t star, struct span path,
     return true;
 }
 
-static bool path_is(const struct path *p, struct span path, struct span *name)
+static bool pattern_is(const char *pattern, struct span path,
+                       struct span *name)
 {
-    size_t n = strlen(p->path), star = strcspn(p->path, "*");
+    size_t n = strlen(pattern), star = strcspn(pattern, "*");
 
     *name = (struct span){NULL, 0};
     if (star < n)
-        return fits(p->path, star, path, name);
-    if (p->path[n - 1] == '/')
-        return path.len > n && span_starts(path, p->path);
-    return span_is(path, p->path);
+        return fits(pattern, star, path, name);
+    if (pattern[n - 1] == '/')
+        return path.len > n && span_starts(path, pattern);
+    return span_is(path, pattern);
+}
+
+/* OpenAI's own rows are had without /v1 too: base URLs are written either
+ * way. */
+static bool may_lack_v1(const struct path *p)
+{
+    return span_starts(span_of(p->path), "/v1/") && p->access == ACCESS_ALL &&
+           p->dialect != &dialect_anthropic && p->dialect != &dialect_gemini;
+}
+
+/* Every row under its own path goes before any under another's. */
+enum spelling { SPELLED_SO, SPELLED_MOUNTED, SPELLED_SHORT, SPELLINGS };
+
+static bool path_is(const struct path *p, enum spelling how, struct span path,
+                    struct span *name)
+{
+    if (how == SPELLED_SHORT)
+        return may_lack_v1(p) && pattern_is(p->path + strlen("/v1"),
+                                            unmounted(path), name);
+    if (how == SPELLED_MOUNTED)
+        path = unmounted(path);
+    return pattern_is(p->path, path, name);
 }
 
 static bool method_is(const struct path *p, struct span method)
@@ -192,7 +238,9 @@ static void refuse(struct http_exchange *x, bool known)
                     "%.*s is not answered here with this method", (int)n,
                     r->path.ptr);
     else
-        problem_set(&p, PROBLEM_NOT_FOUND, http_arena(x), "nothing is at %.*s",
+        problem_set(&p, PROBLEM_NOT_FOUND, http_arena(x),
+                    "nothing is at %.*s; a client's base URL ends in /v1 for "
+                    "OpenAI's SDKs, in the port for Anthropic's and Google's",
                     (int)n, r->path.ptr);
     problem_reply(x, paths_dialect(r->path), &p);
 }
@@ -230,13 +278,13 @@ static void forbid(struct http_exchange *x, const struct path *row)
 
 /* The first path that fits stands for all that do: a verb behind a model's name
  * is no model, whatever the method. */
-static size_t look(struct span method, struct span path, struct span *name,
-                   bool *known)
+static size_t look_so(struct span method, struct span path, enum spelling how,
+                      struct span *name, bool *known)
 {
     const char *fits = NULL;
 
     for (size_t i = 0; i < ROWS; i++) {
-        if (!path_is(&rows[i], path, name) ||
+        if (!path_is(&rows[i], how, path, name) ||
             (fits && strcmp(fits, rows[i].path) != 0))
             continue;
         fits = rows[i].path;
@@ -245,6 +293,16 @@ static size_t look(struct span method, struct span path, struct span *name,
     }
     *known = fits;
     return ROWS;
+}
+
+static size_t look(struct span method, struct span path, struct span *name,
+                   bool *known)
+{
+    size_t i = ROWS;
+
+    for (int how = 0; how < SPELLINGS && i == ROWS && !*known; how++)
+        i = look_so(method, path, (enum spelling)how, name, known);
+    return i;
 }
 
 struct path_look paths_look(struct span method, struct span path)
@@ -280,13 +338,11 @@ void paths_serve(struct worker *w, struct http_exchange *x)
 void paths_refused(struct worker *w, struct span path, int status,
                    const char *why)
 {
+    bool known = false;
     struct span name;
+    size_t i = look(SPAN("POST"), path, &name, &known);
 
-    for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].speak == chat_start && path_is(&rows[i], path, &name)) {
-            chat_refused(w, &(struct place){.dialect = rows[i].dialect}, status,
-                         why);
-            return;
-        }
-    }
+    if (i < ROWS && rows[i].speak == chat_start)
+        chat_refused(w, &(struct place){.dialect = rows[i].dialect}, status,
+                     why);
 }

@@ -24,6 +24,7 @@ static const struct {
     [PROBLEM_NOT_FOUND] = {404, "not_found_error", "not_found"},
     [PROBLEM_NO_MODEL] = {404, "invalid_request_error", "model_not_found"},
     [PROBLEM_METHOD] = {405, "invalid_request_error", "method_not_allowed"},
+    [PROBLEM_ENCODING] = {415, "invalid_request_error", "content_encoding"},
     [PROBLEM_MEMORY] = {503, "server_error", "out_of_memory"},
     [PROBLEM_BUSY] = {503, "server_error", "busy"},
     [PROBLEM_UNHEALTHY] = {503, "server_error", "no_healthy_provider"},

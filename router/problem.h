@@ -19,6 +19,7 @@ enum problem_kind {
     PROBLEM_NOT_FOUND,   /* 404 */
     PROBLEM_NO_MODEL,    /* 404 */
     PROBLEM_METHOD,      /* 405 */
+    PROBLEM_ENCODING,    /* 415: a compressed body */
     PROBLEM_MEMORY,      /* 503 */
     PROBLEM_BUSY,        /* 503 */
     PROBLEM_UNHEALTHY,   /* 503: what could serve it fails at present */

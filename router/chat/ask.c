@@ -65,6 +65,26 @@ static bool no_model(struct ask *a, const struct snapshot *s,
     return fail(a, PROBLEM_NO_MODEL);
 }
 
+/* Where the path names the model (Azure's do) the body may leave it out. */
+static bool put_model(struct span *body, struct span name, struct arena *arena,
+                      struct err *e)
+{
+    struct json top;
+    struct buf b;
+
+    if (!name.len || !json_parse(*body, &top, NULL) ||
+        top.type != JSON_OBJECT || json_get(&top, "model").type != JSON_NONE)
+        return true; /* what is wrong with it is said by its reader */
+    buf_init(&b, top.raw.len + 6 * name.len + 64);
+    buf_str(&b, "{\"model\":");
+    buf_json_str(&b, name);
+    buf_str(&b, json_count(&top) ? "," : "");
+    buf_span(&b, (struct span){top.raw.ptr + 1, top.raw.len - 1});
+    *body = b.failed ? (struct span){NULL, 0} : arena_copy(arena, buf_view(&b));
+    buf_free(&b);
+    return body->ptr || err_set(e, ERR_MEMORY, "out of memory");
+}
+
 bool ask_decode(struct ask *a, struct span body, struct arena *arena,
                 struct err *e)
 {
@@ -73,12 +93,27 @@ bool ask_decode(struct ask *a, struct span body, struct arena *arena,
     struct span name = a->place.name;
 
     if (d->decode)
-        return d->decode(body, arena, &a->request, e);
+        return put_model(&body, name, arena, e) &&
+               d->decode(body, arena, &a->request, e);
     c = codec_find(d->codec);
     if (!c)
         return err_set(e, ERR_INPUT, "this version does not serve %s", d->name);
     return c->request_read(&(struct inbound){body, name, a->place.stream},
                            arena, &a->request, e);
+}
+
+/* Bodies are taken as they are. */
+static bool is_plain(struct ask *a, struct http_exchange *x)
+{
+    struct span coding = http_header(x, "content-encoding");
+
+    if (!coding.len || span_is_nocase(coding, "identity"))
+        return true;
+    problem_set(&a->problem, PROBLEM_ENCODING, http_arena(x),
+                "content-encoding: wanted a body that is not compressed, found "
+                "%.*s",
+                (int)(coding.len < 40 ? coding.len : 40), coding.ptr);
+    return fail(a, PROBLEM_ENCODING);
 }
 
 static bool read_body(struct ask *a, struct http_exchange *x)
@@ -87,6 +122,8 @@ static bool read_body(struct ask *a, struct http_exchange *x)
     struct arena *arena = http_arena(x);
     struct err e = {0};
 
+    if (!is_plain(a, x))
+        return false;
     if (body.len == 0) {
         err_set(&e, ERR_INPUT, "wanted a JSON body, found none");
         return bad_request(a, arena, &e);

@@ -142,17 +142,27 @@ static void write_one(const struct worker *w, const struct dialect_ops *d,
     }
 }
 
-static void one(struct worker *w, struct http_exchange *x,
-                const struct dialect_ops *d, size_t prefix)
+/* Whatever stands before it; the name may hold slashes of its own. */
+static struct span behind_models(struct span path)
 {
-    struct span id = http_request(x)->path;
+    static const char mark[] = "/models/";
+    const char *at = memmem(path.ptr, path.len, mark, sizeof mark - 1);
+
+    if (!at)
+        return path;
+    at += sizeof mark - 1;
+    return (struct span){at, (size_t)(path.ptr + path.len - at)};
+}
+
+static void one(struct worker *w, struct http_exchange *x,
+                const struct dialect_ops *d)
+{
+    struct span id = behind_models(http_request(x)->path);
     struct snapshot *s = worker_snapshot(w);
     const struct route *r;
     struct buf out;
     struct problem p;
 
-    id.ptr += prefix;
-    id.len -= prefix;
     id = paths_decode(id, http_arena(x));
     r = snapshot_route(s, id);
     if (r) {
@@ -173,11 +183,10 @@ void listing_model(struct worker *w, struct http_exchange *x)
     one(w, x,
         is_anthropic(x) ? &dialect_anthropic
         : is_gemini(x)  ? &dialect_gemini
-                        : &dialect_openai,
-        strlen("/v1/models/"));
+                        : &dialect_openai);
 }
 
 void listing_gemini_model(struct worker *w, struct http_exchange *x)
 {
-    one(w, x, &dialect_gemini, strlen("/v1beta/models/"));
+    one(w, x, &dialect_gemini);
 }

@@ -45,6 +45,27 @@ static const struct row rows[] = {
     {"HEAD", "/v1/models", PATH_FOUND, &dialect_openai, false, ""},
     {"GET", "/v1beta/models", PATH_FOUND, &dialect_gemini, false, ""},
     {"GET", "/healthz", PATH_FOUND, &dialect_openai, false, ""},
+    /* base URLs without /v1, and those of other gateways */
+    {"POST", "/chat/completions", PATH_FOUND, &dialect_openai, false, ""},
+    {"POST", "/responses", PATH_FOUND, &dialect_responses, false, ""},
+    {"GET", "/models", PATH_FOUND, &dialect_openai, false, ""},
+    {"GET", "/models/openai/gpt-5", PATH_FOUND, &dialect_openai, false, ""},
+    {"POST", "/openai/v1/chat/completions", PATH_FOUND, &dialect_openai, false,
+     ""},
+    {"POST", "/openai/chat/completions", PATH_FOUND, &dialect_openai, false,
+     ""},
+    {"POST", "/api/v1/chat/completions", PATH_FOUND, &dialect_openai, false,
+     ""},
+    {"POST", "/anthropic/v1/messages", PATH_FOUND, &dialect_anthropic, false,
+     ""},
+    {"POST", "/genai/v1beta/models/m:generateContent", PATH_FOUND,
+     &dialect_gemini, false, "m"},
+    /* Azure's clients: the deployment is the model */
+    {"POST", "/openai/deployments/gpt-5%20x/chat/completions", PATH_FOUND,
+     &dialect_openai, false, "gpt-5%20x"},
+    {"POST", "/openai/deployments/e/embeddings", PATH_FOUND,
+     &dialect_embeddings, false, "e"},
+    {"POST", "/openai/responses", PATH_FOUND, &dialect_responses, false, ""},
     /* 405: the path is known, the method is not */
     {"GET", "/v1/chat/completions", PATH_METHOD, NULL, false, ""},
     {"GET", "/v1/responses", PATH_METHOD, NULL, false, ""},
@@ -56,7 +77,16 @@ static const struct row rows[] = {
     {"POST", GEMINI "m:embedContent", PATH_METHOD, NULL, false, ""},
     {"POST", "/v1/models", PATH_METHOD, NULL, false, ""},
     {"get", "/healthz", PATH_METHOD, NULL, false, ""},
+    {"GET", "/chat/completions", PATH_METHOD, NULL, false, ""},
+    {"GET", "/openai/deployments/m/chat/completions", PATH_METHOD, NULL, false,
+     ""},
     /* 404 */
+    {"POST", "/messages", PATH_NONE, NULL, false, ""},
+    {"POST", "/anthropic/messages", PATH_NONE, NULL, false, ""},
+    {"GET", "/openai/healthz2", PATH_NONE, NULL, false, ""},
+    {"POST", "/weir/reload", PATH_NONE, NULL, false, ""},
+    {"POST", "/openaix/v1/chat/completions", PATH_NONE, NULL, false, ""},
+    {"POST", "/openai/openai/v1/chat/completions", PATH_NONE, NULL, false, ""},
     {"GET", "/", PATH_NONE, NULL, false, ""},
     {"GET", "", PATH_NONE, NULL, false, ""},
     {"POST", "/v1/chat/completions/", PATH_NONE, NULL, false, ""},
@@ -86,6 +116,8 @@ static void refusals_speak_the_dialect_of_the_path(void **state)
     (void)state;
     assert_ptr_equal(paths_dialect(SPAN("/v1/messages/x")), &dialect_anthropic);
     assert_ptr_equal(paths_dialect(SPAN("/v1beta/x")), &dialect_gemini);
+    assert_ptr_equal(paths_dialect(SPAN("/anthropic/v1/messages/x")),
+                     &dialect_anthropic);
     assert_ptr_equal(paths_dialect(SPAN("/x")), &dialect_openai);
 }
 

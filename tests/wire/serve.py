@@ -498,6 +498,38 @@ def unknown_models_and_paths_are_404_and_methods_405():
         assert json.loads(got)["error"]["message"]
 
 
+def other_base_urls_and_azures_paths_are_understood():
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "play answer"}]}).encode()
+    for path in ("/chat/completions", "/openai/v1/chat/completions", "/api/v1/chat/completions"):
+        s, got = raw("POST", path, body)
+        same((s, "choices" in json.loads(got)), (200, True))
+    # the deployment of the path is the model where the body names none
+    for text in (b'{"messages":[{"role":"user","content":"play answer"}]}', body):
+        s, got = raw("POST", "/openai/deployments/auto/chat/completions?api-version=2026-01-01", text)
+        same((s, "choices" in json.loads(got)), (200, True))
+    for text, status in ((b'{"messages":', 400), (b'[1]', 400), (b'{}', 400)):
+        s, got = raw("POST", "/openai/deployments/auto/chat/completions", text)
+        same(s, status)
+    s, got = raw("POST", "/openai/deployments/nope/chat/completions",
+                 b'{"messages":[{"role":"user","content":"x"}]}')
+    same((s, json.loads(got)["error"]["code"]), (404, "model_not_found"))
+    s, got = raw("GET", "/models")
+    same((s, json.loads(got)["object"]), (200, "list"))
+    s, got = raw("GET", "/nope")
+    assert "base URL" in json.loads(got)["error"]["message"]
+
+
+def a_compressed_body_is_415_and_says_so():
+    s, got = raw("POST", "/v1/chat/completions", b"\x1f\x8b", {"content-encoding": "gzip"})
+    e = json.loads(got)["error"]
+    same((s, e["code"]), (415, "content_encoding"))
+    assert "gzip" in e["message"]
+    s, _ = raw("POST", "/v1/chat/completions", json.dumps(
+        {"model": "auto", "messages": [{"role": "user", "content": "play answer"}]}).encode(),
+        {"content-encoding": "identity"})
+    same(s, 200)
+
+
 def models_are_listed_and_found_with_slashes():
     s, got = raw("GET", "/v1/models")
     same([m["id"] for m in json.loads(got)["data"]], ["auto", "limited", "cheap", "dear", "q_cheap", "q_dear"])

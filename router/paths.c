@@ -150,8 +150,7 @@ static bool fits(const char *pattern, size_t star, struct span path,
     return true;
 }
 
-static bool pattern_is(const char *pattern, struct span path,
-                       struct span *name)
+static bool pattern_is(const char *pattern, struct span path, struct span *name)
 {
     size_t n = strlen(pattern), star = strcspn(pattern, "*");
 
@@ -178,8 +177,8 @@ static bool path_is(const struct path *p, enum spelling how, struct span path,
                     struct span *name)
 {
     if (how == SPELLED_SHORT)
-        return may_lack_v1(p) && pattern_is(p->path + strlen("/v1"),
-                                            unmounted(path), name);
+        return may_lack_v1(p) &&
+               pattern_is(p->path + strlen("/v1"), unmounted(path), name);
     if (how == SPELLED_MOUNTED)
         path = unmounted(path);
     return pattern_is(p->path, path, name);

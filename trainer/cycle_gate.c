@@ -219,7 +219,7 @@ static bool leave_out_begun(const struct gate_ask *ask, struct offlog *log,
     if (ok && s.n) {
         qsort(s.at, s.n, sizeof *s.at, by_value);
         for (size_t i = 0; i < log->n; i++)
-            if (bsearch(&log->t->group[i], s.at, s.n, sizeof *s.at, by_value))
+            if (bsearch(&log->t->session[i], s.at, s.n, sizeof *s.at, by_value))
                 log->score[i] = log->spent[i] = NAN;
     }
     free(s.at);

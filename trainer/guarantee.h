@@ -16,8 +16,9 @@
  * of a bettor who believes the loss is below 0 has expectation at most 1 if
  * it is not, so capital >= 1 / delta rejects.
  *
- * Conversations are taken as drawn independently from the traffic to come;
- * within one, rows count by their mean.
+ * Conversations, joined where they ask the same (trainer/table_group.h), are
+ * taken as drawn independently from the traffic to come; within such a group
+ * rows count by their mean.
  */
 #ifndef WEIR_TRAINER_GUARANTEE_H
 #define WEIR_TRAINER_GUARANTEE_H

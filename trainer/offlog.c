@@ -8,6 +8,7 @@
 #include "base/vec.h"
 #include "models/weights.h"
 #include "trainer/choices.h"
+#include "trainer/table_group.h"
 
 /* One arm of one request. */
 struct option {
@@ -155,8 +156,10 @@ static bool row_take(struct reading *r, const struct dataset_row *row,
     }
     if (row->session.len)
         add.group = span_hash(row->session, 3);
-    if (!vec_unpack(row->features, &r->vec, e) || !rows_grow(r, e) ||
-        !outcomes_take(l, row, x, &add.n_outcomes, e) ||
+    if (!vec_unpack(row->features, &r->vec, e))
+        return false;
+    add.question[1] = table_question(&r->vec);
+    if (!rows_grow(r, e) || !outcomes_take(l, row, x, &add.n_outcomes, e) ||
         !options_take(r, row->choices, e) || !table_add(l->t, &add, e))
         return false;
     l->id[l->n] = span_hash(row->id, 0);
@@ -217,7 +220,7 @@ bool offlog_load(struct offlog *l, const char *path,
                 path, (unsigned long long)l->unused);
         got = -1;
     }
-    if (got == 0 && !matrices(r, e))
+    if (got == 0 && (!table_group(l->t, e) || !matrices(r, e)))
         got = -1;
     dataset_close(d);
     if (r)

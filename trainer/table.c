@@ -73,6 +73,8 @@ static bool rows_grow(struct table *t, struct err *e)
 
     if (!grow(&t->task, cap, sizeof *t->task, e) ||
         !grow(&t->group, cap, sizeof *t->group, e) ||
+        !grow(&t->session, cap, sizeof *t->session, e) ||
+        !grow(&t->question, cap, sizeof *t->question * TABLE_QUESTIONS, e) ||
         !grow(&t->time_ms, cap, sizeof *t->time_ms, e) ||
         !grow(&t->start, cap + 1, sizeof *t->start, e) ||
         !grow(&t->n_words, cap, sizeof *t->n_words, e) ||
@@ -135,23 +137,26 @@ struct table *table_new(struct err *e)
     return t;
 }
 
+static void arm_free(struct table_arm *arm)
+{
+    free(arm->name);
+    free(arm->score);
+    free(arm->trust);
+    free(arm->soft);
+    free(arm->cost);
+    free(arm->input_tokens);
+    free(arm->output_tokens);
+    free(arm->propensity);
+    free(arm->latency_ms);
+    free(arm->answer);
+}
+
 void table_free(struct table *t)
 {
     if (!t)
         return;
-    for (uint32_t a = 0; a < t->n_arms; a++) {
-        struct table_arm *arm = &t->arms[a];
-        free(arm->name);
-        free(arm->score);
-        free(arm->trust);
-        free(arm->soft);
-        free(arm->cost);
-        free(arm->input_tokens);
-        free(arm->output_tokens);
-        free(arm->propensity);
-        free(arm->latency_ms);
-        free(arm->answer);
-    }
+    for (uint32_t a = 0; a < t->n_arms; a++)
+        arm_free(&t->arms[a]);
     for (uint32_t i = 0; i < t->n_tasks; i++)
         free(t->tasks[i]);
     for (uint32_t i = 0; i < t->n_files; i++)
@@ -166,6 +171,8 @@ void table_free(struct table *t)
     free(t->files);
     free(t->task);
     free(t->group);
+    free(t->session);
+    free(t->question);
     free(t->time_ms);
     free(t->start);
     free(t->n_words);
@@ -327,8 +334,8 @@ bool table_add(struct table *t, const struct table_new_row *r, struct err *e)
     uint32_t *slot = NULL;
     size_t row = t->n;
 
-    if (t->n == UINT32_MAX - 1)
-        return err_set(e, ERR_LIMIT, "more than 4 billion rows");
+    if (t->n == UINT32_MAX / 2 - 1) /* groups take two numbers for each */
+        return err_set(e, ERR_LIMIT, "more than 2 billion rows");
     if (t->index->used * 2 >= t->index->size && !index_grow(t->index, e))
         return false;
     if (t->n == t->cap && !rows_grow(t, e))
@@ -341,7 +348,9 @@ bool table_add(struct table *t, const struct table_new_row *r, struct err *e)
     } else {
         if (!task_of(t, r->task, &t->task[row], e) || !vec_store(t, r->vec, e))
             return false;
-        t->group[row] = r->group;
+        t->group[row] = t->session[row] = r->group;
+        memcpy(t->question + row * TABLE_QUESTIONS, r->question,
+               sizeof r->question);
         t->time_ms[row] = r->time_ms;
         t->est_input[row] = (float)r->est_input;
         t->mean_score[row] = (float)mean_score(r);
@@ -373,8 +382,8 @@ struct weights_input table_row(const struct table *t, size_t row)
 
 size_t table_bytes(const struct table *t)
 {
-    size_t row = sizeof *t->task + sizeof *t->group + sizeof *t->time_ms +
-                 sizeof *t->start + sizeof *t->n_words +
+    size_t row = sizeof *t->task + (2 + TABLE_QUESTIONS) * sizeof *t->group +
+                 sizeof *t->time_ms + sizeof *t->start + sizeof *t->n_words +
                  2 * sizeof *t->est_input + t->n_dense * sizeof(float);
     size_t arm = 8 * sizeof(float) + sizeof(uint32_t);
 

@@ -7,8 +7,9 @@
  * Rows that ask the same (equal normalised last user message and system
  * prompt; in conversations also the same session and depth; without text the
  * same features) are one row: the first one's outcomes, and from later ones
- * the arms that it lacks.  `group` is the session where rows have one, else
- * the conversation or the stem: no group is ever split between folds.
+ * the arms that it lacks.  `session` is the session where rows have one, else
+ * the conversation or the stem; `group` joins these where they ask the same
+ * (trainer/table_group.h): no group is ever split between folds.
  */
 #ifndef WEIR_TRAINER_TABLE_H
 #define WEIR_TRAINER_TABLE_H
@@ -19,6 +20,8 @@
 #include "models/weights.h"
 
 #define TABLE_NO_TASK UINT32_MAX
+
+enum { TABLE_QUESTIONS = 2 }; /* keys of a row's question: text, features */
 
 /* What an arm is there for. */
 enum table_role {
@@ -71,7 +74,9 @@ struct table {
     char **tasks;             /* (owned) [n_tasks] names, by first use */
     struct table_file *files; /* (owned) [n_files] */
     uint32_t *task;           /* [n] index into tasks, TABLE_NO_TASK */
-    uint64_t *group;          /* [n] conversation or stem: never split */
+    uint64_t *group;          /* [n] what is never split */
+    uint64_t *session;        /* [n] conversation or stem */
+    uint64_t *question;       /* [n * TABLE_QUESTIONS] 0: not known */
     int64_t *time_ms;         /* [n] -1: not known */
     /* Feature vectors, rows one behind the other. */
     size_t *start;      /* [n + 1] first term of each row, words first */
@@ -86,6 +91,7 @@ struct table {
                                those of arms that are not wanted; NAN: none */
     uint64_t bad_rows;      /* malformed, left out by skip_bad */
     uint64_t duplicates;    /* merged into an earlier row */
+    uint64_t again;         /* rows that ask what another conversation did */
     uint64_t contradictory; /* labels against an earlier one, more than .5 */
     uint64_t soft;          /* answers with a soft score and no other */
     uint64_t unused;        /* rows without an outcome of any wanted arm */
@@ -155,6 +161,7 @@ struct table_outcome {
 struct table_new_row {
     const struct vec *vec;
     uint64_t key, group; /* key: rows of equal key are one; 0: never equal */
+    uint64_t question[TABLE_QUESTIONS]; /* 0: not known */
     int64_t time_ms;
     struct span task; /* may be empty */
     double est_input;

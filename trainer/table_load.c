@@ -14,6 +14,7 @@
 #include "trainer/plan_seen.h"
 #include "trainer/pricebook.h"
 #include "trainer/signals.h"
+#include "trainer/table_group.h"
 #include "trainer/tiers.h"
 
 enum {
@@ -227,6 +228,8 @@ static void keys_of(const struct dataset_row *row, const struct facts *f,
     if (f->turns > 1 || row->session.len)
         out->key = mix(mix(out->key, session), n_messages);
     out->group = f->stem_hash;
+    if (f->turns <= 1)
+        out->question[0] = f->stem_hash;
     if (f->turns > 1 || row->session.len)
         out->group = session;
 }
@@ -254,7 +257,10 @@ static bool row_features(struct loader *l, const struct dataset_row *row,
                                   row->outcomes[i].input_tokens);
         if (isnan(out->est_input))
             out->est_input = 0;
-        return vec_unpack(row->features, l->vec, e);
+        if (!vec_unpack(row->features, l->vec, e))
+            return false;
+        out->question[1] = table_question(l->vec);
+        return true;
     }
     arena_reset(&l->arena);
     if (!request_from_parts(
@@ -265,6 +271,7 @@ static bool row_features(struct loader *l, const struct dataset_row *row,
         r.task = row->task;
     features_extract(&r, l->scratch, l->vec, &f);
     keys_of(row, &f, r.n_messages, out);
+    out->question[1] = table_question(l->vec);
     out->est_input = f.input_tokens;
     return true;
 }
@@ -288,6 +295,7 @@ static bool row_take(struct loader *l, const struct dataset_row *row,
     if (l->o->keep_duplicates) {
         x.key = 0;
         x.group = mix(l->t->n, 5);
+        memset(x.question, 0, sizeof x.question);
     }
     if (!outcomes_take(l, row, x.est_input, e))
         return false;
@@ -461,7 +469,7 @@ struct table *table_load(const struct table_options *o, struct err *e)
     ok = arms_set(l, e);
     for (uint32_t i = 0; ok && i < o->n_files; i++)
         ok = file_take(l, o->files[i], e);
-    ok = ok && arms_check(l, e);
+    ok = ok && arms_check(l, e) && table_group(l->t, e);
     if (ok)
         prices_note(l);
 out:

@@ -324,6 +324,11 @@ static void notes_on_rows(struct training *r, const struct judged *j)
     if (t->duplicates)
         note(r, "%llu rows ask what an earlier row asks and were merged.",
              (unsigned long long)t->duplicates);
+    if (t->again)
+        note(r,
+             "%llu rows ask what an earlier one of another conversation asks: "
+             "each question counts once in promises.",
+             (unsigned long long)t->again);
     if (t->contradictory)
         note(r,
              "%llu labels contradict each other: of one request in a log the "

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "trainer/metrics.h"
 #include "trainer/split.h"
+#include "trainer/table_group.h"
 
 /* Where each row of the two tables goes. */
 struct layout {
@@ -71,27 +72,19 @@ static bool layout_init(struct layout *l, const struct contest *c,
     return split_folds(&s, o->folds, l->part, e);
 }
 
-static int by_group(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* Rows of the training table whose question is not in the test table. */
 static bool rows_unseen(const struct contest *c, uint32_t *rows, size_t *n,
                         struct err *e)
 {
-    size_t m = c->test->n;
-    uint64_t *seen = malloc((m + 1) * sizeof *seen);
-    if (!seen)
-        return no_memory(e);
-    memcpy(seen, c->test->group, m * sizeof *seen);
-    qsort(seen, m, sizeof *seen, by_group);
+    struct table_seen seen;
+
+    if (!table_seen_of(c->test, &seen, e))
+        return false;
     for (size_t i = 0; i < c->train->n; i++) {
-        if (!bsearch(&c->train->group[i], seen, m, sizeof *seen, by_group))
+        if (!table_seen_has(&seen, c->train, i))
             rows[(*n)++] = (uint32_t)i;
     }
-    free(seen);
+    table_seen_free(&seen);
     return true;
 }
 

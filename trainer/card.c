@@ -145,6 +145,37 @@ static void figures_json(const struct training *r,
             number(share, r->t->arms[a].name, v->share[a]);
 }
 
+static void arms_json(const struct training *r, uint64_t among, cJSON *to)
+{
+    cJSON *arms = cJSON_AddArrayToObject(to, "arms");
+
+    for (uint32_t a = 0; a < r->t->n_arms; a++)
+        if (among >> a & 1)
+            cJSON_AddItemToArray(arms, cJSON_CreateString(r->t->arms[a].name));
+    cJSON_AddStringToObject(to, "reference", r->t->arms[r->reference].name);
+}
+
+/* Read by trainer/cycle_ladder.c. */
+static void ladder_json(const struct training *r, double quality, cJSON *card)
+{
+    cJSON *all, *list;
+
+    if (!r->ladder.n_rungs)
+        return;
+    all = cJSON_AddObjectToObject(card, "ladder");
+    arms_json(r, r->choices, all);
+    number(all, "quality", quality);
+    number(all, "n", (double)r->ladder.n);
+    number(all, "conversations", (double)r->ladder.groups);
+    list = cJSON_AddArrayToObject(all, "prices");
+    for (uint32_t k = 0; k < r->ladder.n_rungs; k++) {
+        const struct guarantee_rung *s = &r->ladder.rung[k];
+        const double three[] = {s->price, s->mean, s->error};
+
+        cJSON_AddItemToArray(list, cJSON_CreateDoubleArray(three, 3));
+    }
+}
+
 static void levels_json(const struct training *r, double confidence,
                         cJSON *card)
 {
@@ -152,13 +183,7 @@ static void levels_json(const struct training *r, double confidence,
 
     for (uint32_t k = 0; k < r->n_levels; k++) {
         cJSON *level = cJSON_CreateObject();
-        cJSON *arms = cJSON_AddArrayToObject(level, "arms");
-        for (uint32_t a = 0; a < r->t->n_arms; a++)
-            if (r->among[k] >> a & 1)
-                cJSON_AddItemToArray(arms,
-                                     cJSON_CreateString(r->t->arms[a].name));
-        cJSON_AddStringToObject(level, "reference",
-                                r->t->arms[r->reference].name);
+        arms_json(r, r->among[k], level);
         number(level, "quality", r->qualities[k]);
         number(level, "confidence", confidence);
         cJSON_AddBoolToObject(level, "valid", r->levels[k].valid);
@@ -268,6 +293,7 @@ bool card_json(const struct training *r, const struct card_about *c,
     signals_json(r, card);
     calibration_json(r, card);
     levels_json(r, c->options->confidence, card);
+    ladder_json(r, c->options->quality, card);
     if (r->mix.n)
         basis_json(r, card);
     metrics_json(r, c, card);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "datasets/log_rows.h"
 #include "models/page_hinkley.h"
 #include "trainer/cycle_plans.h"
+#include "trainer/cycle_policy.h"
 
 static const char *const names[GATE_ENDS] = {
     "cheaper", "better", "little", "undecided", "breaks", "worse", "same"};
@@ -17,160 +17,6 @@ static const char *const names[GATE_ENDS] = {
 const char *gate_end_name(enum gate_end end)
 {
     return end < GATE_ENDS ? names[end] : "?";
-}
-
-/* ---- what the router would do ---- */
-
-static int head_of(const struct classifier *c, const struct cycle_arm *arm)
-{
-    const char *slash = arm->upstream ? strrchr(arm->upstream, '/') : NULL;
-    const char *const list[] = {arm->name, arm->upstream,
-                                slash ? slash + 1 : NULL, arm->tier};
-    int head = -1;
-
-    for (size_t i = 0; head < 0 && i < sizeof list / sizeof list[0]; i++)
-        if (list[i])
-            head = classifier_find_arm(c, span_of(list[i]));
-    return head;
-}
-
-/* Those that it may choose of: a plan that it does not know it never does. */
-static uint32_t arms_known(const struct cycle_config *set,
-                           const struct classifier *c)
-{
-    uint32_t n = 0;
-
-    for (uint32_t a = 0; a < set->n_arms; a++)
-        n += !set->arms[a].plan || head_of(c, &set->arms[a]) >= 0;
-    return n;
-}
-
-/* A level speaks of exactly these arms, so many. */
-static bool level_fits(const struct cycle_config *set, uint32_t n,
-                       const struct json *level)
-{
-    struct json arms = json_get(level, "arms");
-    struct json reference = json_get(level, "reference");
-    struct json_iter it = json_begin(&arms);
-    struct json name;
-    uint32_t found = 0;
-
-    while (arms.type == JSON_ARRAY && json_next(&it, NULL, &name)) {
-        uint32_t a = 0;
-
-        while (a < set->n_arms && !json_is(&name, set->arms[a].name))
-            a++;
-        if (a == set->n_arms)
-            return false;
-        found++;
-    }
-    return found == n && json_is(&reference, set->reference);
-}
-
-static void find_level(const struct cycle_config *set, const struct json *card,
-                       struct evidence_policy *out)
-{
-    uint32_t n = arms_known(set, out->classifier);
-    struct json levels = json_get(card, "levels"), level;
-    struct json_iter it = json_begin(&levels);
-    double least = INFINITY;
-
-    while (levels.type == JSON_ARRAY && json_next(&it, NULL, &level)) {
-        struct json valid = json_get(&level, "valid");
-        struct json quality = json_get(&level, "quality");
-        struct json price = json_get(&level, "price");
-        double q, p;
-
-        if (!json_true(&valid) || !json_double(&quality, &q) ||
-            !json_double(&price, &p) || q < set->quality - 1e-9 || q >= least ||
-            !level_fits(set, n, &level))
-            continue;
-        least = q;
-        out->price = p;
-    }
-}
-
-/* As the router's read_prices() (router/route/levels.c): after a change of
- * prices the same requests go to the same arms. */
-static void find_scale(const struct cycle_config *set, const struct json *card,
-                       const struct cycle_arm *arm, double *scale, double *base)
-{
-    struct json basis = json_get(card, "basis");
-    struct json arms = json_get(&basis, "arms");
-    struct json of = json_get(&arms, arm->name);
-    struct json value = json_get(&basis, "input_tokens");
-    struct json tokens = json_get(&of, "output_tokens");
-    struct json cost = json_get(&of, "usd");
-    double input, output, usd, in, out, now = NAN;
-
-    if (!json_double(&cost, &usd))
-        return;
-    if (arm->plan)
-        now = cycle_plan_now(set, &basis, arm);
-    else if (json_double(&value, &input) && json_double(&tokens, &output) &&
-             pricebook_find(set->prices, span_of(arm->name), &in, &out))
-        now = input * in + output * out;
-    if (isnan(now))
-        return;
-    *scale = now > 0 ? usd / now : 0;
-    *base = now > 0 ? 0 : usd;
-}
-
-static bool bound(const struct json *domain, const char *key, float *out)
-{
-    struct json v = json_get(domain, key);
-    double d;
-
-    if (!json_double(&v, &d))
-        return false;
-    *out = (float)d;
-    return true;
-}
-
-static void find_domain(const struct json *card, struct domain *d)
-{
-    struct json basis = json_get(card, "basis");
-    struct json of = json_get(&basis, "domain");
-
-    d->known = bound(&of, "unseen", &d->unseen) && bound(&of, "top", &d->top) &&
-               bound(&of, "far", &d->far);
-}
-
-static const struct cycle_arm *arm_named(const struct cycle_config *set,
-                                         const char *name)
-{
-    for (uint32_t i = 0; i < set->n_arms; i++)
-        if (!strcmp(set->arms[i].name, name))
-            return &set->arms[i];
-    return NULL;
-}
-
-void gate_policy(const struct cycle_config *set, const struct classifier *c,
-                 const struct offlog *log, struct evidence_policy *out)
-{
-    struct json card;
-
-    *out = (struct evidence_policy){.classifier = c,
-                                    .reference = set->reference,
-                                    .quality = set->quality,
-                                    .floor = set->unproven == CYCLE_FLOOR,
-                                    .price = NAN};
-    for (uint32_t a = 0; a < log->n_arms; a++) {
-        const struct cycle_arm *arm = arm_named(set, log->t->arms[a].name);
-
-        out->head[a] = c && arm ? head_of(c, arm) : -1;
-        out->scale[a] = 1;
-    }
-    if (!c || !json_parse(classifier_card(c), &card, NULL))
-        return;
-    find_level(set, &card, out);
-    find_domain(&card, &out->domain);
-    for (uint32_t a = 0; !isnan(out->price) && a < log->n_arms; a++) {
-        const struct cycle_arm *arm = arm_named(set, log->t->arms[a].name);
-
-        if (arm)
-            find_scale(set, &card, arm, &out->scale[a], &out->base[a]);
-    }
 }
 
 /* ---- conversations that were begun before the cut ---- */
@@ -238,35 +84,47 @@ static double rows_wanted(const struct evidence_figure *f, bool above)
     return (double)f->n * (reach / gap * (reach / gap) - 1);
 }
 
+/* Of what the figures are. */
+static void say_rows(const struct gate *g, char *dst, size_t size)
+{
+    int n = snprintf(dst, size, "on %zu labelled requests", g->labelled);
+
+    if (g->found.promise.learnt && n > 0 && (size_t)n < size)
+        snprintf(dst + n, size - (size_t)n,
+                 " (promise: %zu with all outcomes, and %zu learnt from)",
+                 g->found.promise.full, g->found.promise.learnt);
+}
+
 static void say_more(struct gate *g)
 {
     const struct evidence *f = &g->found;
     double promise = f->promise.lo >= 0 ? 0 : rows_wanted(&f->promise, true);
     double cost = f->cost.hi < 0 ? 0 : rows_wanted(&f->cost, false);
-    char more[64] = "it does not look as if more would decide it";
+    char more[64] = "it does not look as if more would decide it", rows[120];
 
+    say_rows(g, rows, sizeof rows);
     g->more = fmax(promise, cost) + 0 * (promise + cost);
     if (!isnan(g->more))
         snprintf(more, sizeof more, "some %.0f more requests would decide it",
                  ceil(g->more));
     snprintf(g->why, sizeof g->why,
-             "not shown on %zu labelled requests: quality less the promised "
-             "%+.4f [%.4f, %.4f], cost %+.3g USD a request [%.3g, %.3g]; %s",
-             g->labelled, f->promise.value, f->promise.lo, f->promise.hi,
+             "not shown %s: quality less the promised %+.4f [%.4f, %.4f], cost "
+             "%+.3g USD a request [%.3g, %.3g]; %s",
+             rows, f->promise.value, f->promise.lo, f->promise.hi,
              f->cost.value, f->cost.lo, f->cost.hi, more);
 }
 
 static void say(struct gate *g, const char *what)
 {
     const struct evidence *f = &g->found;
+    char rows[120];
 
+    say_rows(g, rows, sizeof rows);
     snprintf(g->why, sizeof g->why,
-             "%s: on %zu labelled requests quality %.4f (now %.4f), %+.4f "
-             "[%.4f, %.4f] above the promise; cost %.3g USD a request (now "
-             "%.3g)",
-             what, g->labelled, f->new_quality, f->old_quality,
-             f->promise.value, f->promise.lo, f->promise.hi, f->new_cost,
-             f->old_cost);
+             "%s: %s quality %.4f (now %.4f), %+.4f [%.4f, %.4f] above the "
+             "promise; cost %.3g USD a request (now %.3g)",
+             what, rows, f->new_quality, f->old_quality, f->promise.value,
+             f->promise.lo, f->promise.hi, f->new_cost, f->old_cost);
 }
 
 static void say_little(struct gate *g)
@@ -365,25 +223,35 @@ static bool find_changed(const struct evidence_policy *p,
     return true;
 }
 
-/* As it stands, or at a lower price: what is not shown to keep the promise
- * yet may be worth having in part. */
+/* Alone, the newer rows show it at a lower price only: is that worth having? */
+static bool is_worth(const struct gate_ask *ask, const struct gate *g)
+{
+    return g->given >= GATE_PART * g->price || ask->look >= GATE_PATIENT ||
+           ask->look == 0;
+}
+
+/* At the price at which it is shown to keep the promise, or as it stands. */
 static bool weigh(const struct gate_ask *ask, struct evidence_ask *found,
                   struct gate *g, struct err *e)
 {
-    double part;
+    double price;
 
     found->climb = true;
     if (!evidence_compare(found, &g->found, e))
         return false;
     gate_judge(g);
-    part = g->found.part;
-    if (part >= 1 || !(part > 0))
+    price = g->found.price;
+    if (g->found.pooled && isnan(price)) {
+        g->end = GATE_BREAKS;
+        say(g, "no price is shown to keep the promise");
         return true;
-    g->lowered = part * found->fresh->price;
-    if (gate_passes(g) &&
-        (part >= GATE_PART || ask->look >= GATE_PATIENT || ask->look == 0))
+    }
+    if (isnan(price) || fabs(price - g->price) <= 1e-9 * fabs(price))
         return true;
-    g->lowered = NAN;
+    g->given = price;
+    if (g->found.pooled || (gate_passes(g) && is_worth(ask, g)))
+        return true;
+    g->given = NAN;
     found->climb = false;
     if (!evidence_compare(found, &g->found, e))
         return false;
@@ -405,15 +273,20 @@ static void give_up_reference(const struct evidence_policy *fresh,
 
 double gate_confidence(double confidence, unsigned look)
 {
-    double k = look;
+    double chance = 1 - confidence;
 
-    return look ? 1 - (1 - confidence) / (k * (k + 1)) : confidence;
+    if (look == 0)
+        return confidence;
+    if (look == 1)
+        return 1 - GATE_FIRST * chance;
+    return 1 - ldexp((1 - GATE_FIRST) * chance, 1 - (int)look);
 }
 
 static bool judge_rows(const struct gate_ask *ask, struct offlog *log,
                        struct gate *out, struct err *e)
 {
     struct evidence_policy old, fresh;
+    struct guarantee_ladder ladder;
     struct evidence_ask found = {
         .log = log,
         .old = &old,
@@ -421,11 +294,13 @@ static bool judge_rows(const struct gate_ask *ask, struct offlog *log,
         .confidence = gate_confidence(ask->set->confidence, ask->look)};
 
     cycle_plans_expect(ask->set, ask->fresh, log);
-    gate_policy(ask->set, ask->old, log, &old);
-    gate_policy(ask->set, ask->fresh, log, &fresh);
+    cycle_policy(ask->set, ask->old, log, &old);
+    cycle_policy(ask->set, ask->fresh, log, &fresh);
     if (ask->old_void)
         old.price = NAN;
     out->price = fresh.price;
+    found.ladder = cycle_ladder(ask->set, ask->fresh, &ladder) ? &ladder : NULL;
+    found.most = ask->look ? INFINITY : fresh.price;
     if (!leave_out_begun(ask, log, e))
         return false;
     for (size_t i = 0; i < log->n; i++) {
@@ -448,7 +323,7 @@ bool gate_run(const struct gate_ask *ask, struct gate *out, struct err *e)
     struct err little;
     bool ok;
 
-    *out = (struct gate){.more = NAN, .price = NAN, .lowered = NAN};
+    *out = (struct gate){.more = NAN, .price = NAN, .given = NAN};
     if (!offlog_load(&log, ask->set->log, &rows, &little)) {
         if (little.kind != ERR_INPUT) {
             *e = little;
@@ -473,8 +348,10 @@ static void figure_json(struct buf *b, const char *name,
     buf_json_num(b, f->lo);
     buf_str(b, ",\"hi\":");
     buf_json_num(b, f->hi);
-    buf_printf(b, ",\"n\":%zu,\"full\":%zu,\"differ\":%zu,\"matched\":%zu}",
-               f->n, f->full, f->differ, f->matched);
+    buf_printf(b,
+               ",\"n\":%zu,\"full\":%zu,\"learnt\":%zu,\"differ\":%zu,"
+               "\"matched\":%zu}",
+               f->n, f->full, f->learnt, f->differ, f->matched);
 }
 
 void gate_json(const struct gate *g, struct buf *out)
@@ -489,7 +366,7 @@ void gate_json(const struct gate *g, struct buf *out)
                  {"new_cost", f->new_cost},
                  {"more", g->more},
                  {"price", g->price},
-                 {"lowered", g->lowered}};
+                 {"given", g->given}};
 
     buf_printf(out, ",\"verdict\":\"%s\",\"rows\":%zu,\"labelled\":%zu",
                names[g->end], g->rows, g->labelled);

@@ -24,7 +24,7 @@ struct gate {
     enum gate_end end;
     struct evidence found;
     double price;    /* of the level that was looked at; NAN: it has none */
-    double lowered;  /* as far as it is shown to keep the promise; NAN: whole */
+    double given;    /* another that it is shown to keep the promise at; NAN */
     size_t rows;     /* requests that were looked at */
     size_t labelled; /* of them */
     double more;     /* further requests of this kind that it would take; NAN:
@@ -50,11 +50,11 @@ const char *gate_end_name(enum gate_end end);
  * limit), without conversations that were begun before.
  *
  * look: which one it is, from 1, of looks at one challenger that end with the
- * first that passes.  Look k may err with chance (1 - confidence) / (k (k +
- * 1)), so that all together do with 1 - confidence, however many there are.  0:
- * the only one.  A challenger that is not shown to keep the promise at its
- * price may pass at a lower one, at GATE_PART of it or after GATE_PATIENT looks
- * less.
+ * first that passes.  The first may err with GATE_FIRST of the chance 1 -
+ * confidence, each further one with half of what is left, so that all together
+ * do with 1 - confidence, however many there are.  0: the only one.  A
+ * challenger that is not shown to keep the promise at its price may pass at a
+ * lower one, at GATE_PART of it or after GATE_PATIENT looks less.
  */
 struct gate_ask {
     const struct cycle_config *set;
@@ -64,8 +64,11 @@ struct gate_ask {
     unsigned look;
 };
 
+/* Where newer rows alone set the price: the trainer's own is lowered then. */
 #define GATE_PART .5
 enum { GATE_PATIENT = 3 };
+
+#define GATE_FIRST .8
 
 /* Of the bounds at a look. */
 double gate_confidence(double confidence, unsigned look);
@@ -77,9 +80,5 @@ MUST_USE bool gate_run(const struct gate_ask *ask, struct gate *out,
 void gate_judge(struct gate *g);
 /* ,"quality":{...},... : members for the journal. */
 void gate_json(const struct gate *g, struct buf *out);
-
-/* What the router would do with this classifier and these arms. */
-void gate_policy(const struct cycle_config *set, const struct classifier *c,
-                 const struct offlog *log, struct evidence_policy *out);
 
 #endif

@@ -207,19 +207,19 @@ static struct classifier *open_file(const struct cycle_run *r,
 /* What the gate found, and what the challenger is then. */
 struct trying {
     struct gate gate;
-    char id[CYCLE_ID]; /* at its lower price; "": it stays as it is */
+    char id[CYCLE_ID]; /* at the price it is given; "": it stays as it is */
 };
 
-static bool lowered_id(const struct cycle_run *r, const struct classifier *c,
-                       struct trying *t, struct err *e)
+static bool priced_id(const struct cycle_run *r, const struct classifier *c,
+                      struct trying *t, struct err *e)
 {
     struct buf bytes;
     bool ok;
 
     buf_init(&bytes, 1 << 30);
-    ok = cycle_price_file(
-        c, (struct cycle_price){r->set->quality, t->gate.lowered}, &bytes,
-        t->id, e);
+    ok = cycle_price_file(c,
+                          (struct cycle_price){r->set->quality, t->gate.given},
+                          &bytes, t->id, e);
     buf_free(&bytes);
     return ok;
 }
@@ -241,8 +241,8 @@ static bool compare(struct cycle_run *r, const struct watch *w, unsigned look,
     ask.old = old;
     ask.fresh = fresh;
     ok = ok && gate_run(&ask, &t->gate, e);
-    if (ok && gate_passes(&t->gate) && !isnan(t->gate.lowered))
-        ok = lowered_id(r, fresh, t, e);
+    if (ok && gate_passes(&t->gate) && !isnan(t->gate.given))
+        ok = priced_id(r, fresh, t, e);
     classifier_close(old);
     classifier_close(fresh);
     return ok;
@@ -312,12 +312,12 @@ static void pass(const struct cycle_run *r, const struct trying *t,
         return;
     }
     snprintf(m->next.challenger, CYCLE_ID, "%s", t->id);
-    m->next.price = g->lowered;
+    m->next.price = g->given;
     m->next.priced = r->set->quality;
     say(m, cycle_stage_name(on),
-        "%s; at %.0f %% of its price, beyond which it is not shown to keep "
-        "the promise; it is %s now",
-        g->why, 100 * g->lowered / g->price, t->id);
+        "%s; at a price of %.4g (%.4g by its training), beyond which it is not "
+        "shown to keep the promise; it is %s now",
+        g->why, g->given, g->price, t->id);
 }
 
 /* Where the comparison leads that passed before: `on`.  look: see gate_ask. */

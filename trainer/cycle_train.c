@@ -122,6 +122,7 @@ bool cycle_train(const struct cycle_config *set,
     const struct train_options how = {.reference = set->reference,
                                       .quality = set->quality,
                                       .confidence = set->confidence,
+                                      .ladder = true,
                                       .seed = set->seed,
                                       .threads = set->threads};
     char now[32];

@@ -4,112 +4,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "models/choose.h"
+#include "trainer/evidence_choice.h"
 
 /* Of the rows: where the log could not have taken the arm in question. */
 #define UNSEEN_MOST .05
 /* Two policies that differ on no more than these need no answers of either
  * arm there: all that could be at stake is taken for lost, and for won. */
 #define FEW_MOST .05
-
-/* ---- what a policy would take ---- */
-
-static bool can(const struct offlog *log, size_t i, int arm)
-{
-    return arm >= 0 && !isnan(log->expected[i * log->n_arms + (size_t)arm]);
-}
-
-static int task_of(const struct classifier *c, const struct table *t, size_t i)
-{
-    uint32_t task = t->task[i];
-
-    return task == TABLE_NO_TASK
-               ? -1
-               : classifier_find_task(c, span_of(t->tasks[task]));
-}
-
-/* What a policy's classifier says of each row. */
-struct said {
-    float *quality; /* (owned) [n * n_arms] of the log's arms; unknown: NAN */
-    bool *outside;  /* (owned) [n] the reference's, whatever is predicted */
-};
-
-static void said_free(struct said *s)
-{
-    free(s->quality);
-    free(s->outside);
-}
-
-static bool said_new(struct said *s, const struct offlog *log,
-                     const struct evidence_policy *p, struct err *e)
-{
-    struct prediction out;
-
-    s->quality = calloc(log->n * log->n_arms + 1, sizeof *s->quality);
-    s->outside = calloc(log->n + 1, sizeof *s->outside);
-    if (!s->quality || !s->outside)
-        return err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
-    for (size_t i = 0; i < log->n; i++) {
-        struct weights_input in = table_row(log->t, i);
-
-        if (p->classifier) {
-            weights_predict(classifier_weights(p->classifier), &in,
-                            task_of(p->classifier, log->t, i), &out, NULL);
-            s->outside[i] = domain_outside(&p->domain, &out);
-        }
-        for (uint32_t a = 0; a < log->n_arms; a++)
-            s->quality[i * log->n_arms + a] = p->classifier && p->head[a] >= 0
-                                                  ? out.quality[p->head[a]]
-                                                  : NAN;
-    }
-    return true;
-}
-
-/* What the router's by_quality() does (router/route/decide.c). */
-static int by_prediction(const struct offlog *log,
-                         const struct evidence_policy *p, const struct said *s,
-                         size_t i)
-{
-    struct candidate c[CLASSIFIER_ARMS_MAX];
-    int reference = table_find_arm(log->t, span_of(p->reference));
-
-    if (s->outside[i])
-        return reference;
-    for (uint32_t a = 0; a < log->n_arms; a++) {
-        double cost = log->expected[i * log->n_arms + a];
-        float quality = s->quality[i * log->n_arms + a];
-        bool known = !isnan(quality) && can(log, i, (int)a);
-
-        if (!isnan(p->price))
-            cost = cost * p->scale[a] + p->base[a];
-        c[a] = (struct candidate){known ? quality : 0, cost, known};
-    }
-    if (!isnan(p->price))
-        return choose_by_price(c, log->n_arms, p->price);
-    return choose_by_floor(c, log->n_arms,
-                           p->quality * (double)c[reference].quality);
-}
-
-/* Fills choice[n]: the arm that the policy takes of each row. */
-static bool choose(const struct offlog *log, const struct evidence_policy *p,
-                   const struct said *s, uint8_t *choice, struct err *e)
-{
-    int reference = table_find_arm(log->t, span_of(p->reference));
-    bool predicts = p->classifier && (p->floor || !isnan(p->price));
-
-    if (reference < 0)
-        return err_set(e, ERR_INPUT,
-                       "wanted requests that could have had the reference arm "
-                       "%s, found none",
-                       p->reference);
-    predicts = predicts && p->head[reference] >= 0;
-    for (size_t i = 0; i < log->n; i++) {
-        int take = predicts ? by_prediction(log, p, s, i) : reference;
-
-        choice[i] = can(log, i, take) ? (uint8_t)take : log->chosen[i];
-    }
-    return true;
-}
+/* Of the difference between the rows that were learnt from and newer ones:
+ * one in twenty is larger by chance. */
+#define PAST_Z 1.645
 
 /* ---- what it is worth ---- */
 
@@ -149,7 +53,7 @@ static enum kind kind_of(const struct comparison *c, size_t i)
     if (isnan(c->seen[i]))
         return KIND_NONE;
     for (uint32_t a = 0; a < c->log->n_arms; a++) {
-        if (!can(c->log, i, (int)a))
+        if (!evidence_can(c->log, i, (int)a))
             continue;
         could++;
         full = full && !isnan(outcome(c, i, a));
@@ -176,7 +80,7 @@ static void find_shadows(struct comparison *c)
         if (kind_of(c, i) != KIND_PART)
             continue;
         for (uint32_t a = 0; a < c->log->n_arms; a++) {
-            if (c->log->chosen[i] == a || !can(c->log, i, (int)a))
+            if (c->log->chosen[i] == a || !evidence_can(c->log, i, (int)a))
                 continue;
             could[a]++;
             told[a] += !isnan(outcome(c, i, a));
@@ -211,7 +115,7 @@ static int by_group(const void *a, const void *b)
 
 struct mean_of {
     double mean, variance; /* of the mean, by conversation */
-    size_t n;
+    size_t n, groups;
 };
 
 static struct mean_of mean_of(struct term_of *t, size_t n)
@@ -232,6 +136,7 @@ static struct mean_of mean_of(struct term_of *t, size_t n)
         for (; i < n && t[i].group == group; i++)
             off += t[i].x - m.mean;
         square += off * off;
+        m.groups++;
     }
     m.variance = square / (double)n / (double)n;
     return m;
@@ -330,6 +235,9 @@ static void compare(const struct comparison *c, struct term_of *room, double z,
         part.n = 0;
     if (full.n < EVIDENCE_FULL)
         full.n = 0;
+    out->full_groups = full.n ? full.groups : 0;
+    out->full_value = full.mean;
+    out->full_error = sqrt(full.variance);
     combine(out, &part, &full, z);
     if (part.n && !reach_matched(&reach)) {
         out->lo -= reach.at_stake / (double)reach.n;
@@ -472,32 +380,107 @@ static void figures(const struct offlog *log, struct work *w,
     shares(log, w->fresh, out->share);
 }
 
-/* The fresh policy at so much of its price. */
-static bool choose_part(const struct evidence_ask *ask, struct work *w,
-                        double part, struct err *e)
+/* The fresh policy at this price. */
+static bool choose_at(const struct evidence_ask *ask, struct work *w,
+                      double price, struct err *e)
 {
     struct evidence_policy p = *ask->fresh;
 
-    p.price *= part;
-    return choose(ask->log, &p, &w->said_fresh, w->fresh, e);
+    p.price = price;
+    return said_choose(&w->said_fresh, ask->log, &p, w->fresh, e);
 }
 
 /* The most of the price, from below, that is shown to keep the promise. */
-static bool climb(const struct evidence_ask *ask, struct work *w, double *part,
+static bool climb(const struct evidence_ask *ask, struct work *w, double *price,
                   struct err *e)
 {
     struct comparison score = scores_of(ask->log, w);
     struct evidence_figure f;
 
-    *part = 0;
+    *price = NAN;
     for (int k = 1; k <= EVIDENCE_PARTS && !isnan(ask->fresh->price); k++) {
-        if (!choose_part(ask, w, (double)k / EVIDENCE_PARTS, e))
+        double at = k * ask->fresh->price / EVIDENCE_PARTS;
+
+        if (!choose_at(ask, w, at, e))
             return false;
         promise_of(score, w, ask->fresh->quality, &f);
         if (!f.solid || f.lo < 0)
             break;
-        *part = (double)k / EVIDENCE_PARTS;
+        *price = at;
     }
+    return true;
+}
+
+/* ---- with the rows that were learnt from ---- */
+
+/* Both parts' mean, each row counting as much as another. */
+static void pool(const struct guarantee_ladder *l,
+                 const struct guarantee_rung *r, double z,
+                 struct evidence_figure *f)
+{
+    double a = (double)l->n / (double)(l->n + f->full), b = 1 - a;
+
+    f->value = a * r->mean + b * f->full_value;
+    f->error = hypot(a * r->error, b * f->full_error);
+    f->lo = f->value - z * f->error;
+    f->hi = f->value + z * f->error;
+    f->learnt = l->n;
+}
+
+/* The requests that came since are worse by more than noise: what was learnt
+ * from speaks of another time. */
+static bool is_past(const struct guarantee_rung *r,
+                    const struct evidence_figure *f)
+{
+    return f->full_value - r->mean < -PAST_Z * hypot(r->error, f->full_error);
+}
+
+enum { RUNG_NONE = -1, RUNG_UNASKED = -2 };
+
+/* The last rung up to ask->most that both parts together show to keep the
+ * promise, and its figure; RUNG_UNASKED: they are too few. */
+static bool climb_both(const struct evidence_ask *ask, struct work *w, int *at,
+                       struct evidence_figure *out, struct err *e)
+{
+    const struct guarantee_ladder *l = ask->ladder;
+    struct comparison score = scores_of(ask->log, w);
+    struct evidence_figure f;
+
+    *at = RUNG_UNASKED;
+    for (uint32_t k = 0; k < l->n_rungs; k++) {
+        const struct guarantee_rung *r = &l->rung[k];
+
+        if (r->price > ask->most * (1 + 1e-9))
+            break;
+        if (!choose_at(ask, w, r->price, e))
+            return false;
+        promise_of(score, w, ask->fresh->quality, &f);
+        if (!f.full || l->groups + f.full_groups < GUARANTEE_MIN)
+            break;
+        pool(l, r, w->z, &f);
+        if (f.lo < 0) {
+            *at = k ? *at : RUNG_NONE;
+            break;
+        }
+        *at = (int)k;
+        *out = f;
+    }
+    return true;
+}
+
+static bool find_price(const struct evidence_ask *ask, struct work *w,
+                       struct evidence *out, struct evidence_figure *promise,
+                       struct err *e)
+{
+    int at = RUNG_UNASKED;
+
+    if (ask->ladder && !climb_both(ask, w, &at, promise, e))
+        return false;
+    out->past = at >= 0 && is_past(&ask->ladder->rung[at], promise);
+    out->pooled = at != RUNG_UNASKED && !out->past;
+    if (!out->pooled)
+        return climb(ask, w, &out->price, e);
+    out->price = at >= 0 ? ask->ladder->rung[at].price : NAN;
     return true;
 }
 
@@ -507,18 +490,22 @@ bool evidence_compare(const struct evidence_ask *ask, struct evidence *out,
     const struct offlog *log = ask->log;
     struct evidence_policy fixed = {.reference = ask->fresh->reference,
                                     .price = NAN};
+    struct evidence_figure promise;
     struct work w = {.z = z_of(ask->confidence)};
     bool ok = work_new(&w, ask, e) &&
-              choose(log, ask->old, &w.said_old, w.old, e) &&
-              choose(log, &fixed, &w.said_old, w.reference, e);
+              said_choose(&w.said_old, log, ask->old, w.old, e) &&
+              said_choose(&w.said_old, log, &fixed, w.reference, e);
 
-    *out = (struct evidence){.part = 0};
+    *out = (struct evidence){.price = NAN};
     if (ok)
         expect_of(log, &w.said_fresh, w.expect);
-    ok = ok && (!ask->climb || climb(ask, &w, &out->part, e)) &&
-         choose_part(ask, &w, out->part > 0 ? out->part : 1, e);
+    ok = ok && (!ask->climb || find_price(ask, &w, out, &promise, e)) &&
+         choose_at(ask, &w, isnan(out->price) ? ask->fresh->price : out->price,
+                   e);
     if (ok)
         figures(log, &w, ask->fresh, out);
+    if (ok && out->pooled && !isnan(out->price))
+        out->promise = promise;
     work_free(&w);
     return ok;
 }

@@ -23,6 +23,7 @@
 
 #include "models/classifier.h"
 #include "models/domain.h"
+#include "trainer/guarantee.h"
 #include "trainer/offlog.h"
 
 enum {
@@ -52,11 +53,17 @@ struct evidence_figure {
     size_t n, full; /* rows that it rests on; of them with all outcomes */
     size_t differ;  /* rows on which the policies differ */
     size_t matched; /* of them where the rarer of the two arms was seen */
-    bool solid;     /* there is enough to say it */
+    /* Of the rows with all outcomes alone; full_groups 0: too few of them. */
+    double full_value, full_error;
+    size_t full_groups; /* conversations */
+    size_t learnt;      /* rows of the ladder that are counted in, too */
+    bool solid;         /* there is enough to say it */
 };
 
 struct evidence {
-    double part;                       /* of the fresh one's price, see below */
+    double price; /* that the fresh one was found to have; NAN: see below */
+    bool pooled;  /* with the rows that it has learnt from */
+    bool past;    /* not so, for newer ones are worse */
     struct evidence_figure promise;    /* new - q * reference, wanted above 0 */
     struct evidence_figure quality;    /* new - old */
     struct evidence_figure cost;       /* new - old, USD a request */
@@ -77,11 +84,19 @@ MUST_USE bool evidence_expect(const struct offlog *log,
  * one's predictions stand for what was not seen, so it must not have learnt
  * from these rows.  confidence: of each bound.
  *
- * climb: the fresh one's price is tried from EVIDENCE_PARTS-ths of it upwards,
- * in this order, and the first that is not shown to keep the promise ends the
+ * climb: the fresh one's price is looked for, upwards in an order that was
+ * fixed before, and the first that is not shown to keep the promise ends the
  * search (as trainer/guarantee.h does: so the chance that what is found breaks
- * it is that of one bound); found.part says how much of the price that is, and
- * the figures are those of it.  0: none; then they are those of the whole.
+ * it is that of one bound); found.price is the last that was, and the figures
+ * are those of it.  NAN: none, then they are those of its own.
+ *
+ * ladder: what the rows say that it has learnt from, each by a fit that had
+ * not seen it (cross-fitting).  They and the newer rows with all outcomes are
+ * one sample then, of GUARANTEE_MIN conversations or more, on which the
+ * ladder's prices up to `most` are tried.  Where at the price that is found
+ * the newer ones are worse than those by more than noise, or without a ladder,
+ * the newer ones decide alone, over EVIDENCE_PARTS-ths of the fresh one's
+ * price.
  */
 enum { EVIDENCE_PARTS = 12 };
 
@@ -90,6 +105,8 @@ struct evidence_ask {
     const struct evidence_policy *old, *fresh;
     double confidence;
     bool climb;
+    const struct guarantee_ladder *ladder; /* NULL: none */
+    double most;                           /* INFINITY: any price */
 };
 
 MUST_USE bool evidence_compare(const struct evidence_ask *ask,

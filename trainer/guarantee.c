@@ -9,7 +9,12 @@
 #include "trainer/bootstrap.h"
 #include "trainer/metrics.h"
 
+_Static_assert(GUARANTEE_RUNGS == GUARANTEE_PRICES, "a rung for each price");
+
 enum { DRAWS = 500, DRAWS_MANY = 200, MANY = 30000, PRICE_ROWS = 20000 };
+
+/* So many standard errors below it, a promise is plainly broken. */
+#define BROKEN 3.
 
 /* Largest share of the capital that may be lost on one row. */
 #define BET_MOST .75
@@ -44,6 +49,14 @@ struct trial_rows {
     uint8_t *choice; /* (owned) [n] arm */
     double *loss;    /* (owned) [groups] */
 };
+
+static void trial_rows_free(struct trial_rows *t)
+{
+    free(t->order);
+    free(t->first);
+    free(t->choice);
+    free(t->loss);
+}
 
 static int choose(const struct trial_rows *t, size_t i, double price)
 {
@@ -148,10 +161,11 @@ static size_t switches(const struct trial_rows *t, size_t i, double *to)
 
 /*
  * 0, then quantiles of the prices at which rows change their arm, so that
- * each step moves about as many requests.  They follow from predictions
- * alone, never from scores, and so are fixed before anything is tested.
+ * each step moves about as many requests; bent: fewer of them the lower the
+ * price is.  They follow from predictions alone, never from scores, and so
+ * are fixed before anything is tested.
  */
-static bool prices_set(const struct trial_rows *t,
+static bool prices_set(const struct trial_rows *t, bool bent,
                        double price[GUARANTEE_PRICES], struct err *e)
 {
     size_t step = t->r->n / PRICE_ROWS + 1, n = 0;
@@ -163,8 +177,12 @@ static bool prices_set(const struct trial_rows *t,
         n += switches(t, i, all + n);
     qsort(all, n, sizeof *all, by_value);
     price[0] = 0;
-    for (size_t k = 1; k < GUARANTEE_PRICES; k++)
-        price[k] = n ? all[(n - 1) * k / (GUARANTEE_PRICES - 1)] : 0;
+    for (size_t k = 1; k < GUARANTEE_PRICES; k++) {
+        size_t last = GUARANTEE_PRICES - 1;
+        size_t at = bent ? (n - 1) * k * k / (last * last) : (n - 1) * k / last;
+
+        price[k] = n ? all[at] : 0;
+    }
     free(all);
     return true;
 }
@@ -177,7 +195,7 @@ static bool climb(struct trial_rows *t, struct guarantee_level *out,
 
     if (t->groups < GUARANTEE_MIN)
         return true;
-    if (!prices_set(t, price, e))
+    if (!prices_set(t, false, price, e))
         return false;
     for (int k = 0; k < GUARANTEE_PRICES; k++) {
         if (k && price[k] <= price[k - 1])
@@ -190,6 +208,63 @@ static bool climb(struct trial_rows *t, struct guarantee_level *out,
         out->price = price[k];
     }
     return true;
+}
+
+/* Of the choices that were made last. */
+static void rung_measure(const struct trial_rows *t, struct guarantee_rung *s)
+{
+    const struct guarantee_rows *r = t->r;
+    double sum = 0, square = 0;
+
+    for (size_t g = 0; g < t->groups; g++)
+        sum -= t->loss[g] * (double)(t->first[g + 1] - t->first[g]);
+    s->mean = sum / (double)r->n;
+    for (size_t g = 0; g < t->groups; g++) {
+        double rows = (double)(t->first[g + 1] - t->first[g]);
+        double off = rows * (-t->loss[g] - s->mean);
+
+        square += off * off;
+    }
+    s->error = sqrt(square) / (double)r->n;
+}
+
+static bool rungs_measure(struct trial_rows *t, struct guarantee_ladder *out,
+                          struct err *e)
+{
+    double price[GUARANTEE_PRICES];
+
+    if (!prices_set(t, true, price, e))
+        return false;
+    for (int k = 0; k < GUARANTEE_PRICES; k++) {
+        struct guarantee_rung *s = &out->rung[out->n_rungs];
+
+        if (k && price[k] <= price[k - 1])
+            continue;
+        s->price = price[k];
+        choose_all(t, s->price);
+        losses(t);
+        rung_measure(t, s);
+        out->n_rungs++;
+        if (s->mean + BROKEN * s->error < 0)
+            break;
+    }
+    return true;
+}
+
+bool guarantee_ladder_make(const struct guarantee_rows *r,
+                           const struct guarantee_ask *ask,
+                           struct guarantee_ladder *out, struct err *e)
+{
+    struct trial_rows t = {.r = r, .ask = ask};
+    bool ok = true;
+
+    *out = (struct guarantee_ladder){.n = r->n};
+    if (r->n) {
+        ok = arrange(&t, e) && rungs_measure(&t, out, e);
+        out->groups = t.groups;
+    }
+    trial_rows_free(&t);
+    return ok;
 }
 
 /* One draw of the bootstrap: saving and quality by the reference's. */
@@ -258,14 +333,6 @@ static bool measure(struct trial_rows *t, struct guarantee_level *out,
     out->measured = best > 0 ? score / best : NAN;
     out->saving = whole > 0 ? 1 - spent / whole : 0;
     return intervals(t, out, e);
-}
-
-static void trial_rows_free(struct trial_rows *t)
-{
-    free(t->order);
-    free(t->first);
-    free(t->choice);
-    free(t->loss);
 }
 
 bool guarantee_measure(const struct guarantee_rows *r,

@@ -32,6 +32,7 @@ enum {
     GUARANTEE_MIN = 500, /* conversations; fewer: no promise is made */
     GUARANTEE_PRICES = 96,
     GUARANTEE_ARMS_MAX = 32,
+    GUARANTEE_RUNGS = 96,
 };
 
 /* Rows that were predicted by a fit that had not seen them. */
@@ -78,6 +79,29 @@ MUST_USE bool guarantee_find(const struct guarantee_rows *r,
 MUST_USE bool guarantee_measure(const struct guarantee_rows *r,
                                 const struct guarantee_ask *ask, double price,
                                 struct guarantee_level *out, struct err *e);
+
+/*
+ * What the rows say of the promise at a row of prices that predictions alone
+ * fix: as a part of what is tested later, with rows that came after them
+ * (trainer/evidence.h).  The rungs are closest where few requests change
+ * their arm, and end where the promise is plainly broken.
+ */
+struct guarantee_rung {
+    double price;
+    double mean;  /* of score - q * score(reference), by row */
+    double error; /* its standard error, by conversation */
+};
+
+struct guarantee_ladder {
+    size_t n, groups; /* rows, conversations */
+    uint32_t n_rungs; /* upwards, no price twice; 0: there is nothing to say */
+    struct guarantee_rung rung[GUARANTEE_RUNGS];
+};
+
+MUST_USE bool guarantee_ladder_make(const struct guarantee_rows *r,
+                                    const struct guarantee_ask *ask,
+                                    struct guarantee_ladder *out,
+                                    struct err *e);
 
 /*
  * The test alone: a p-value for "the mean of x is at least 0", x[n] within

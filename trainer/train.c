@@ -240,6 +240,17 @@ static void compare_mixes(struct training *r, const struct judged *j)
         j->rows.n, j->left_out, mix_kind_name(most), far, MIX_MOST);
 }
 
+/* Nothing is to be added to where the promise would be about the wrong
+ * traffic. */
+static bool ladder_make(struct training *r, const struct judged *j,
+                        const struct train_options *o, struct err *e)
+{
+    const struct guarantee_ask ask = ask_of(r, o, o->quality);
+
+    return !o->ladder || r->voided ||
+           guarantee_ladder_make(&j->rows, &ask, &r->ladder, e);
+}
+
 static const struct guarantee_level *level_at(const struct training *r,
                                               double q)
 {
@@ -384,8 +395,10 @@ static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
     if (ok && !r->held)
         find_reference(r, &j, o);
     ok = ok && levels_find(r, &j, o, e);
-    if (ok) {
+    if (ok)
         compare_mixes(r, &j);
+    ok = ok && ladder_make(r, &j, o, e);
+    if (ok) {
         r->n_judged = j.rows.n;
         notes_on_rows(r, &j);
         notes_on_arms(r);

@@ -22,6 +22,7 @@ struct train_options {
     unsigned threads;
     unsigned bits, min_rows; /* of the fit: trainer/fit.h; 0: its own */
     bool ordered;            /* arms are tiers from low to high */
+    bool ladder;             /* what a later test of the promise begins with */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 };
@@ -41,7 +42,8 @@ struct training {
     double qualities[TRAIN_LEVELS_MAX]; /* of the levels */
     uint64_t among[TRAIN_LEVELS_MAX];   /* bit sets: their arms */
     uint32_t n_levels;
-    uint64_t choices; /* bit set: the arms that may be chosen */
+    uint64_t choices;               /* bit set: the arms that may be chosen */
+    struct guarantee_ladder ladder; /* over all choices, if asked for */
     /* What the levels rest on: the judged rows' mix, and their mean request
      * (input tokens; of each arm the output tokens and the USD). */
     struct mix mix;

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "features/features.h"
 #include "tests/unit/plan_log.h"
-#include "trainer/cycle_gate.h"
+#include "trainer/cycle_policy.h"
 #include "trainer/cycle_train.h"
 
 enum { ROWS = 900 };
@@ -152,7 +152,7 @@ static void the_gate_weighs_a_plan_at_what_it_will_cost(void **state)
     /* Half of the requests escalate, to 0.2 USD, after 0.004. */
     if (!(sum > .06 && sum < .15))
         fail_msg("%g USD", sum);
-    gate_policy(&set, c, &log, &p);
+    cycle_policy(&set, c, &log, &p);
     assert_false(isnan(p.price));
     assert_true(p.head[at] >= 0);
     /* At the prices of the day of its training a plan costs what it did. */
@@ -185,7 +185,7 @@ static void a_plan_that_nothing_is_known_of_keeps_no_model_back(void **state)
     if (!offlog_load(&log, log_path, &(struct dataset_options){.route = "auto"},
                      &e))
         fail_msg("%s", e.msg);
-    gate_policy(&set, c, &log, &p);
+    cycle_policy(&set, c, &log, &p);
     assert_false(isnan(p.price)); /* of the models alone */
     offlog_free(&log);
     classifier_close(c);

@@ -50,11 +50,11 @@ static void who_follows_a_void_promise_is_held_against_the_reference(void **st)
         fail_msg("%s", t.why);
 }
 
-static bool is_lowered(void)
+static bool is_priced(void)
 {
     struct err e;
     struct classifier *c = classifier_open(model, FEATURES_VERSION, &e);
-    bool is = span_has(classifier_card(c), SPAN("\"lowered\":true"));
+    bool is = span_has(classifier_card(c), SPAN("\"priced\":true"));
 
     classifier_close(c);
     return is;
@@ -83,7 +83,7 @@ static void a_challenger_may_pass_at_a_lower_price(void **state)
         r = run(&again);
         cycle_file_id(model, "", id);
         assert_string_equal(id, r.state.running);
-        if (!*id || !is_lowered())
+        if (!*id || !is_priced())
             fail_msg("%s", again.why);
         assert_true(lines_of("train") <= 1 + (k == 1));
         if (k && WIFEXITED(status))

@@ -85,7 +85,7 @@ static struct coverage cover(double rate, uint64_t seed)
     for (int i = 0; i < RUNS; i++) {
         struct evidence found;
         struct offlog log;
-        struct evidence_ask ask = {&log, &old, &fresh, .95, false};
+        struct evidence_ask ask = {&log, &old, &fresh, .95, false, NULL, 0};
         struct err e;
 
         draw(&log, &r, ROWS, rate);
@@ -153,7 +153,7 @@ static void looks_that_are_repeated_share_one_chance_to_err(void **state)
     right[0] = right[2];
     for (int i = 0; i < 2 * RUNS; i++) {
         struct offlog log;
-        struct evidence_ask ask = {&log, &old, &fresh, .95, false};
+        struct evidence_ask ask = {&log, &old, &fresh, .95, false, NULL, 0};
 
         draw(&log, &r, 2 * ROWS, .2);
         plain += ever_better(&log, &ask, false);
@@ -175,7 +175,7 @@ static void too_few_answers_of_an_arm_say_nothing(void **state)
         .reference = "cheap", .price = NAN, .quality = 1};
     struct evidence found;
     struct offlog log;
-    struct evidence_ask ask = {&log, &old, &fresh, .95, false};
+    struct evidence_ask ask = {&log, &old, &fresh, .95, false, NULL, 0};
     struct rng r;
     struct err e;
 

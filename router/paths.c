@@ -7,6 +7,7 @@
 #include "router/chat/chat.h"
 #include "router/chat/count.h"
 #include "router/chat/listing.h"
+#include "router/forward.h"
 #include "router/gate/gate.h"
 #include "router/problem.h"
 #include "router/router.h"
@@ -319,6 +320,27 @@ struct path_look paths_look(struct span method, struct span path)
     return l;
 }
 
+/* What no row has may be a provider's, as it came. */
+static bool pass_through(struct worker *w, struct http_exchange *x)
+{
+    static const char *const methods[] = {"POST", "GET", "DELETE", "PUT",
+                                          "PATCH"};
+    const struct http_request *r = http_request(x);
+    struct place at = {.path = unmounted(r->path), .begin = forward_start};
+    const struct provider_settings *to =
+        forward_to(snapshot_settings(w->snapshot), at.path);
+    size_t i = 0, n = sizeof methods / sizeof *methods;
+
+    while (i < n && !span_is(r->method, methods[i]))
+        i++;
+    if (!to || i == n)
+        return false;
+    at.dialect = to->ops ? to->ops : &dialect_openai;
+    if (gate_check(w, x, &at))
+        gate_enter(w, x, &at);
+    return true;
+}
+
 void paths_serve(struct worker *w, struct http_exchange *x)
 {
     const struct http_request *r = http_request(x);
@@ -326,8 +348,10 @@ void paths_serve(struct worker *w, struct http_exchange *x)
     struct span name;
     size_t i = look(r->method, r->path, &name, &known);
 
-    if (i == ROWS)
+    if (i == ROWS && !pass_through(w, x))
         refuse(x, known);
+    else if (i == ROWS)
+        return;
     else if (may(w, &rows[i], x))
         serve(w, x, &rows[i], name);
     else

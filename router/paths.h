@@ -7,13 +7,21 @@
 #include "router/http/http.h"
 
 struct gate_pass;
+struct place;
 struct worker;
+
+/* Serves a request whose turn has come. */
+typedef void place_begin(struct worker *w, struct http_exchange *x,
+                         const struct place *at);
 
 /* What a path says of a client's request. */
 struct place {
     const struct dialect_ops *dialect;
     struct span name; /* decoded: the model's, where the path has it */
     bool stream;      /* the path asks for a stream */
+    struct span path; /* of what is passed through: as sent, without what it is
+                         mounted at */
+    place_begin *begin;           /* NULL: chat_start */
     const struct gate_pass *pass; /* (arena) whose key; NULL: no keys are set */
     uint64_t reserved;            /* of the key's tokens, while it is served */
     uint64_t waited_ns;           /* before its turn came */

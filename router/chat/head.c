@@ -43,12 +43,15 @@ static size_t plain_headers(const struct head *c, struct upstream_header *h)
     bool stream = c->stream;
     size_t n = 0;
 
-    h[n++] = (struct upstream_header){"content-type", SPAN("application/json")};
+    h[n++] = (struct upstream_header){
+        "content-type", c->type.len ? c->type : SPAN("application/json")};
     h[n++] =
         (struct upstream_header){"accept", stream ? SPAN("text/event-stream")
                                                   : SPAN("application/json")};
     if (p->codec->framing == FRAMING_AWS && stream)
         h[n - 1].value = SPAN("application/vnd.amazon.eventstream");
+    if (c->accept.len)
+        h[n - 1].value = c->accept;
     h[n++] = (struct upstream_header){"user-agent", SPAN("weir/" WEIR_VERSION)};
     if (c->bearer.len)
         h[n++] = (struct upstream_header){"authorization", c->bearer};

@@ -17,8 +17,10 @@ struct head {
     const struct http_exchange *x;      /* (borrowed) of the client */
     const struct dialect_ops *client;
     bool stream;
-    struct span bearer;  /* of head_sign_in(), or empty */
-    struct arena *arena; /* (borrowed) takes what headers hold */
+    struct span type, accept; /* of the body, of the answer; empty: JSON, of a
+                                 stream events */
+    struct span bearer;       /* of head_sign_in(), or empty */
+    struct arena *arena;      /* (borrowed) takes what headers hold */
 };
 
 /* r: method, url and the final body, over which AWS keys sign; its headers

@@ -215,7 +215,7 @@ static void start(struct gate *g, struct http_exchange *x,
         rate_use_tokens(at->pass->rate, mine.reserved,
                         at->pass->tokens_per_minute, clock_ns());
     }
-    chat_start(g->worker, x, &mine);
+    (at->begin ? at->begin : chat_start)(g->worker, x, &mine);
 }
 
 /* When the first of those that wait has waited for too long. */

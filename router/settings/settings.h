@@ -150,8 +150,9 @@ struct provider_settings {
     uint64_t cache_ms;                 /* how long its prompt cache holds */
     const char *project, *credentials; /* Google Cloud */
     struct pair_list headers;
-    struct item_list more_keys; /* of struct provider_key: `keys` */
-    uint64_t check_ms;          /* 0: it is not looked after */
+    struct item_list more_keys;    /* of struct provider_key: `keys` */
+    struct text_list pass_through; /* paths that go to it as they came */
+    uint64_t check_ms;             /* 0: it is not looked after */
     /* resolved */
     struct provider_key *keys; /* (arena) [n_keys], n_keys >= 1 */
     unsigned n_keys;

@@ -224,11 +224,30 @@ static bool list_keys(struct settings *s, struct provider_settings *p,
     return true;
 }
 
+/* Signed calls and service accounts are made for conversations only. */
+static bool check_pass_through(const struct provider_settings *p, struct err *e)
+{
+    for (unsigned i = 0; i < p->pass_through.n; i++) {
+        if (p->pass_through.at[i][0] != '/')
+            return conf_failf(p->pass_through.why[i], e,
+                              "wanted a path such as /v1/images/, found %s",
+                              p->pass_through.at[i]);
+        if (!strcmp(p->dialect, "bedrock") || p->form->takes_account ||
+            !strcmp(p->known->name, "azure"))
+            return conf_fail(p->pass_through.why[i], e,
+                             "none: Bedrock, Vertex AI and azure (without "
+                             "/openai/v1) have other addresses for each "
+                             "model");
+    }
+    return true;
+}
+
 static bool resolve_provider(struct settings *s, struct provider_settings *p,
                              struct err *e)
 {
     if (!find_known(p, e) || !settings_account(s, p, e) ||
-        !set_base_url(s, p, e) || !list_keys(s, p, e))
+        !set_base_url(s, p, e) || !list_keys(s, p, e) ||
+        !check_pass_through(p, e))
         return false;
     if (!strcmp(p->dialect, "openai"))
         p->quirks = quirks_find(span_of(p->like ? p->like : p->item.name),

@@ -103,6 +103,14 @@ static const struct setting provider_rows[] = {
      .section = &settings_provider_key_section,
      .help = "Several keys by name, instead of api_key: calls are spread over "
              "them by weight, and one that is limited or refused rests."},
+    {.key = "pass_through",
+     .kind = SETTING_TEXTS,
+     .offset = AT(provider_settings, pass_through),
+     .help = "Paths that go to it as they came, with its key instead of the "
+             "client's, where weir has nothing of its own there: /v1/images/ "
+             "and all below, /v1/moderations alone, /v1/ whatever is left.  "
+             "Not routed and not priced: a key with routes or a budget may "
+             "not."},
     {.key = "check",
      .kind = SETTING_MS,
      .offset = AT(provider_settings, check_ms),

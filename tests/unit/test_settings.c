@@ -66,6 +66,15 @@ static const struct wrong wrongs[] = {
     {"providers: {p: {dialect: openai, base_url: http://a/v1,\n"
      "  keys: {a: {weight: 2}}}}\nmodels: {m: {provider: p}}\n",
      "api_key is missing"},
+    {"providers: {p: {dialect: openai, base_url: http://a/v1, pass_through:\n"
+     "  [files]}}\nmodels: {m: {provider: p}}\n",
+     "wanted a path such as"},
+    {"providers: {p: {like: azure, base_url: http://a, api_key: k,\n"
+     "  pass_through: [/v1/files]}}\nmodels: {m: {provider: p}}\n",
+     "other addresses for each model"},
+    {"providers: {p: {like: bedrock, api_key: k, pass_through: [/]}}\n"
+     "models: {m: {provider: p}}\n",
+     "other addresses for each model"},
     {"providers: {p: {dialect: openai, base_url: http://a/v1}}\n"
      "models: {m: {provider: p, deployments: {x: {provider: q}}}}\n",
      "found q"},

@@ -3,9 +3,14 @@
 streams, tools in a loop, schema, images, errors, async."""
 import asyncio
 import base64
+import http.server
 import json
 import os
+import subprocess
 import sys
+import tempfile
+import threading
+import time
 import traceback
 
 import anthropic
@@ -96,6 +101,22 @@ def chat_asynchronous(m):
                 {"role": "user", "content": f"[mock text='{i}']"}]) for i in range(5)])
             same([r.choices[0].message.content for r in out], list("01234"))
     asyncio.run(go())
+
+
+def chat_azure_and_base_urls_of_other_gateways(m):
+    said = [{"role": "user", "content": f"[mock text='{TEXT}']"}]
+    clients = [openai.AzureOpenAI(azure_endpoint=URL, api_key=KEY, api_version="2026-01-01")]
+    clients += [openai.OpenAI(base_url=URL + p, api_key=KEY) for p in ("", "/openai/v1", "/api/v1")]
+    for c in clients:
+        r = c.chat.completions.create(model=m, messages=said)
+        same(r.choices[0].message.content, TEXT)
+        same("".join(x.choices[0].delta.content or "" for x in c.chat.completions.create(
+            model=m, messages=said, stream=True) if x.choices), TEXT)
+    c = anthropic.Anthropic(base_url=URL + "/anthropic", api_key=KEY)
+    r = c.messages.create(model=m, max_tokens=500, messages=said)
+    same(r.content[0].text, TEXT)
+    c = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=URL + "/genai"))
+    same(c.models.generate_content(model=m, contents=f"[mock text='{TEXT}']").text, TEXT)
 
 
 def responses_plain_stream_and_tools(m):
@@ -199,6 +220,78 @@ def gemini_thinking_goes_back_to_whoever_signed_it(m):
         assert '"thinking"' in r.text or far == "gemini", r.text
 
 
+class Other(http.server.BaseHTTPRequestHandler):
+    """A provider of what is no conversation."""
+    protocol_version = "HTTP/1.1"
+    answers = {
+        "POST /v1/images/generations": {"created": 1, "data": [{"b64_json": PNG}]},
+        "POST /v1/moderations": {"id": "m", "model": "x", "results": [{
+            "flagged": True, "categories": {}, "category_scores": {}, "category_applied_input_types": {}}]},
+        "POST /v1/audio/transcriptions": {"text": TEXT},
+        "POST /v1/files": {"id": "file-1", "object": "file", "bytes": 3, "created_at": 1, "filename": "a",
+                           "purpose": "batch", "status": "processed"},
+        "GET /v1/files/file-1": {"id": "file-1", "object": "file", "bytes": 3, "created_at": 1,
+                                 "filename": "a", "purpose": "batch", "status": "processed"},
+        "DELETE /v1/files/file-1": {"id": "file-1", "object": "file", "deleted": True},
+        "GET /v1/batches?limit=1": {"object": "list", "data": [], "has_more": False},
+        "POST /v1/audio/speech": b"RIFF" * 20000,
+    }
+
+    def log_message(self, *a):
+        pass
+
+    def any(self):
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        out = self.answers.get(f"{self.command} {self.path}")
+        ok = self.headers["authorization"] == "Bearer theirs" and out is not None
+        data = out if isinstance(out, bytes) else json.dumps(out if ok else {"error": {
+            "message": f"{self.command} {self.path} is not known here"}}).encode()
+        self.send_response(200 if ok else 400)
+        self.send_header("content-type", "audio/wav" if data[:4] == b"RIFF" else "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_DELETE = any
+
+
+def what_is_no_conversation():
+    """OpenAI's client, and weir with `pass_through`."""
+    far = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    threading.Thread(target=far.serve_forever, daemon=True).start()
+    with tempfile.TemporaryDirectory() as at:
+        with open(at + "/weir.yaml", "w") as f:
+            f.write(f"""listen: 127.0.0.1:0
+classifier: none
+log: {{path: {at}/weir.db}}
+providers:
+  p: {{dialect: openai, base_url: "http://127.0.0.1:{far.server_port}/v1", api_key: theirs, pass_through: [/v1/]}}
+models: {{m: {{provider: p, price: {{input: 1, output: 1}}}}}}
+""")
+        weir = subprocess.Popen([os.environ["WEIR"], "serve", "--config", at + "/weir.yaml",
+                                 "--port-file", at + "/port"])
+        try:
+            for _ in range(200):
+                if os.path.exists(at + "/port"):
+                    break
+                time.sleep(.05)
+            c = openai.OpenAI(base_url=f"http://127.0.0.1:{open(at + '/port').read().strip()}/v1",
+                              api_key=KEY, max_retries=0)
+            same(c.images.generate(model="x", prompt="a").data[0].b64_json, PNG)
+            same(c.moderations.create(input="a").results[0].flagged, True)
+            same(c.audio.transcriptions.create(model="x", file=("a.wav", b"abc")).text, TEXT)
+            same(len(c.audio.speech.create(model="x", voice="alloy", input="a").read()), 80000)
+            same(c.files.create(file=("a", b"abc"), purpose="batch").id, "file-1")
+            same(c.files.retrieve("file-1").bytes, 3)
+            same(c.files.delete("file-1").deleted, True)
+            same(c.batches.list(limit=1).data, [])
+            same([x.id for x in c.models.list()], ["m"])
+        finally:
+            weir.terminate()
+            weir.wait(20)
+            far.shutdown()
+
+
 def main():
     tests = [v for k, v in globals().items()
              if k.split("_")[0] in ("chat", "responses", "messages", "gemini") and callable(v)]
@@ -211,9 +304,14 @@ def main():
                 failed += 1
                 where = traceback.extract_tb(e.__traceback__)[1]
                 print(f"FAIL  {t.__name__} -> {u}: line {where.lineno}: {e!r}"[:700])
+    try:
+        what_is_no_conversation()
+    except Exception as e:
+        failed += 1
+        print(f"FAIL  what is no conversation: {e!r}"[:700])
     print(f"openai {openai.__version__}, anthropic {anthropic.__version__}, google-genai "
-          f"{genai.__version__}: {len(tests) * len(UPSTREAMS) - failed} of "
-          f"{len(tests) * len(UPSTREAMS)}")
+          f"{genai.__version__}: {len(tests) * len(UPSTREAMS) + 1 - failed} of "
+          f"{len(tests) * len(UPSTREAMS) + 1}")
     sys.exit(1 if failed else 0)
 
 

@@ -13,5 +13,5 @@ if ! cmp -s "$wanted" "$py/requirements.txt"; then
         cp "$wanted" "$py/" || { echo "pip cannot install the official SDKs"; exit 77; }
 fi
 every_dialect m
-WEIR_URL=http://127.0.0.1:$port timeout 120 "$py/bin/python" -W ignore tests/e2e/python_sdks.py ||
+WEIR=$weir WEIR_URL=http://127.0.0.1:$port timeout 120 "$py/bin/python" -W ignore tests/e2e/python_sdks.py ||
     { tail -n 20 "$scratch/weir.out"; exit 1; }

@@ -2,6 +2,7 @@
 #include "router/played.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,9 @@ struct playing {
     struct budget_book *budgets; /* NULL: the route has none */
     struct budget *budget;       /* (borrowed: budgets) */
     struct buf line;
-    struct arena arena; /* of one row */
+    struct arena arena;    /* of one row */
+    uint64_t told, untold; /* requests */
+    char why[256];         /* of the first untold one; "" */
     struct err *e;
 };
 
@@ -45,6 +48,46 @@ static bool refuse(struct playing *g, const struct logged *row,
                    SPAN_ARGS(row->id));
 }
 
+/* The rule or setting whose header the row does not say; it is counted. */
+static bool untold(struct playing *g, const struct replica *r, int rule,
+                   const char *name)
+{
+    const char *route = g->route->set->item.name;
+
+    if (record_knows_header(&r->record, name))
+        return false;
+    if (*g->why)
+        return true;
+    if (rule >= 0)
+        snprintf(g->why, sizeof g->why,
+                 "routes.%s.rules[%d].when.headers: what %s was is not in "
+                 "their rows, since no rule of the route named it then",
+                 route, rule, name);
+    else
+        snprintf(g->why, sizeof g->why,
+                 "routes.%s.high_risk.header: whether %s was there is not in "
+                 "their rows, since the route did not name it then",
+                 route, name);
+    return true;
+}
+
+/* False: it is left out. */
+static bool headers_told(struct playing *g, const struct replica *r)
+{
+    const struct route_settings *set = g->route->set;
+    const struct rule_settings *rules = set->rules.at;
+
+    for (unsigned i = 0; i < set->rules.n; i++) {
+        const struct pair_list *named = &rules[i].when.headers;
+
+        for (unsigned k = 0; k < named->n; k++)
+            if (untold(g, r, (int)i, named->at[k].name))
+                return false;
+    }
+    return !set->high_risk.header || set->explore <= 0 ||
+           !untold(g, r, -1, set->high_risk.header);
+}
+
 /* Whether each rule's condition can be told of this request. */
 static bool rules_told(struct playing *g, const struct replica *r)
 {
@@ -60,15 +103,10 @@ static bool rules_told(struct playing *g, const struct replica *r)
                            : w->tool && r->record.tools ? "tool"
                                                         : NULL;
 
-        if (w->headers.n)
-            return refuse(g, r->row, "headers", i, "the log keeps no headers");
         if (what && !r->has_texts)
             return refuse(g, r->row, what, i, no_texts);
     }
-    return !set->high_risk.header || set->explore <= 0 ||
-           err_set(g->e, ERR_INPUT,
-                   "routes.%s.high_risk.header: the log keeps no headers",
-                   set->item.name);
+    return true;
 }
 
 /* ---- from the row ---- */
@@ -205,37 +243,64 @@ static bool say(struct playing *g, const struct replica *r,
     return g->p->say(g->p->ctx, buf_view(&g->line), g->e);
 }
 
+static bool play(struct playing *g, struct replica *r)
+{
+    struct decision *d = &g->judge->decision;
+    struct question q;
+
+    if (!rules_told(g, r))
+        return false;
+    ask(g, r, &q);
+    decide(&q, d);
+    if (d->answer)
+        return err_set(g->e, ERR_INPUT,
+                       "routes.%s.rules[%d].answer: what an answer of the "
+                       "route's own is worth to request %.*s is not in the "
+                       "log",
+                       g->route->set->item.name, d->rule,
+                       SPAN_ARGS(r->row->id));
+    if (d->chosen < 0)
+        return true;
+    pay(g, d);
+    return say(g, r, d);
+}
+
 static bool play_row(void *ctx, const struct logged *row)
 {
     struct playing *g = ctx;
     struct replica *r = arena_zalloc(&g->arena, 1, sizeof *r);
-    struct decision *d = &g->judge->decision;
-    struct question q;
-    bool ok;
+    bool ok = true;
 
     if (!r)
         return err_set(g->e, ERR_MEMORY, "no memory for a row");
     r->row = row;
-    ok = true;
     if (read_row(g, r)) {
-        ok = rules_told(g, r);
-        if (ok) {
-            ask(g, r, &q);
-            decide(&q, d);
-        }
-        if (ok && d->answer)
-            ok = err_set(g->e, ERR_INPUT,
-                         "routes.%s.rules[%d].answer: what an answer of the "
-                         "route's own is worth to request %.*s is not in the "
-                         "log",
-                         g->route->set->item.name, d->rule, SPAN_ARGS(row->id));
-        if (ok && d->chosen >= 0) {
-            pay(g, d);
-            ok = say(g, r, d);
-        }
+        bool told = headers_told(g, r);
+
+        g->told += told;
+        g->untold += !told;
+        ok = !told || play(g, r);
     }
     arena_reset(&g->arena);
     return ok;
+}
+
+/* Who is left out is left out by the day, not by what was asked: from when
+ * on the route named the header. */
+static bool say_untold(struct playing *g)
+{
+    if (!g->untold)
+        return true;
+    if (!g->told)
+        return err_set(g->e, ERR_INPUT,
+                       "none of the %llu requests can be played through: %s",
+                       (unsigned long long)g->untold, g->why);
+    buf_reset(&g->line);
+    buf_printf(&g->line,
+               "{\"left_out\":%llu,\"why\":", (unsigned long long)g->untold);
+    buf_json_str(&g->line, span_of(g->why));
+    buf_str(&g->line, "}\n");
+    return g->p->say(g->p->ctx, buf_view(&g->line), g->e);
 }
 
 static bool ready(struct playing *g)
@@ -266,7 +331,8 @@ bool played_run(const struct played *p, const struct snapshot *s, struct err *e)
 
     arena_init(&g.arena, ROW_BYTES);
     buf_init(&g.line, LINE_MAX);
-    ok = ready(&g) && outlog_each(p->log, &part, play_row, &g, e);
+    ok = ready(&g) && outlog_each(p->log, &part, play_row, &g, e) &&
+         say_untold(&g);
     budget_book_free(g.budgets);
     judge_free(g.judge);
     buf_free(&g.line);

@@ -28,6 +28,9 @@ struct question {
     double price;    /* the knob as used, NAN: one fixed arm */
     char route[ROUTE_POLICY_NAME]; /* of a configuration; "": none */
     uint64_t unplayed; /* requests that the route could not be asked of */
+    /* Of these the ones whose headers the log does not say. */
+    int64_t left_out;
+    char why[300];
     struct off_policy of_quality, of_cost;
 };
 
@@ -205,6 +208,16 @@ static int by_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static bool take_left_out(struct question *q, const struct json *doc,
+                          struct err *e)
+{
+    struct json n = json_get(doc, "left_out"), why = json_get(doc, "why");
+
+    (void)span_copy(q->why, sizeof q->why, json_inner(&why));
+    return json_i64(&n, &q->left_out) ||
+           err_set(e, ERR_INPUT, "left_out: wanted a count");
+}
+
 static bool take_line(void *ctx, struct span line, struct err *e)
 {
     struct playing *g = ctx;
@@ -215,6 +228,9 @@ static bool take_line(void *ctx, struct span line, struct err *e)
 
     if (!json_parse(span_trim(line), &doc, e))
         return false;
+    value = json_get(&doc, "left_out");
+    if (value.type != JSON_NONE)
+        return take_left_out(q, &doc, e);
     id = json_get(&doc, "id");
     arms = json_get(&doc, "arms");
     at = bsearch(&(struct place){.id = span_hash(json_inner(&id), 0)},
@@ -436,6 +452,10 @@ static void report_json(const struct question *q, struct buf *b)
         buf_printf(b, ",\"share\":%.6f}", share[a]);
     }
     buf_char(b, ']');
+    if (q->left_out) {
+        buf_printf(b, ",\"left_out\":%lld,\"why\":", (long long)q->left_out);
+        buf_json_str(b, span_of(q->why));
+    }
     part_json(b, "quality", &q->of_quality);
     part_json(b, "cost_usd", &q->of_cost);
     buf_str(b, "}\n");
@@ -467,6 +487,9 @@ static void report_table(const struct question *q, struct buf *b)
     buf_printf(b, "%s on %zu requests of %s (%llu not usable) would take:\n",
                q->o->policy, q->log.n - (size_t)q->unplayed, q->o->log,
                (unsigned long long)(q->log.unused + q->unplayed));
+    if (q->left_out)
+        buf_printf(b, "(%lld requests could not be played through: %s)\n",
+                   (long long)q->left_out, q->why);
     for (uint32_t a = 0; a < q->log.n_arms; a++)
         buf_printf(b, "  %5.1f %%  %s\n", 100 * share[a],
                    q->log.t->arms[a].name);

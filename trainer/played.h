@@ -18,7 +18,8 @@ struct played_ask {
     const char *config, *log, *route;
     double quality;             /* instead of the route's; NAN: that */
     int64_t since_ms, until_ms; /* 0: no limit */
-    /* Each line, an object {"id", "arms": {NAME: probability}}. */
+    /* Each line, an object {"id", "arms": {NAME: probability}}; perhaps a last
+     * one, {"left_out": requests, "why"}. */
     bool (*take)(void *ctx, struct span line, struct err *e);
     void *ctx;
 };

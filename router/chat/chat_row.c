@@ -101,6 +101,15 @@ struct pieces {
     size_t params, end;
 };
 
+static void write_record(const struct chat *c, struct buf *b)
+{
+    if (!c->record || c->shadow)
+        return;
+    if (snapshot_settings(c->snapshot)->log.prompts == PROMPTS_NONE)
+        c->record->n_headers = 0; /* hashes are not nothing */
+    record_write(c->record, b);
+}
+
 static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
                                   struct span chat)
 {
@@ -132,8 +141,7 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
     p.about = b->len;
     hints_json(&c->ask.hints, b);
     p.question = b->len;
-    if (c->record && !c->shadow)
-        record_write(c->record, b);
+    write_record(c, b);
     p.params = b->len;
     if (chat.len)
         params_json(chat, b);

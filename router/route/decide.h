@@ -61,6 +61,12 @@ struct stay {
                        will */
 };
 
+/* A header that rules or high_risk name, without its value. */
+struct header_mark {
+    struct span name;
+    uint64_t value; /* hash; 0: not sent, or empty */
+};
+
 /* What a decision is made from.  All borrowed. */
 struct question {
     const struct route *route;
@@ -81,6 +87,8 @@ struct question {
     uint32_t resting; /* likewise whose keys rest: only where no other is */
     struct span (*header)(const void *ctx, const char *lower_name);
     const void *header_ctx;
+    const struct header_mark *marks; /* [n_marks] where header is NULL */
+    unsigned n_marks;
     /* May exploring cost so many USD more than the choice?  Called at most
      * once; NULL: always. */
     bool (*afford)(void *ctx, double usd);

@@ -8,6 +8,7 @@
 #include "base/decimal.h"
 #include "base/json.h"
 #include "router/digits.h"
+#include "router/route/rules.h"
 
 enum { SHOWN_MAX = 1 << 20 };
 
@@ -120,6 +121,21 @@ static void write_value(enum kind kind, const void *from, struct buf *out)
     }
 }
 
+static void write_headers(const struct record *r, struct buf *out)
+{
+    for (unsigned i = 0; i < r->n_headers; i++) {
+        buf_str(out, i ? "," : "\"headers\":{");
+        buf_json_str(out, r->headers[i].name);
+        buf_char(out, ':');
+        if (r->headers[i].value)
+            write_hash(r->headers[i].value, out);
+        else
+            buf_str(out, "null");
+    }
+    if (r->n_headers)
+        buf_char(out, '}');
+}
+
 void record_write(const struct record *r, struct buf *out)
 {
     const char *comma = "\"";
@@ -136,6 +152,9 @@ void record_write(const struct record *r, struct buf *out)
         write_value(m->kind, at(r, m), out);
         comma = ",\"";
     }
+    if (r->n_headers && *comma == ',')
+        buf_char(out, ',');
+    write_headers(r, out);
     buf_char(out, '}');
 }
 
@@ -194,9 +213,37 @@ static bool read_value(const struct member *m, const struct json *v,
     return m->kind == KIND_INT || whole >= 0;
 }
 
+static bool read_headers(const struct json *all, struct record *r)
+{
+    struct json_iter it = json_begin(all);
+    struct json key, value;
+
+    if (all->type == JSON_NONE)
+        return true;
+    if (all->type != JSON_OBJECT)
+        return false;
+    while (r->n_headers < RECORD_HEADERS && json_next(&it, &key, &value)) {
+        struct header_mark *m = &r->headers[r->n_headers++];
+
+        m->name = json_inner(&key);
+        if (value.type != JSON_NULL && !read_hash(&value, &m->value))
+            return false;
+    }
+    return true;
+}
+
+bool record_knows_header(const struct record *r, const char *lower_name)
+{
+    for (unsigned i = 0; i < r->n_headers; i++) {
+        if (span_is(r->headers[i].name, lower_name))
+            return true;
+    }
+    return false;
+}
+
 bool record_read(struct span json, struct record *r, struct err *e)
 {
-    struct json doc;
+    struct json doc, v;
 
     *r = blank;
     if (!json_parse(json, &doc, e))
@@ -204,13 +251,14 @@ bool record_read(struct span json, struct record *r, struct err *e)
     if (doc.type != JSON_OBJECT)
         return err_set(e, ERR_INPUT, "question: wanted an object");
     for (size_t i = 0; i < MEMBERS; i++) {
-        struct json v = json_get(&doc, members[i].key);
-
+        v = json_get(&doc, members[i].key);
         if (v.type != JSON_NONE && !read_value(&members[i], &v, r))
             return err_set(e, ERR_INPUT, "question: %s: wanted another value",
                            members[i].key);
     }
-    return true;
+    v = json_get(&doc, "headers");
+    return read_headers(&v, r) ||
+           err_set(e, ERR_INPUT, "question: headers: wanted hashes");
 }
 
 /* ---- from a question, and back ---- */
@@ -232,6 +280,33 @@ static void take_wish(struct record *r, const struct question *q)
                 r->asked |= (uint32_t)1 << i;
         }
     }
+}
+
+static void take_header(struct record *r, const struct question *q,
+                        const char *name)
+{
+    if (r->n_headers == RECORD_HEADERS || record_knows_header(r, name))
+        return;
+    r->headers[r->n_headers++] =
+        (struct header_mark){span_of(name), header_mark_of(q, name)};
+}
+
+/* Only what is looked at; a replayed request's, as far as they are known. */
+static void take_headers(struct record *r, const struct question *q)
+{
+    const struct route_settings *set = q->route->set;
+    const struct rule_settings *rules = set->rules.at;
+
+    if (!q->header && !q->n_marks)
+        return;
+    for (unsigned i = 0; i < set->rules.n; i++) {
+        const struct pair_list *named = &rules[i].when.headers;
+
+        for (unsigned k = 0; k < named->n; k++)
+            take_header(r, q, named->at[k].name);
+    }
+    if (set->high_risk.header)
+        take_header(r, q, set->high_risk.header);
 }
 
 static void take_request(struct record *r, const struct question *q)
@@ -260,6 +335,7 @@ void record_take(struct record *r, const struct question *q,
     *r = blank;
     take_wish(r, q);
     take_request(r, q);
+    take_headers(r, q);
     r->price = q->price;
     r->room = q->room;
     r->bounded = q->bounded;
@@ -311,7 +387,7 @@ static bool afforded_then(void *ctx, double usd)
     return !then->capped;
 }
 
-void record_ask(const struct record *r, struct recorded *to, struct question *q)
+static void ask_request(const struct record *r, struct recorded *to)
 {
     to->tool = (struct tool){.name = {NULL, 0}};
     to->request =
@@ -329,6 +405,11 @@ void record_ask(const struct record *r, struct recorded *to, struct question *q)
                                .images = r->images,
                                .files = r->files,
                                .audios = r->audios};
+}
+
+void record_ask(const struct record *r, struct recorded *to, struct question *q)
+{
+    ask_request(r, to);
     to->stay = (struct stay){(int)r->stay_arm, r->read, r->written, r->hold};
     q->request = &to->request;
     q->facts = &to->facts;
@@ -348,6 +429,8 @@ void record_ask(const struct record *r, struct recorded *to, struct question *q)
     q->rule = (int)r->rule;
     q->risky = r->risky;
     to->capped = r->capped;
+    q->marks = r->headers;
+    q->n_marks = r->n_headers;
     q->afford = afforded_then;
     q->afford_ctx = to;
 }

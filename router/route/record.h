@@ -3,12 +3,15 @@
  * A decision on record: the log's column `question`.  It holds what a
  * decision rested on besides the features, the classifier and the route's
  * settings, and what came of it, so that `weir replay` can make it again to
- * the bit.  Numbers and names of arms only: nothing of a prompt.
+ * the bit.  Numbers and names of arms only, and hashes of the headers that the
+ * route's rules name: nothing of a prompt.
  */
 #ifndef WEIR_ROUTER_ROUTE_RECORD_H
 #define WEIR_ROUTER_ROUTE_RECORD_H
 
 #include "router/route/decide.h"
+
+enum { RECORD_HEADERS = 16 };
 
 /* Plain data; the table in record.c names each member in the JSON. */
 struct record {
@@ -38,14 +41,20 @@ struct record {
     int64_t chosen;
     uint32_t reason;
     uint64_t outcome; /* record_outcome() */
+    /* The first headers that the route's rules and high_risk name (borrowed:
+     * settings, or the JSON). */
+    struct header_mark headers[RECORD_HEADERS];
+    unsigned n_headers;
 };
 
 void record_take(struct record *r, const struct question *q,
                  const struct decision *d);
 /* Members that are as nothing was said are left out. */
 void record_write(const struct record *r, struct buf *out);
-/* False: not such a record. */
+/* False: not such a record.  Names of headers are borrowed from the JSON. */
 MUST_USE bool record_read(struct span json, struct record *r, struct err *e);
+/* Does the record say what this header was? */
+bool record_knows_header(const struct record *r, const char *lower_name);
 
 /* What decide() needs, filled from the record; what q points to lives here. */
 struct recorded {

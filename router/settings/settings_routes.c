@@ -150,6 +150,21 @@ static bool lower_header(struct arena *a, const char **name, struct err *e)
     return true;
 }
 
+static bool lower_headers(struct arena *a, struct route_settings *r,
+                          struct err *e)
+{
+    struct rule_settings *rule = r->rules.at;
+
+    for (unsigned i = 0; i < r->rules.n; i++) {
+        struct pair_list *named = &rule[i].when.headers;
+
+        for (unsigned k = 0; k < named->n; k++)
+            if (!lower_header(a, &named->at[k].name, e))
+                return false;
+    }
+    return lower_header(a, &r->high_risk.header, e);
+}
+
 static bool check_prices(const struct route_settings *r, struct err *e)
 {
     for (unsigned i = 0; i < r->n_all; i++) {
@@ -192,7 +207,7 @@ static bool resolve_route(struct settings *s, struct route_settings *r,
     return add_arms(s, r, e) && settings_route_regions(s, r, e) &&
            find_reference(r, e) && check_rules(r, e) && check_tasks(r, e) &&
            check_policy(r, e) && check_shadow(r, e) &&
-           lower_header(&s->arena, &r->high_risk.header, e);
+           lower_headers(&s->arena, r, e);
 }
 
 /* A route for one model or plan, as a route of the file would be that says

@@ -85,6 +85,35 @@ static void what_was_not_said_is_not_written(void **state)
     buf_free(&text);
 }
 
+static void headers_come_back_as_hashes(void **state)
+{
+    struct record was, is;
+    struct buf text;
+    struct err e = {0};
+
+    (void)state;
+    blank(&was);
+    was.headers[0] = (struct header_mark){SPAN("x-team"), 77};
+    was.headers[1] = (struct header_mark){SPAN("x-none"), 0};
+    was.n_headers = 2;
+    buf_init(&text, 4096);
+    record_write(&was, &text);
+    assert_string_equal(buf_cstr(&text),
+                        "{\"headers\":{\"x-team\":"
+                        "\"000000000000004d\",\"x-none\":null}}");
+    was.input = 1;
+    buf_reset(&text);
+    record_write(&was, &text);
+    if (!record_read(buf_view(&text), &is, &e))
+        fail_msg("%s: %s", e.msg, buf_cstr(&text));
+    assert_int_equal(is.n_headers, 2);
+    assert_int_equal(is.headers[0].value, 77);
+    assert_int_equal(is.headers[1].value, 0);
+    assert_true(record_knows_header(&is, "x-none"));
+    assert_false(record_knows_header(&is, "x-other"));
+    buf_free(&text);
+}
+
 static void what_is_no_record_is_refused(void **state)
 {
     static const char *const texts[] = {
@@ -99,6 +128,8 @@ static void what_is_no_record_is_refused(void **state)
         "{\"stream\":1}",
         "{\"quality\":\"1\"}",
         "{\"n\":1.5}",
+        "{\"headers\":[]}",
+        "{\"headers\":{\"x-team\":\"legal\"}}",
     };
     struct record r;
 
@@ -136,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_comes_back_to_the_bit),
         cmocka_unit_test(what_was_not_said_is_not_written),
+        cmocka_unit_test(headers_come_back_as_hashes),
         cmocka_unit_test(what_is_no_record_is_refused),
         cmocka_unit_test(every_figure_of_a_decision_is_in_its_hash),
     };

@@ -8,6 +8,8 @@ Promising.routes = """
   curious: {arms: [cheap, dear], reference: dear, quality: 0.9, explore: 0.4, stay: never,
     high_risk: {tasks: [odd]}}
   floored: {arms: [cheap, dear], reference: dear, quality: 1.2, unproven: floor, max_cost: 0.004}
+  teams: {arms: [cheap, dear], reference: dear, quality: 0.9, explore: 0.4, stay: never, high_risk: {header: x-care},
+    rules: [{when: {headers: {X-Team: legal}}, arm: dear}]}
 """
 TOOL = [{"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}]
 
@@ -40,6 +42,22 @@ def ask(w, n, seed=1, feedback=False, route="curious"):
     return asked
 
 
+def team(i):
+    return ("legal", "sales", "", None)[i % 4]
+
+
+def ask_teams(w, n, seed=1):
+    rng, asked = random.Random(seed), {}
+    for i in range(n):
+        h = {} if team(i) is None else {"x_team": team(i)}
+        if i % 5 == 0:
+            h["x_care"] = "yes"
+        b = {"model": "teams", "messages": [{"role": "user", "content": text(rng, rng.randrange(6))}]}
+        asked[w.ask("POST", "/v1/chat/completions", b, **h)[2]["x-weir-request-id"]] = i
+    w.rows("id")
+    return asked
+
+
 def config(w, routes, name="new"):
     """Another configuration beside the server's, with these routes."""
     path = f"{DIR}/{name}.yaml"
@@ -56,7 +74,7 @@ def weir(*args):
 
 def choices(w, path, route="curious", *more):
     r = weir("replay", "--config", path, "--log", w.db, "--choices", route, *more)
-    return r, {x["id"]: x["arms"] for x in map(json.loads, r.stdout.splitlines())}
+    return r, {x["id"]: x["arms"] for x in map(json.loads, r.stdout.splitlines()) if "id" in x}
 
 
 def refused(w, routes, what):
@@ -117,16 +135,86 @@ def what_a_log_without_texts_cannot_tell_is_refused_by_name():
       - %s
 """
     for what, when in (("metadata", "metadata: {tenant: vip}"), ("language", "language: [de]"),
-                       ("tool", "tool: search"), ("min_turns", "min_turns: 2"),
-                       ("headers", "headers: {x-team: legal}")):
+                       ("tool", "tool: search"), ("min_turns", "min_turns: 2")):
         refused(w, rule % ("{when: {%s}, arm: dear}" % when), "routes.curious.rules[1].when." + what)
     refused(w, rule % "{when: {tools: yes}, answer: none}", "routes.curious.rules[1].answer")
-    refused(w, """
+    for routes, what in ((rule % "{when: {headers: {x-team: legal}}, arm: dear}", "rules[1].when.headers"), ("""
   curious: {arms: [cheap, dear], reference: dear, explore: 0.1, high_risk: {header: x-care}}
-""", "routes.curious.high_risk.header")
+""", "high_risk.header")):
+        r, _ = choices(w, config(w, routes))
+        want(what, (r.returncode, "none of the 30 requests can be played through: routes.curious." + what
+                    in r.stderr, r.stdout), (1, True, ""))
     r, now = choices(w, config(w, rule % "{when: {tools: yes}, arm: cheap}"))
     want("what it can tell", (r.returncode, sorted(json.dumps(a) for a in now.values())[0]),
          (0, '{"cheap": 1}'))
+
+
+def rules_by_headers_are_played_by_their_hashes():
+    w = Promising()
+    asked = ask_teams(w, 80)
+    # one rule of the log's day, one with another value, one header that was not named
+    path = config(w, """
+  teams: {arms: [cheap, dear], policy: rules, reference: cheap, stay: never,
+    rules: [{when: {headers: {x-team: sales, x-care: "yes"}}, arm: dear}, {when: {headers: {x-team: legal}}, arm: cheap},
+      {when: {headers: {x-care: "yes"}}, arm: dear}]}
+""")
+    r, now = choices(w, path, "teams")
+    want("exit status", (r.returncode, r.stderr, len(now)), (0, "", 80))
+    for id, i in asked.items():
+        dear = i % 5 == 0 and team(i) != "legal"
+        want(f"request {i}", now[id], {"dear" if dear else "cheap": 1})
+    r, now = choices(w, w.config, "teams")
+    db = sqlite3.connect(w.db)
+    rows = db.execute("SELECT id, arms, question FROM requests WHERE route='teams'").fetchall()
+    db.close()
+    want("its own", now, {id: {a["arm"]: a["propensity"] for a in json.loads(arms) if a["propensity"]}
+                          for id, arms, _ in rows})
+    want("risky ones were not explored, others were", [
+        all(len(now[id]) == 1 for id, i in asked.items() if i % 5 == 0),
+        any(len(now[id]) == 2 for id, i in asked.items() if i % 5)], [True, True])
+    want("no value", [v for v in ("legal", "sales") if v in str(rows)], [])
+    r = weir("replay", "--config", w.config, "--log", w.db, *asked)
+    want("replayed", (r.returncode, r.stdout.count("Equal to the logged decision, to the bit")), (0, 80))
+    w.stop()
+
+
+def requests_from_before_a_header_was_named_are_left_out_and_counted():
+    w = Promising()
+    ask_teams(w, 60)
+    new = """
+  teams: {arms: [cheap, dear], reference: dear, quality: 0.9, explore: 0.4, stay: never,
+    rules: [{when: {headers: {x-team: legal, x-new: "1"}}, arm: dear}]}
+"""
+    path = config(w, new)
+    os.replace(path, w.config)
+    want("reload", w.ask("POST", "/v1/weir/reload", {})[0], 200)
+    asked = ask_teams(w, 400)
+    for id, i in asked.items():
+        w.ask("POST", "/v1/feedback", {"request_id": id, "score": i % 2})
+    w.rows("id")
+    w.stop()
+    r, now = choices(w, w.config, "teams")
+    left = [x for x in map(json.loads, r.stdout.splitlines()) if "left_out" in x]
+    want("exit status", (r.returncode, r.stderr), (0, ""))
+    want("left out", [(x["left_out"], "routes.teams.rules[0].when.headers: what x-new was" in x["why"]) for x in left],
+         [(60, True)])
+    r = weir("eval", "--log", w.db, "--policy", w.config, "--route", "teams", "--json")
+    want("exit status", (r.returncode, r.stderr), (0, ""))
+    got = json.loads(r.stdout)
+    want("counted", (got["rows"], got["left_out"], "x-new" in got["why"]), (400, 60, True))
+    r = weir("eval", "--log", w.db, "--policy", w.config, "--route", "teams")
+    want("said", "(60 requests could not be played through: routes.teams.rules[0]" in r.stdout, True)
+
+
+def a_log_of_no_prompts_keeps_no_hash_of_a_header():
+    class Nothing(Promising):
+        prompts = "none"
+    w = Nothing()
+    ask_teams(w, 8)
+    w.stop()
+    db = sqlite3.connect(w.db)
+    want("headers", [q for q, in db.execute("SELECT question FROM requests") if "headers" in q], [])
+    db.close()
 
 
 def a_budget_is_kept_while_it_is_played():
@@ -174,7 +262,7 @@ def a_configuration_is_worth_what_its_choices_were():
   curious: {arms: [cheap, dear], policy: rules, reference: cheap,
     rules: [{when: {headers: {x: y}}, arm: dear}]}
 """))
-    want("by name", (r.returncode, "rules[0].when.headers: the log keeps no headers" in r.stderr), (1, True))
+    want("by name", (r.returncode, "rules[0].when.headers: what x was is not in their rows" in r.stderr), (1, True))
     r = weir("eval", "--log", w.db, "--policy", config(w, """
   curious: {arms: [cheap, checked], policy: fixed, reference: checked}
 """))

@@ -124,8 +124,8 @@ class Month:
             f"  {a}: {{provider: mock, name: {a}, tier: {t}, "
             f"price: {{input: {self.prices[a][0]}, output: {self.prices[a][1]}}}}}"
             for a, t in zip(ARMS, ("economy", "workhorse", "frontier")))
-        shadow = (f", shadow: {{rate: {self.opt.shadow}, each: true, budget: 1000}}"
-                  if explore and self.opt.shadow else "")
+        shadow = (f", shadow: {{rate: {self.opt.shadow}, unproven: {self.opt.shadow_unproven}, "
+                  "each: true, budget: 1000}" if explore else "")
         text = f"""listen: 127.0.0.1:0
 workers: 1
 watch: 100ms
@@ -263,8 +263,7 @@ retrain: {{look: 1d, min_new_labels: {self.opt.labels}, shadow_requests: 80, can
                 self.day, arm, self.score(row, arm), self.score(row, REFERENCE),
                 cost(row, arm, self.prices), cost(row, REFERENCE, self.prices)))
         self.wait_for_log()
-        if self.opt.shadow:
-            self.shadow_labels()
+        self.shadow_labels()
         time.sleep(LOOK)
 
     def cycle(self):
@@ -492,7 +491,7 @@ def child(seed, argv):
 
 def program(opt):
     """What a seed's figures are of: weir, this file and the settings."""
-    h = hashlib.sha256(repr([opt.requests, opt.labels, opt.shadow, opt.share, opt.canary,
+    h = hashlib.sha256(repr([opt.requests, opt.labels, opt.shadow, opt.shadow_unproven, opt.share, opt.canary,
                              opt.watch, opt.unproven]).encode())
     for path in (opt.weir, __file__):
         with open(path, "rb") as f:
@@ -520,6 +519,7 @@ def main():
     p.add_argument("--requests", type=int, default=150)
     p.add_argument("--labels", type=int, default=300)
     p.add_argument("--shadow", type=float, default=.5)
+    p.add_argument("--shadow-unproven", type=float, default=.5)
     p.add_argument("--share", type=float, default=.2)
     p.add_argument("--canary", type=int, default=30)
     p.add_argument("--watch", type=int, default=320)

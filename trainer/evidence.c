@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "trainer/evidence_choice.h"
+#include "trainer/stretch.h"
 
 /* Of the rows: where the log could not have taken the arm in question. */
 #define UNSEEN_MOST .05
@@ -27,9 +28,9 @@ struct comparison {
     bool scores;          /* else costs */
     const uint8_t *old, *fresh;
     double old_times; /* the old one's values count so many times */
-    /* [n_arms] of the rows without all outcomes, how often a shadow tells an
-     * arm's where another answered */
-    double shadow[CLASSIFIER_ARMS_MAX];
+    /* [n * n_arms] of the rows without all outcomes, how often a shadow tells
+     * an arm's where another answered */
+    double *shadow;
 };
 
 struct term_of {
@@ -68,26 +69,33 @@ static double reached(const struct comparison *c, size_t i, uint32_t a)
 {
     double p = (double)c->log->propensity[i * c->log->n_arms + a];
 
-    return p + (1 - p) * c->shadow[a];
+    return p + (1 - p) * c->shadow[i * c->log->n_arms + a];
 }
 
-/* How many shadows tell, counted: the log does not hold the rate. */
-static void find_shadows(struct comparison *c)
+static void give(const struct comparison *c, uint32_t a,
+                 const struct stretch *s, size_t end)
 {
-    size_t could[CLASSIFIER_ARMS_MAX] = {0}, told[CLASSIFIER_ARMS_MAX] = {0};
+    for (size_t i = s->from; i < end; i++)
+        c->shadow[i * c->log->n_arms + a] = stretch_rate(s);
+}
 
-    for (size_t i = 0; i < c->log->n; i++) {
-        if (kind_of(c, i) != KIND_PART)
-            continue;
-        for (uint32_t a = 0; a < c->log->n_arms; a++) {
-            if (c->log->chosen[i] == a || !evidence_can(c->log, i, (int)a))
+/* The rows come by time. */
+static void find_shadows(const struct comparison *c)
+{
+    for (uint32_t a = 0; a < c->log->n_arms; a++) {
+        struct stretches s = {0};
+        struct stretch rest;
+
+        for (size_t i = 0; i < c->log->n; i++) {
+            if (c->log->chosen[i] == a || !evidence_can(c->log, i, (int)a) ||
+                kind_of(c, i) != KIND_PART)
                 continue;
-            could[a]++;
-            told[a] += !isnan(outcome(c, i, a));
+            if (stretch_note(&s, i, !isnan(outcome(c, i, a))))
+                give(c, a, &s.last, i + 1);
         }
+        rest = stretch_rest(&s);
+        give(c, a, &rest, c->log->n);
     }
-    for (uint32_t a = 0; a < c->log->n_arms; a++)
-        c->shadow[a] = could[a] ? (double)told[a] / (double)could[a] : 0;
 }
 
 static double value(const struct comparison *c, enum kind kind, size_t i,
@@ -251,8 +259,9 @@ struct work {
     uint8_t *old, *fresh, *reference; /* (owned) [n] choices */
     struct said said_old, said_fresh; /* (owned) */
     double *expect;                   /* (owned) [n * n_arms] scores */
-    struct term_of *room;             /* (owned) [n] */
-    double z;                         /* of the bounds */
+    double *shadow[2];    /* (owned) [n * n_arms] of scores, costs */
+    struct term_of *room; /* (owned) [n] */
+    double z;             /* of the bounds */
 };
 
 static void work_free(struct work *w)
@@ -263,6 +272,8 @@ static void work_free(struct work *w)
     said_free(&w->said_old);
     said_free(&w->said_fresh);
     free(w->expect);
+    free(w->shadow[0]);
+    free(w->shadow[1]);
     free(w->room);
 }
 
@@ -275,8 +286,11 @@ static bool work_new(struct work *w, const struct evidence_ask *ask,
     w->fresh = calloc(log->n + 1, 1);
     w->reference = calloc(log->n + 1, 1);
     w->expect = calloc(log->n * log->n_arms + 1, sizeof *w->expect);
+    for (int k = 0; k < 2; k++)
+        w->shadow[k] = calloc(log->n * log->n_arms + 1, sizeof *w->shadow[k]);
     w->room = calloc(log->n + 1, sizeof *w->room);
-    if (!w->old || !w->fresh || !w->reference || !w->expect || !w->room)
+    if (!w->old || !w->fresh || !w->reference || !w->expect || !w->room ||
+        !w->shadow[0] || !w->shadow[1])
         return err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
     return said_new(&w->said_old, log, ask->old, e) &&
            said_new(&w->said_fresh, log, ask->fresh, e);
@@ -342,6 +356,7 @@ static struct comparison scores_of(const struct offlog *log,
                            .seen = log->score,
                            .expect = w->expect,
                            .scores = true,
+                           .shadow = w->shadow[0],
                            .old = w->old,
                            .fresh = w->fresh,
                            .old_times = 1};
@@ -365,6 +380,7 @@ static void figures(const struct offlog *log, struct work *w,
     struct comparison cost = {.log = log,
                               .seen = log->spent,
                               .expect = log->expected,
+                              .shadow = w->shadow[1],
                               .old = w->old,
                               .fresh = w->fresh,
                               .old_times = 1};

@@ -10,13 +10,13 @@
  *   expected(a) + [a's outcome is known] (outcome - expected(a)) / chance
  *
  * with the chance that it answered, or that a shadow answer of it is labelled
- * (as often as that is so in the log),
- * whose mean is right whatever was expected (Dudik, Langford and Li, "Doubly
- * robust policy evaluation and learning", 2011), as long as the expectation
- * does not come from these rows.  A difference of two policies is a mean of
- * such values' differences, by conversation; the rows of either kind give one
- * estimate each, and both are weighted by their precision.  Intervals are
- * normal approximations.
+ * (as often as that is so in its stretch of the log, trainer/stretch.h), whose
+ * mean is right whatever was expected (Dudik, Langford and Li, "Doubly robust
+ * policy evaluation and learning", 2011), as long as the expectation does not
+ * come from these rows.  A difference of two policies is a mean of such values'
+ * differences, by conversation; the rows of either kind give one estimate each,
+ * and both are weighted by their precision.  Intervals are normal
+ * approximations.
  */
 #ifndef WEIR_TRAINER_EVIDENCE_H
 #define WEIR_TRAINER_EVIDENCE_H

@@ -4,10 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum {
-    STRETCH_SHADOWS = 8, /* a stretch of the log is over with so many */
-    STRETCH_ROWS = 1000, /* or with so many rows that could have had one */
-};
+#include "trainer/stretch.h"
 
 struct ledger_shadow {
     uint64_t parent; /* hash of its id */
@@ -97,15 +94,10 @@ static void put(const struct ledger_shadow *x, struct ledger_route *r,
 
 /* ---- chances ---- */
 
-/* One stretch of the rows, as far as one arm is concerned. */
-struct stretch {
-    size_t from, told, could;
-};
-
 static void give(const struct ledger_route *r, struct ledger_told *t,
                  unsigned a, const struct stretch *s, size_t end)
 {
-    double rate = s->could ? (double)s->told / (double)s->could : 0;
+    double rate = stretch_rate(s);
 
     for (size_t i = s->from; i < end; i++) {
         size_t at = i * r->n_arms + a;
@@ -119,26 +111,19 @@ static void give(const struct ledger_route *r, struct ledger_told *t,
 static void find_chances(const struct ledger_route *r, struct ledger_told *t,
                          const double *own, unsigned a)
 {
-    struct stretch s = {0}, last = {0};
+    struct stretches s = {0};
+    struct stretch rest;
 
     for (size_t i = 0; i < r->n; i++) {
         size_t at = i * r->n_arms + a;
 
         if (r->chosen[i] == a || !r->able[at] || isnan(own[i]))
             continue;
-        s.could++;
-        s.told += !isnan(t->outcome[at]);
-        if (s.told < STRETCH_SHADOWS && s.could < STRETCH_ROWS)
-            continue;
-        give(r, t, a, &s, i + 1);
-        last = s;
-        s = (struct stretch){.from = i + 1};
+        if (stretch_note(&s, i, !isnan(t->outcome[at])))
+            give(r, t, a, &s.last, i + 1);
     }
-    /* What is left at the end is too short to be counted by itself. */
-    if (last.could)
-        s = (struct stretch){last.from, last.told + s.told,
-                             last.could + s.could};
-    give(r, t, a, &s, r->n);
+    rest = stretch_rest(&s);
+    give(r, t, a, &rest, r->n);
 }
 
 void ledger_shadows_tell(struct ledger_shadows *s, struct ledger *l)

@@ -3,10 +3,7 @@
  * What shadow answers tell of a ledger's rows: the cost, and with a label the
  * score, of arms that did not answer, and how likely that was.
  *
- * The log does not hold the rate at which shadows are asked, and it changes:
- * with the configuration, or when the day's budget is spent.  So for each arm
- * it is counted in short stretches of the log, each as long as it takes to
- * meet a few shadows of that arm, or a bounded number of rows without.
+ * The rate at which shadows are asked is counted (trainer/stretch.h).
  */
 #ifndef WEIR_TRAINER_LEDGER_SHADOWS_H
 #define WEIR_TRAINER_LEDGER_SHADOWS_H

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "router/chat/chat_parts.h"
 #include "router/gate/purse.h"
+#include "router/route/promise.h"
 
 enum {
     SHADOWS_MAX = 32, /* of a worker, at once */
@@ -269,17 +270,28 @@ static void try_arm(const struct chat *c, int arm)
         start(c, arm);
 }
 
+/* What the route promises does not hang on the request, so the share is that of
+ * all its requests of a time. */
+static double share_of(const struct chat *c)
+{
+    const struct route *r = c->ask.route;
+
+    if (!promise_of(r) ||
+        promise_route(r, c->decision->drifted) == PROMISE_HOLDS)
+        return r->set->shadow.rate;
+    return r->set->shadow.unproven;
+}
+
 void chat_shadow(struct chat *c, int status)
 {
     int fits[ARMS_MAX];
     unsigned n;
     uint64_t h;
 
-    if (!c->ask.route || !(c->ask.route->set->shadow.rate > 0) ||
-        !is_fit(c, status))
+    if (!c->ask.route || !is_fit(c, status))
         return;
     h = span_hash((struct span){c->id, REQUEST_ID_LEN}, 23);
-    if ((double)(h >> 11) * 0x1p-53 >= c->ask.route->set->shadow.rate)
+    if ((double)(h >> 11) * 0x1p-53 >= share_of(c))
         return;
     n = fit_arms(c, fits);
     if (n && !c->ask.route->set->shadow.each)

@@ -112,15 +112,24 @@ enum promise_state promise_text(const struct route *r, const struct decision *d,
     return say(dst, PROMISE_NONE, why ? why : "the wanted arm was dropped");
 }
 
+enum promise_state promise_route(const struct route *r,
+                                 enum drift_cause drifted)
+{
+    if (drifted && r->n_levels)
+        return PROMISE_VOID;
+    return decide_level(r, r->set->quality) ? PROMISE_HOLDS : PROMISE_NONE;
+}
+
 enum promise_state promise_route_text(const struct route *r,
                                       enum drift_cause drifted,
                                       char dst[PROMISE_MAX])
 {
-    const struct level *level = decide_level(r, r->set->quality);
-
-    if (drifted && r->n_levels)
+    switch (promise_route(r, drifted)) {
+    case PROMISE_VOID:
         return say_drift(dst, drifted);
-    if (level)
-        return say_holds(dst, r, level);
-    return say(dst, PROMISE_NONE, "not proven");
+    case PROMISE_HOLDS:
+        return say_holds(dst, r, decide_level(r, r->set->quality));
+    default:
+        return say(dst, PROMISE_NONE, "not proven");
+    }
 }

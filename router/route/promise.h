@@ -24,6 +24,9 @@ bool promise_of(const struct route *r);
 enum promise_state promise_text(const struct route *r, const struct decision *d,
                                 char dst[PROMISE_MAX]);
 /* Of the route's requests that wish nothing of their own, while `drifted`. */
+enum promise_state promise_route(const struct route *r,
+                                 enum drift_cause drifted);
+/* The same, in words. */
 enum promise_state promise_route_text(const struct route *r,
                                       enum drift_cause drifted,
                                       char dst[PROMISE_MAX]);

@@ -247,7 +247,8 @@ struct risk_settings {
 
 /* Answers of another arm, beside the client's. */
 struct shadow_settings {
-    double rate;
+    double rate;           /* share of requests */
+    double unproven;       /* while no promise of the route holds */
     struct text_list arms; /* empty: all */
     bool each;             /* of them is asked, not one */
     double budget;         /* USD a day; NAN: not given */

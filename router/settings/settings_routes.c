@@ -120,7 +120,9 @@ static bool check_shadow(struct route_settings *r, struct err *e)
 {
     struct shadow_settings *s = &r->shadow;
 
-    if (s->rate > 0 && isnan(s->budget))
+    if (isnan(s->unproven))
+        s->unproven = s->rate;
+    if (fmax(s->rate, s->unproven) > 0 && isnan(s->budget))
         return conf_failf(settings_at(&r->item, "shadow"), e,
                           "wanted a budget with the rate, found none");
     for (unsigned i = 0; i < s->arms.n; i++) {

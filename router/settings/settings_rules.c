@@ -116,6 +116,14 @@ static const struct setting shadow_rows[] = {
      .initial = "0",
      .max = 1,
      .help = "Share of the route's requests; 0: none."},
+    {.key = "unproven",
+     .kind = SETTING_REAL,
+     .offset = AT(shadow_settings, unproven),
+     .max = 1,
+     .help = "The share while nothing is promised of the route's requests, or "
+             "the promise is void; initially that of rate.  The reference "
+             "answers then, so that answers of cheaper arms cost little, and "
+             "they are what a promise comes from."},
     {.key = "arms",
      .kind = SETTING_TEXTS,
      .offset = AT(shadow_settings, arms),

@@ -30,13 +30,11 @@ static struct table_outcome outcome_of(struct rng *r, uint32_t arm)
                                   .propensity = NAN};
 }
 
-/* The dear arm answers eight of ten, a shadow of another one `rate` of them. */
-static void draw(struct offlog *l, struct rng *r, size_t rows, double rate)
+static void log_new(struct offlog *l, size_t rows)
 {
-    static struct vec v;
     struct err e;
 
-    *l = (struct offlog){.t = table_new(&e), .n = rows, .n_arms = ARMS};
+    *l = (struct offlog){.t = table_new(&e), .n_arms = ARMS};
     for (uint32_t a = 0; a < ARMS; a++)
         assert_int_equal(table_add_arm(l->t, span_of(names[a]), &e), a);
     l->chosen = calloc(rows, 1);
@@ -44,9 +42,20 @@ static void draw(struct offlog *l, struct rng *r, size_t rows, double rate)
     l->spent = calloc(rows, sizeof *l->spent);
     l->propensity = calloc(rows * ARMS, sizeof *l->propensity);
     l->expected = calloc(rows * ARMS, sizeof *l->expected);
+}
+
+/* Further rows: the dear arm answers eight of ten, a shadow of another one
+ * `rate` of them. */
+static void draw_into(struct offlog *l, struct rng *r, size_t rows, double rate)
+{
+    static struct vec v;
+    size_t from = l->n;
+    struct err e;
+
+    l->n += rows;
     vec_clear(&v);
     v.version = FEATURES_VERSION;
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = from; i < l->n; i++) {
         static const float p[ARMS] = {.1f, .1f, .8f};
         uint32_t arm = (uint32_t)(rng_unit(r) < .8 ? 2 : rng_below(r, 2));
         struct table_outcome x[2] = {
@@ -66,6 +75,12 @@ static void draw(struct offlog *l, struct rng *r, size_t rows, double rate)
             l->expected[i * ARMS + a] = 2 * usd[a]; /* wrong by half */
         }
     }
+}
+
+static void draw(struct offlog *l, struct rng *r, size_t rows, double rate)
+{
+    log_new(l, rows);
+    draw_into(l, r, rows, rate);
 }
 
 /* How often the 90 % interval of (cheap - dear) holds the truth. */
@@ -114,6 +129,37 @@ static void intervals_hold_the_truth_with_and_without_shadows(void **state)
     assert_true(none.quality > .83 && some.quality > .83);
     assert_true(none.cost > .83 && some.cost > .83);
     assert_true(some.error < none.error);
+}
+
+/* Few shadows while the cheap arm is bad, many when it is good. */
+static void a_rate_of_shadows_that_changes_is_no_bias(void **state)
+{
+    struct evidence_policy old = {.reference = "dear", .price = NAN};
+    struct evidence_policy fresh = {
+        .reference = "cheap", .price = NAN, .quality = 1};
+    double before = right[0], mean = 0;
+    struct rng r;
+
+    (void)state;
+    rng_seed(&r, 6);
+    for (int i = 0; i < RUNS; i++) {
+        struct evidence found;
+        struct offlog log;
+        struct evidence_ask ask = {&log, &old, &fresh, .95, false, NULL, 0};
+        struct err e;
+
+        log_new(&log, 2 * ROWS);
+        right[0] = .3;
+        draw_into(&log, &r, ROWS, .02);
+        right[0] = .9;
+        draw_into(&log, &r, ROWS, .5);
+        assert_true(evidence_compare(&ask, &found, &e));
+        mean += found.quality.value / RUNS;
+        offlog_free(&log);
+    }
+    right[0] = before;
+    print_message("difference %.3f, true -0.300\n", mean);
+    assert_true(fabs(mean + .3) < .03);
 }
 
 /* One log, looked at again whenever a third more rows are there: does ever a
@@ -197,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals_hold_the_truth_with_and_without_shadows),
+        cmocka_unit_test(a_rate_of_shadows_that_changes_is_no_bias),
         cmocka_unit_test(looks_that_are_repeated_share_one_chance_to_err),
         cmocka_unit_test(too_few_answers_of_an_arm_say_nothing),
     };

@@ -91,6 +91,55 @@ def answers_that_get_worse_end_the_promise_until_another_classifier():
     Promising.classifier = DIR + "/promise.weir"
 
 
+def shadows(w):
+    db = sqlite3.connect(w.db, timeout=10)
+    (n,), = db.execute("SELECT count(*) FROM requests WHERE purpose='shadow'")
+    db.close()
+    return n
+
+
+def shadows_may_be_more_while_nothing_is_promised():
+    Promising.shadow = ", shadow: {rate: 0, unproven: 1, budget: 9}"
+    w = Promising()
+    for _ in range(20):
+        want("promise", w.chat(text(rng, 2))[2]["x-weir-guarantee"], HOLDS)
+    far = w.chat(" ".join(f"nowhere{i}" for i in range(40)))[2]
+    want("a request of its own kind", far["x-weir-guarantee"], "void: out of domain")
+    row(w, far, "id")
+    time.sleep(0.3)
+    want("while it holds", shadows(w), 0)
+    said, labels = HOLDS, 0
+    while said == HOLDS and labels < 100:
+        h = w.chat(text(rng, 2))[2]
+        said = h["x-weir-guarantee"]
+        w.feedback(h, 0)
+        labels += 1
+        if labels % 10 == 0:
+            time.sleep(1.3)
+    want("void", said, "void: drift in outcomes")
+    before = shadows(w)
+    for _ in range(5):
+        h = w.chat(text(rng, 2))[2]
+    row(w, h, "id")
+    for _ in range(100):
+        if shadows(w) >= before + 5:
+            break
+        time.sleep(0.05)
+    want("while it is void", shadows(w) - before in (5, 6), True)
+    w.stop()
+    Promising.shadow = ", shadow: {rate: 1, unproven: 0, budget: 9}"
+    Promising.classifier = "none"
+    w = Promising()
+    for _ in range(5):
+        h = w.chat(text(rng, 2))[2]
+    row(w, h, "id")
+    time.sleep(0.3)
+    want("or fewer", shadows(w), 0)
+    w.stop()
+    Promising.shadow = ""
+    Promising.classifier = DIR + "/promise.weir"
+
+
 def answers_as_good_as_predicted_leave_it_alone():
     w = Promising()
     for _ in range(60):

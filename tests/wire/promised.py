@@ -42,6 +42,7 @@ class Promising(Weir):
     classifier = None
     prompts = "features"
     routes = ""
+    shadow = ""
 
     def write(self, extra, listen="127.0.0.1:0"):
         with open(self.config, "w") as f:
@@ -60,7 +61,7 @@ models:
 plans:
   checked: {{kind: cascade, draft: cheap, else: dear}}
 routes:
-  auto: {{arms: [cheap, dear], reference: dear, quality: 0.9, stay: never}}
+  auto: {{arms: [cheap, dear], reference: dear, quality: 0.9, stay: never{self.shadow}}}
   fixed: {{arms: [cheap, dear], policy: fixed, reference: dear}}
 {self.routes}
 """)

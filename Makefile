@@ -285,7 +285,8 @@ bench-train: weir
 	  --out build/bench-train/rows.weir
 .PHONY: bench-train
 
-# DESTDIR and PREFIX as usual: the program, its default classifier, manuals.
+# DESTDIR and PREFIX as usual: the program, its default classifier, manuals, a
+# unit for systemd.
 PREFIX ?= /usr/local
 install: weir
 	install -Dm755 weir $(DESTDIR)$(PREFIX)/bin/weir
@@ -295,6 +296,9 @@ install: weir
 	  $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' packaging/weir.service \
+	  >$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service
 
 # Every benchmark, one after the other.
 .PHONY: bench

@@ -124,6 +124,22 @@ shell_syntax() {
     for f in $(git ls-files '*.sh' .ci/run); do bash -n "$f"; done
 }
 
+# The image has the libraries of the program; systemd takes the unit.
+packaging() {
+    local lib at package unit
+    [ ! -x weir ] || for lib in $(readelf -d weir | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'); do
+        at=$(ldd weir | awk -v l="$lib" '$1 == l { print $3 }')
+        package=$(dpkg -S "*/$(basename "${at%/*}")/$lib" 2>/dev/null | head -n 1 | cut -d: -f1)
+        case $package in '' | libc6) continue ;; esac
+        grep -qE "[ \t]$package( |\$)" packaging/Dockerfile || echo "packaging/Dockerfile: $package ($lib) is missing"
+    done
+    command -v systemd-analyze >/dev/null || return 0
+    unit=$(mktemp -d)
+    sed 's|/usr/local/bin/weir|/bin/true|; /^Documentation=/d' packaging/weir.service >"$unit/weir.service"
+    systemd-analyze verify "$unit/weir.service" 2>&1
+    rm -rf "$unit"
+}
+
 check "code is formatted" format
 check "layers: arrows run downwards" layers
 check "each header compiles alone" headers_alone
@@ -137,5 +153,6 @@ check "a man page for each command" man_pages
 dialects() { python3 tests/lint/dialects.py; }
 check "docs/dialects.md names what translation loses" dialects
 check "shell scripts parse" shell_syntax
+check "packaging: libraries of the image, the unit" packaging
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -29,6 +29,7 @@ struct outcome {
      * with commas; empty: nothing, where it was looked at.  Not written. */
     struct span signals;
     bool signals_known;
+    bool member;      /* logs: of a plan's member, not an answer of its own */
     struct span plan; /* logs: how a plan of several models went, as JSON
                          (log-format.md), or empty; not written either */
 };

@@ -5,8 +5,9 @@
  * weir itself asked the same in its shadow.  Where a plan of several models
  * served, whether it needed its `else` and what its members took are outcomes
  * too, without scores: a draft that was accepted is no fair sample of the
- * drafts.  The file is only read, and the server may go on writing meanwhile:
- * all is seen as it was when reading began.
+ * drafts.  But a panel's model has the panel's score, for its answer goes out
+ * whatever the review says.  The file is only read, and the server may go on
+ * writing meanwhile: all is seen as it was when reading began.
  */
 #include "base/arena.h"
 #include "base/json.h"
@@ -405,6 +406,12 @@ static bool plan_take(struct weir_log *l, struct dataset_row *row, uint32_t i,
             (isnan(in->output_tokens) && isnan(in->cost_usd)) ||
             !(o = outcome_new(row, in->arm)))
             continue;
+        o->member = true;
+        if (span_is(p.kind, "panel") && span_is(p.verdict, "accepted")) {
+            o->score = of->score;
+            o->confidence = of->confidence;
+            o->source = of->source;
+        }
         o->input_tokens = in->input_tokens;
         o->output_tokens = in->output_tokens;
         o->cost_usd = in->cost_usd;

@@ -20,7 +20,14 @@
 #include <stddef.h>
 
 enum plan_form_kind { PLAN_FORM_VERIFY, PLAN_FORM_CASCADE };
-enum { PLAN_FORM_MEMBERS = 3 };
+enum {
+    PLAN_FORM_MEMBERS = 3,
+    /* A panel, panel(model,review), is no form of plan here: its answer is its
+     * model's, whatever the review says.  Tokens that a reviewer is asked with
+     * besides the conversation and the answer, and those that it says. */
+    PLAN_FORM_REVIEW_ASKS = 200,
+    PLAN_FORM_REVIEW_SAYS = 60,
+};
 
 /* What the head of P(`else` is needed) is called: this and the plan's name. */
 #define PLAN_FORM_ESCALATES "escalates "

@@ -160,6 +160,44 @@ static bool read_model(struct cycle_config *c, const struct conf *models,
     return pricebook_add(c->prices, span_of(arm->name), usd, e);
 }
 
+static bool read_member(struct cycle_config *c, const struct conf *models,
+                        struct span name, struct cycle_arm *out, struct err *e)
+{
+    *out = (struct cycle_arm){.name = arena_strdup(&c->arena, name)};
+    return out->name
+               ? read_model(c, models, out, e)
+               : err_set(e, ERR_MEMORY, "no memory for the configuration");
+}
+
+/* A panel answers as its model does, `single` is its model. */
+static bool read_stand_in(struct cycle_config *c, const struct conf *models,
+                          const struct conf *plan, struct cycle_arm *arm,
+                          struct err *e)
+{
+    const struct conf *kind = conf_get(plan, "kind");
+    const struct conf *model = conf_get(plan, "model");
+    const struct conf *review = conf_get(plan, "review");
+    struct cycle_arm of, by;
+    double usd[2];
+
+    if (!model)
+        return true;
+    if (!read_member(c, models, model->value, &of, e))
+        return false;
+    arm->upstream = of.upstream;
+    arm->tier = of.tier;
+    if (kind && span_is(kind->value, "panel") && review) {
+        arm->panel = of.name;
+        arm->review = arena_strdup(&c->arena, review->value);
+        return read_member(c, models, review->value, &by, e);
+    }
+    if (!pricebook_find(c->prices, model->value, &usd[0], &usd[1]))
+        return true;
+    usd[0] *= 1e6;
+    usd[1] *= 1e6;
+    return pricebook_add(c->prices, span_of(arm->name), usd, e);
+}
+
 /* Its members' prices, and what it is made of. */
 static bool read_plan(struct cycle_config *c, const struct conf *root,
                       struct cycle_arm *arm, struct err *e)
@@ -167,23 +205,20 @@ static bool read_plan(struct cycle_config *c, const struct conf *root,
     const struct conf *plans = conf_get(root, "plans");
     const struct conf *models = conf_get(root, "models");
     const struct conf *plan = plans ? conf_get(plans, arm->name) : NULL;
+    struct cycle_arm member;
     char form[1024];
     struct plan_form p;
 
     if (!plan || plan->type != CONF_MAP)
         return true;
     cycle_plan_text(plan, form, sizeof form);
-    if (!*form || !plan_form_parse(span_of(form), &p, e))
-        return !*form;
-    for (unsigned m = 0; m < p.n_members; m++) {
-        struct cycle_arm member = {.name =
-                                       arena_strdup(&c->arena, p.member[m])};
-
-        if (!member.name)
-            return err_set(e, ERR_MEMORY, "no memory for the configuration");
-        if (!read_model(c, models, &member, e))
+    if (!*form)
+        return read_stand_in(c, models, plan, arm, e);
+    if (!plan_form_parse(span_of(form), &p, e))
+        return false;
+    for (unsigned m = 0; m < p.n_members; m++)
+        if (!read_member(c, models, p.member[m], &member, e))
             return false;
-    }
     arm->plan = arena_strdup(&c->arena, span_of(form));
     return arm->plan ||
            err_set(e, ERR_MEMORY, "no memory for the configuration");

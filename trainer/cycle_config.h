@@ -19,6 +19,9 @@ struct cycle_arm {
     const char *name; /* (arena) key of the model or plan */
     /* (arena) of a cascade or verify plan "verify(a,b,c)"; NULL: a model */
     const char *plan;
+    /* (arena) of a panel its model, by whose name it is learnt, and who
+     * reviews; NULL: it is none. */
+    const char *panel, *review;
     /* (arena) by what else a classifier may know it: the name at the
      * provider, and the tier; NULL: none. */
     const char *upstream, *tier;

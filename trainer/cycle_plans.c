@@ -44,15 +44,99 @@ bool cycle_plans_wanted(const struct cycle_config *set, bool plans,
     for (uint32_t i = 0; i < set->n_arms; i++) {
         const struct cycle_arm *arm = &set->arms[i];
 
-        if (arm->plan && !plans)
+        if ((arm->plan && !plans) || cycle_panel_hidden(set, arm))
             continue;
-        buf_printf(&list, "%s%s", list.len ? "," : "", arm->name);
+        buf_printf(&list, "%s%s", list.len ? "," : "", cycle_arm_learnt(arm));
         if (arm->plan)
             buf_printf(&list, "=%s", arm->plan);
     }
     ok = wanted_parse(w, list.len ? buf_cstr(&list) : NULL, e);
     buf_free(&list);
     return ok;
+}
+
+/* ---- panels ---- */
+
+const char *cycle_arm_learnt(const struct cycle_arm *arm)
+{
+    return arm->panel ? arm->panel : arm->name;
+}
+
+const char *cycle_learnt(const struct cycle_config *set, const char *name)
+{
+    for (uint32_t i = 0; name && i < set->n_arms; i++)
+        if (!strcmp(set->arms[i].name, name))
+            return cycle_arm_learnt(&set->arms[i]);
+    return name;
+}
+
+const char *cycle_shown(const struct cycle_config *set, const char *learnt)
+{
+    for (uint32_t i = 0; i < set->n_arms; i++)
+        if (!cycle_panel_hidden(set, &set->arms[i]) &&
+            !strcmp(cycle_arm_learnt(&set->arms[i]), learnt))
+            return set->arms[i].name;
+    return learnt;
+}
+
+bool cycle_panel_hidden(const struct cycle_config *set,
+                        const struct cycle_arm *arm)
+{
+    for (const struct cycle_arm *a = set->arms;
+         arm->panel && a < set->arms + set->n_arms; a++)
+        if (a != arm && !strcmp(cycle_arm_learnt(a), arm->panel) &&
+            (!a->panel || a < arm))
+            return true;
+    return false;
+}
+
+double cycle_review_usd(const struct cycle_config *set,
+                        const struct cycle_arm *arm, double input,
+                        double answer)
+{
+    double in, out;
+
+    if (!arm->review ||
+        !pricebook_find(set->prices, span_of(arm->review), &in, &out))
+        return 0;
+    return (input + answer + PLAN_FORM_REVIEW_ASKS) * in +
+           PLAN_FORM_REVIEW_SAYS * out;
+}
+
+static bool is_member(const struct table *t, uint32_t arm)
+{
+    for (uint32_t k = 0; k < t->n_plans; k++)
+        for (unsigned m = 0; m < t->plans[k].n_members; m++)
+            if (t->plans[k].member[m] == arm)
+                return true;
+    return false;
+}
+
+static void charge(const struct cycle_config *set, const struct cycle_arm *arm,
+                   struct table *t, struct table_arm *a)
+{
+    double each = cycle_review_usd(set, arm, 0, 0);
+    double token = cycle_review_usd(set, arm, 1, 0) - each;
+
+    for (size_t i = 0; i < t->n; i++)
+        a->cost[i] =
+            (float)((double)a->cost[i] + each +
+                    token * (double)(t->est_input[i] + a->output_tokens[i]));
+    a->price_in += token;
+    a->price_out += token;
+    a->price_each += each;
+}
+
+void cycle_plans_charge(const struct cycle_config *set, struct table *t)
+{
+    for (uint32_t i = 0; i < set->n_arms; i++) {
+        const struct cycle_arm *arm = &set->arms[i];
+        int at = table_find_arm(t, span_of(cycle_arm_learnt(arm)));
+
+        if (arm->panel && at >= 0 && !cycle_panel_hidden(set, arm) &&
+            !is_member(t, (uint32_t)at))
+            charge(set, arm, t, &t->arms[at]);
+    }
 }
 
 /* ---- what a plan costs ---- */

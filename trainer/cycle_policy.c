@@ -10,7 +10,7 @@
 static int head_of(const struct classifier *c, const struct cycle_arm *arm)
 {
     const char *slash = arm->upstream ? strrchr(arm->upstream, '/') : NULL;
-    const char *const list[] = {arm->name, arm->upstream,
+    const char *const list[] = {cycle_arm_learnt(arm), arm->upstream,
                                 slash ? slash + 1 : NULL, arm->tier};
     int head = -1;
 
@@ -20,14 +20,16 @@ static int head_of(const struct classifier *c, const struct cycle_arm *arm)
     return head;
 }
 
-/* Those that it may choose of: a plan that it does not know it never does. */
+/* Those that it may choose of: a plan that it does not know it never does,
+ * nor a panel beside its model. */
 static uint32_t arms_known(const struct cycle_config *set,
                            const struct classifier *c)
 {
     uint32_t n = 0;
 
     for (uint32_t a = 0; a < set->n_arms; a++)
-        n += !set->arms[a].plan || head_of(c, &set->arms[a]) >= 0;
+        n += !cycle_panel_hidden(set, &set->arms[a]) &&
+             (!set->arms[a].plan || head_of(c, &set->arms[a]) >= 0);
     return n;
 }
 
@@ -44,13 +46,14 @@ static bool level_fits(const struct cycle_config *set, uint32_t n,
     while (arms.type == JSON_ARRAY && json_next(&it, NULL, &name)) {
         uint32_t a = 0;
 
-        while (a < set->n_arms && !json_is(&name, set->arms[a].name))
+        while (a < set->n_arms &&
+               !json_is(&name, cycle_arm_learnt(&set->arms[a])))
             a++;
         if (a == set->n_arms)
             return false;
         found++;
     }
-    return found == n && json_is(&reference, set->reference);
+    return found == n && json_is(&reference, cycle_learnt(set, set->reference));
 }
 
 static void find_level(const struct cycle_config *set, const struct json *card,
@@ -83,19 +86,22 @@ static void find_scale(const struct cycle_config *set, const struct json *card,
 {
     struct json basis = json_get(card, "basis");
     struct json arms = json_get(&basis, "arms");
-    struct json of = json_get(&arms, arm->name);
+    struct json of = json_get(&arms, cycle_arm_learnt(arm));
     struct json value = json_get(&basis, "input_tokens");
     struct json tokens = json_get(&of, "output_tokens");
     struct json cost = json_get(&of, "usd");
-    double input, output, usd, in, out, now = NAN;
+    double input = 0, output = 0, usd, in, out, now = NAN;
 
     if (!json_double(&cost, &usd))
         return;
     if (arm->plan)
         now = cycle_plan_now(set, &basis, arm);
     else if (json_double(&value, &input) && json_double(&tokens, &output) &&
-             pricebook_find(set->prices, span_of(arm->name), &in, &out))
+             pricebook_find(set->prices, span_of(cycle_arm_learnt(arm)), &in,
+                            &out))
         now = input * in + output * out;
+    if (!cycle_panel_hidden(set, arm))
+        now += cycle_review_usd(set, arm, input, output);
     if (isnan(now))
         return;
     *scale = now > 0 ? usd / now : 0;

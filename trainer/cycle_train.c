@@ -18,10 +18,11 @@
 enum { FILE_MAX = 1 << 30, CARD_MAX = 4 << 20 };
 
 /* What an arm did before it became another model says nothing of it. */
-static void forget_changed(struct table *t, const struct cycle_state *s)
+static void forget_changed(const struct cycle_config *set, struct table *t,
+                           const struct cycle_state *s)
 {
     for (uint32_t k = 0; k < s->n_arms; k++) {
-        int a = table_find_arm(t, span_of(s->arms[k].arm));
+        int a = table_find_arm(t, span_of(cycle_learnt(set, s->arms[k].arm)));
 
         for (size_t i = 0; a >= 0 && i < t->n; i++) {
             struct table_arm *arm = &t->arms[a];
@@ -112,14 +113,15 @@ static void tell(const struct cycle_config *set, const struct training *r,
             r->levels[k].valid && fabs(r->qualities[k] - set->quality) < 1e-9;
     if (r->use_fixed >= 0)
         snprintf(out->use_fixed, sizeof out->use_fixed, "%s",
-                 r->t->arms[r->use_fixed].name);
+                 cycle_shown(set, r->t->arms[r->use_fixed].name));
 }
 
 bool cycle_train(const struct cycle_config *set,
                  const struct cycle_state *changed, int64_t until_ms,
                  struct cycle_trained *out, struct err *e)
 {
-    const struct train_options how = {.reference = set->reference,
+    const struct train_options how = {.reference =
+                                          cycle_learnt(set, set->reference),
                                       .quality = set->quality,
                                       .confidence = set->confidence,
                                       .ladder = true,
@@ -135,8 +137,10 @@ bool cycle_train(const struct cycle_config *set,
     t = load(set, until_ms, out, e);
     ok = t != NULL;
     clock_format(clock_utc_ms(), now);
-    if (ok)
-        forget_changed(t, changed);
+    if (ok) {
+        forget_changed(set, t, changed);
+        cycle_plans_charge(set, t);
+    }
     ok = ok && train_run(&r, t, &how, e) &&
          write_challenger(set, &r, &about, out->id, e);
     if (ok)

@@ -40,7 +40,7 @@ static double expected_cost(const struct table_arm *arm, double input,
 {
     if (isnan(arm->price_in) || isnan(arm->price_out))
         return input + OUTPUT_TIMES * output;
-    return input * arm->price_in + output * arm->price_out;
+    return input * arm->price_in + output * arm->price_out + arm->price_each;
 }
 
 static void take(struct judged *j, const struct table *t, uint32_t row,

@@ -122,7 +122,8 @@ static bool outcomes_take(struct offlog *l, const struct dataset_row *row,
         struct table_outcome *x = &out[*n];
 
         /* A plan's "escalates" is no arm, its members' costs no outcomes. */
-        if (i > 0 && (isnan(o->score) || plan_form_is_escalates(o->arm)))
+        if (i > 0 &&
+            (isnan(o->score) || o->member || plan_form_is_escalates(o->arm)))
             continue;
         ++*n;
         *x = (struct table_outcome){.score = o->score,

@@ -160,8 +160,11 @@ bool plan_seen_note(struct table *t, struct span arm, struct span json,
     *other = false;
     if (!log_plan_parse(json, &log, e))
         return err_wrap(e, "plan");
-    if (!plan_form_kind_find(log.kind, &kind, &n))
-        return true; /* no plan with an `else` */
+    /* No plan with an `else`: a panel, for which its model speaks. */
+    if (!plan_form_kind_find(log.kind, &kind, &n)) {
+        *other = table_find_arm(t, arm) < 0;
+        return true;
+    }
     p = seen_of(t, arm);
     if (!p)
         return no_memory(e);

@@ -31,7 +31,8 @@ void plan_seen_free(struct table *t);
 MUST_USE bool plan_seen_fix(struct table *t, struct span item, struct err *e);
 
 /* What the log says of how `arm` went with a row that is about to be added.
- * *other: another plan of this name did, leave its outcome out. */
+ * *other: another plan of this name did, leave its outcome out; or it is a
+ * panel that is not asked for as an arm: its model's outcome says it all. */
 MUST_USE bool plan_seen_note(struct table *t, struct span arm, struct span json,
                              bool *other, struct err *e);
 

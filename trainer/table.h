@@ -44,6 +44,7 @@ struct table_arm {
     uint32_t *answer;      /* [n] hash of the normalised answer, 0: none */
     double price_in;       /* USD a token, NAN: not known */
     double price_out;      /* USD a token, NAN: not known */
+    double price_each;     /* USD a request besides */
     size_t n_scores;       /* rows with a score */
     size_t assumed_tokens; /* rows whose output tokens were assumed */
 };

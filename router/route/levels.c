@@ -27,6 +27,23 @@ static bool is_stranger(const struct route *r, unsigned i)
     return r->set->arms[i].plan && r->head[i] < 0;
 }
 
+/* A panel beside its own model, or beside another panel of it: as good, and
+ * dearer, so the policy never takes it either. */
+static bool is_shadowed(const struct route *r, unsigned i)
+{
+    const struct arm *arm = &r->set->arms[i];
+
+    if (!arm->plan || arm->plan->kind != PLAN_PANEL)
+        return false;
+    for (unsigned k = 0; k < r->set->n_arms; k++) {
+        const struct arm *other = &r->set->arms[k];
+
+        if (k != i && r->head[k] == r->head[i] && (!other->plan || k < i))
+            return true;
+    }
+    return false;
+}
+
 /* False when an arm is not known by name. */
 static bool find_heads(struct route *r, const struct classifier *c)
 {
@@ -59,7 +76,7 @@ static uint32_t route_mask(const struct route *r)
     uint32_t mask = 0;
 
     for (unsigned i = 0; i < r->set->n_arms; i++) {
-        if (is_stranger(r, i))
+        if (is_stranger(r, i) || is_shadowed(r, i))
             continue;
         if (r->head[i] < 0 || mask >> r->head[i] & 1)
             return 0;
@@ -139,6 +156,17 @@ static double now_usd(const struct route *r, const struct json *arm, unsigned i,
     return model_expected_usd(&r->set->arms[i].model->model, input, output);
 }
 
+/* Of a panel's mean request; of other arms 0. */
+static double review_usd(const struct route *r, const struct json *arm,
+                         unsigned i, double input)
+{
+    struct json tokens = json_get(arm, "output_tokens");
+    double output;
+
+    return json_double(&tokens, &output) ? plan_review_usd(r, i, input, output)
+                                         : 0;
+}
+
 /* A level's price is quality per USD of the day it was found on.  The same
  * requests must go to the same arms after a change of list prices, or the
  * promise would be another: each arm's costs are brought back to what its
@@ -156,6 +184,8 @@ static void read_prices(struct route *r, const struct classifier *c,
         struct json arm = basis_arm(r, c, &arms, i);
 
         now[i] = now_usd(r, &arm, i, input);
+        if (!is_shadowed(r, i))
+            now[i] += review_usd(r, &arm, i, input);
     }
     for (unsigned i = 0; i < r->set->n_arms; i++) {
         struct json arm = basis_arm(r, c, &arms, i);

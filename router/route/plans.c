@@ -6,8 +6,7 @@
 
 #include "models/plan_form.h"
 
-/* Tokens of a review, and of what a reviewer is told besides. */
-enum { REVIEW_ASKS = 200, REVIEW_SAYS = 60, NAME_MAX = 600 };
+enum { NAME_MAX = 600 };
 
 static const char *const kinds[] = {"single", "cascade", "verify", "panel"};
 
@@ -78,6 +77,8 @@ void plan_heads(struct route *r, const struct classifier *c, unsigned i)
     r->head[i] = r->escalates[i] = -1;
     if (arm->plan->kind == PLAN_PANEL) {
         r->head[i] = r->head[arm->member[PLAN_DRAFT]];
+        if (r->head[i] < 0) /* trained as an arm like a model */
+            r->head[i] = classifier_find_arm(c, span_of(arm->name));
         return;
     }
     buf_init(&text, NAME_MAX);
@@ -138,16 +139,16 @@ double plan_usd(const struct arm *arm, const double *usd, double escalates)
                                   arm->member[PLAN_ELSE] >= 0 ? escalates : 1);
 }
 
-/* It reads the conversation and the answer. */
-static double review_usd(const struct question *q, const struct arm *arm,
-                         const struct verdict *of)
+double plan_review_usd(const struct route *r, unsigned i, double input,
+                       double answer)
 {
-    if (arm->member[PLAN_REVIEW] < 0)
+    const struct arm *arm = arm_of(r, i);
+
+    if (!arm->plan || arm->member[PLAN_REVIEW] < 0)
         return 0;
     return model_expected_usd(
-        &arm_of(q->route, (unsigned)arm->member[PLAN_REVIEW])->model->model,
-        (double)q->facts->input_tokens + (double)of->tokens + REVIEW_ASKS,
-        REVIEW_SAYS);
+        &arm_of(r, (unsigned)arm->member[PLAN_REVIEW])->model->model,
+        input + answer + PLAN_FORM_REVIEW_ASKS, PLAN_FORM_REVIEW_SAYS);
 }
 
 void plan_predict(const struct question *q, unsigned i, struct decision *d)
@@ -165,7 +166,9 @@ void plan_predict(const struct question *q, unsigned i, struct decision *d)
     }
     v->quality = head >= 0 ? q->prediction->quality[head] : NAN;
     v->tokens = draft->tokens;
-    v->cost = plan_usd(arm, usd, p) + review_usd(q, arm, draft);
+    v->cost = plan_usd(arm, usd, p) +
+              plan_review_usd(q->route, i, (double)q->facts->input_tokens,
+                              (double)draft->tokens);
     v->cache_usd = plan_usd(arm, cache, p);
 }
 

@@ -29,6 +29,11 @@ void plan_predict(const struct question *q, unsigned i, struct decision *d);
 /* USD of a plan from its members' [n_all], `else` with that probability. */
 double plan_usd(const struct arm *arm, const double *usd, double escalates);
 
+/* Expected USD of arm i's review of an answer of so many tokens; it reads the
+ * conversation too.  0: it has none. */
+double plan_review_usd(const struct route *r, unsigned i, double input,
+                       double answer);
+
 /* What keeps one of its members, but for a review's, from serving. */
 struct drop plan_need(const struct question *q, unsigned i);
 

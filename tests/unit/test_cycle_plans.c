@@ -25,9 +25,13 @@ static const char config[] =
     "plans:\n"
     "  checked: {kind: verify, draft: nano, check: qwen, else: opus}\n"
     "  other: {kind: cascade, draft: qwen, else: opus}\n"
+    "  watched: {kind: panel, model: opus, review: qwen}\n"
+    "  alias: {model: nano}\n"
     "routes:\n"
     "  auto: {arms: [nano, checked, opus], reference: opus, quality: %s}\n"
-    "  odd: {arms: [nano, other, opus], reference: opus}\n";
+    "  odd: {arms: [nano, other, opus], reference: opus}\n"
+    "  panel: {arms: [alias, watched], reference: watched, quality: %s}\n"
+    "  both: {arms: [nano, watched, opus], reference: watched, quality: %s}\n";
 
 static int set_up(void **state)
 {
@@ -45,7 +49,7 @@ static void configure(const char *route, const char *quality)
     struct err e = {0};
 
     assert_non_null(f);
-    fprintf(f, config, log_path, dir, quality);
+    fprintf(f, config, log_path, dir, quality, quality, quality);
     fclose(f);
     cycle_config_free(&set);
     if (!cycle_config_load(&set, config_path, route, &e))
@@ -191,6 +195,108 @@ static void a_plan_that_nothing_is_known_of_keeps_no_model_back(void **state)
     classifier_close(c);
 }
 
+#define PANEL                                                                  \
+    "{\"kind\":\"panel\",\"verdict\":\"accepted\",\"members\":[" MEMBER(       \
+        "draft", "opus", "0.2") "," MEMBER("review", "qwen", "0.0047") "]}"
+
+/* opus answered under its own name for no request, always behind a panel; nano
+ * under another name. */
+static void make_panels(bool models_too)
+{
+    sqlite3 *db = made_log(ROWS);
+
+    log_run(db, "DELETE FROM requests WHERE arm = 'checked'");
+    log_run(db, "UPDATE requests SET arm = 'watched', cost_pico = 204700000000,"
+                " plan = '" PANEL "' WHERE arm = 'opus'");
+    if (!models_too)
+        log_run(db, "UPDATE requests SET arm = 'alias' WHERE arm = 'nano'");
+    write_arms(db, models_too ? "[" ARM("nano", "0.002", "1") "," ARM(
+                                    "watched", "0.2047",
+                                    "0") "," ARM("opus", "0.2", "0") "]"
+                              : "[" ARM("alias", "0.002", "1") "," ARM(
+                                    "watched", "0.2047", "0") "]");
+    sqlite3_close(db);
+}
+
+static double usd_of(const struct classifier *c, const char *arm)
+{
+    struct json card, basis, arms, of, usd;
+    double value;
+
+    assert_true(json_parse(classifier_card(c), &card, NULL));
+    basis = json_get(&card, "basis");
+    arms = json_get(&basis, "arms");
+    of = json_get(&arms, arm);
+    usd = json_get(&of, "usd");
+    return json_double(&usd, &value) ? value : NAN;
+}
+
+/* How the router would serve with it. */
+static struct evidence_policy policy_of(const struct classifier *c,
+                                        const char *arm, int *at)
+{
+    struct evidence_policy p;
+    struct offlog log;
+    struct err e = {0};
+
+    if (!offlog_load(&log, log_path, &(struct dataset_options){.route = "auto"},
+                     &e))
+        fail_msg("%s", e.msg);
+    *at = table_find_arm(log.t, span_of(arm));
+    assert_true(*at >= 0);
+    assert_int_equal(log.n_arms, set.n_arms); /* members are none */
+    cycle_policy(&set, c, &log, &p);
+    offlog_free(&log);
+    return p;
+}
+
+static void a_panel_is_learnt_as_its_model_and_costs_its_review(void **state)
+{
+    struct evidence_policy p;
+    struct cycle_trained t;
+    struct classifier *c;
+    int at;
+
+    (void)state;
+    make_panels(false);
+    configure("panel", "0.6");
+    c = challenger(&t);
+    assert_true(t.promises);
+    assert_true(classifier_find_arm(c, SPAN("opus")) >= 0);
+    assert_int_equal(classifier_find_arm(c, SPAN("watched")), -1);
+    assert_true(classifier_find_arm(c, SPAN("alias")) >= 0);
+    /* 100 tokens at 1000 USD a million, 50 at 2000; the review is asked with
+     * 350 at 10 and says 60 at 20. */
+    if (!(fabs(usd_of(c, "opus") - .2047) < .004))
+        fail_msg("%g USD", usd_of(c, "opus"));
+    p = policy_of(c, "watched", &at);
+    assert_false(isnan(p.price));
+    assert_int_equal(p.head[at], classifier_find_arm(c, SPAN("opus")));
+    assert_float_equal(p.scale[at], 1, .02);
+    classifier_close(c);
+}
+
+static void a_panel_beside_its_model_is_no_arm_of_its_own(void **state)
+{
+    struct evidence_policy p;
+    struct cycle_trained t;
+    struct classifier *c;
+    int at;
+
+    (void)state;
+    make_panels(true);
+    configure("both", "0.6");
+    c = challenger(&t);
+    assert_true(t.promises); /* its answers taught what opus is worth */
+    assert_int_equal(classifier_find_arm(c, SPAN("watched")), -1);
+    if (!(fabs(usd_of(c, "opus") - .2) < .004)) /* without a review */
+        fail_msg("%g USD", usd_of(c, "opus"));
+    p = policy_of(c, "watched", &at);
+    assert_false(isnan(p.price));
+    assert_float_equal(p.scale[at], 1, .02);
+    classifier_close(c);
+}
+
 static void what_is_no_whole_plan_is_an_arm_like_a_model(void **state)
 {
     static const struct {
@@ -229,6 +335,8 @@ int main(void)
         TEST(a_configured_plan_stays_an_arm_of_the_challenger),
         TEST(the_gate_weighs_a_plan_at_what_it_will_cost),
         TEST(a_plan_that_nothing_is_known_of_keeps_no_model_back),
+        TEST(a_panel_is_learnt_as_its_model_and_costs_its_review),
+        TEST(a_panel_beside_its_model_is_no_arm_of_its_own),
         cmocka_unit_test(what_is_no_whole_plan_is_an_arm_like_a_model),
     };
 

@@ -88,6 +88,9 @@ static struct snapshot *load(const char *routes)
              "  e: {provider: p, tier: economy, price: {input: 1, output: 1}}"
              "\n"
              "  u: {provider: p, price: {input: 1, output: 1}}\n"
+             "plans:\n"
+             "  watched: {kind: panel, model: c, review: d}\n"
+             "  again: {kind: panel, model: c, review: e}\n"
              "routes:\n%s",
              path, price_of_c, price_of_c, routes);
     s = snapshot_parse(span_of(text), "t.yaml", NULL, &e);
@@ -134,6 +137,31 @@ static void promises_hold_for_exactly_their_arms(void **state)
     assert_int_equal(r->head[0], 0);
     assert_int_equal(r->n_levels, 0);
     assert_true(r->fall_to_reference); /* nothing is promised */
+    snapshot_unref(s);
+}
+
+/* c's head, with d's review of 8 USD a million: asked with the 100 tokens of
+ * the request, the 300 of the answer and 200 of its own, answered with 60. */
+static void a_panel_is_promised_for_as_its_model(void **state)
+{
+    struct snapshot *s =
+        load("  two: {arms: [a, watched], reference: watched}\n"
+             "  both: {arms: [a, watched, c, again]}\n"
+             "  plain: {arms: [a, c]}\n");
+    const struct route *r = snapshot_route(s, SPAN("two"));
+
+    (void)state;
+    assert_int_equal(r->n_levels, 1);
+    assert_float_equal(r->levels[0].price, 11, 1e-9);
+    assert_int_equal(r->head[1], 2);
+    /* Brought back to what the arm cost when the level was found. */
+    assert_float_equal(r->scale[1], .0036 / (400 * 9e-6 + 660 * 8e-6), 1e-6);
+    r = snapshot_route(s, SPAN("both")); /* panels are never the choice */
+    assert_int_equal(r->n_levels, 1);
+    assert_float_equal(r->scale[2], 1, 1e-6);
+    assert_float_equal(r->scale[1], 1, 1e-6);
+    r = snapshot_route(s, SPAN("plain"));
+    assert_float_equal(r->scale[1], 1, 1e-6);
     snapshot_unref(s);
 }
 
@@ -405,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_bad_canary_never_harms_the_running_classifier),
         cmocka_unit_test(arms_are_known_by_name_or_tier),
         cmocka_unit_test(promises_hold_for_exactly_their_arms),
+        cmocka_unit_test(a_panel_is_promised_for_as_its_model),
         cmocka_unit_test(the_card_decides_by_price_or_reference),
         cmocka_unit_test(a_promise_keeps_its_choices_when_list_prices_change),
         cmocka_unit_test(a_void_promise_gives_way_to_the_routes_wish),

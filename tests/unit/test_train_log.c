@@ -78,6 +78,39 @@ static void the_plans_costs_and_escalations_are_the_logs(void **state)
     sqlite3_close(db);
 }
 
+static void a_panels_answers_are_its_models(void **state)
+{
+    static const char *const sql =
+        "DELETE FROM requests WHERE arm = 'checked';"
+        "UPDATE requests SET arm = 'watched', plan = '{\"kind\":\"panel\","
+        "\"verdict\":\"accepted\",\"members\":[" MEMBER(
+            "draft", "opus", "0.1") "," MEMBER("review", "qwen",
+                                               "0.01") "]}'"
+                                                       " WHERE arm = 'opus'";
+    sqlite3 *db = made_log(ROWS);
+    struct training r;
+    struct err e = {0};
+    struct table *t;
+
+    (void)state;
+    log_run(db, sql);
+    t = load(NULL, &e);
+    if (!t || !train_run(&r, t, &usual, &e))
+        fail_msg("%s", e.msg);
+    assert_int_equal(t->n_arms, 2);
+    assert_int_equal(table_find_arm(t, SPAN("watched")), -1);
+    assert_int_equal(t->arms[table_find_arm(t, SPAN("opus"))].n_scores, ROWS);
+    assert_int_equal(r.n_judged, ROWS);
+    training_free(&r);
+    table_free(t);
+    t = load("nano,watched", &e); /* by name it is an arm like a model */
+    if (!t)
+        fail_msg("%s", e.msg);
+    assert_int_equal(t->arms[1].n_scores, ROWS);
+    table_free(t);
+    sqlite3_close(db);
+}
+
 static void a_plan_of_other_members_is_another_plan(void **state)
 {
     sqlite3 *db = made_log(200);
@@ -268,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shadow_sampling_carries_promises_without_a_pilot),
         cmocka_unit_test(the_plans_costs_and_escalations_are_the_logs),
+        cmocka_unit_test(a_panels_answers_are_its_models),
         cmocka_unit_test(a_plan_of_other_members_is_another_plan),
         cmocka_unit_test(a_failover_is_no_other_plan),
         cmocka_unit_test(accepted_answers_teach_an_acceptance_head),

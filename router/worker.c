@@ -2,6 +2,7 @@
 #include "router/worker.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -267,7 +268,10 @@ bool worker_init(struct worker *w, struct router *r, unsigned index,
 static void *run(void *ctx)
 {
     struct worker *w = ctx;
+    char name[16];
 
+    snprintf(name, sizeof name, "worker %u", w->index + 1);
+    pthread_setname_np(pthread_self(), name);
     event_base_loop(w->base, EVLOOP_NO_EXIT_ON_EMPTY);
     atomic_fetch_sub(&w->router->running, 1);
     event_active(w->router->wake, EV_READ, 0);

@@ -263,6 +263,7 @@ static bool keep_judgement(struct chat *c)
     c->record = record;
     memcpy(decision, &j->decision, n);
     c->decision = decision;
+    c->judged = true;
     if (prompts == PROMPTS_NONE || !c->worker->router->log ||
         c->ask.request.embeds)
         return true;
@@ -270,7 +271,7 @@ static bool keep_judgement(struct chat *c)
     bytes = arena_alloc(c->arena, n);
     if (!bytes)
         return false;
-    c->features = (struct span){bytes, vec_pack(&j->vec, bytes, n)};
+    c->features = (struct span){bytes, n};
     return true;
 }
 
@@ -351,4 +352,5 @@ void chat_start(struct worker *w, struct http_exchange *x,
         c->text = worker_buf(w, chat_limits(c)->answer_bytes);
     http_watch(x, (struct http_watch){c, on_gone, on_full, on_drain});
     begin(c);
+    chat_row_ahead(c);
 }

@@ -122,7 +122,9 @@ struct chat {
     int64_t wanted_pico;       /* and what for */
     int64_t ahead_pico;        /* set aside for all of a plan before it began;
                                   0: each call for itself */
-    struct span features;      /* (arena) packed, or empty */
+    bool judged;          /* the worker's judge still holds what was decided */
+    struct span features; /* (arena) room for it, then packed; or empty */
+    struct span arms_json, question_json; /* (arena) of the row, or empty */
 
     struct token_waiter token; /* for the account of c->arm's provider */
     struct span bearer;        /* (arena) of such an account */
@@ -397,6 +399,9 @@ void chat_stream_ended(struct chat *c, const struct upstream_result *r);
 /* c->answer.usage (estimated where the provider told none) and c->cost_pico
  * of what was received so far. */
 void chat_count_cost(struct chat *c);
+/* What of the row the decision settles, while the provider works; no later
+ * than in the turn of the decision. */
+void chat_row_ahead(struct chat *c);
 void chat_write_row(struct chat *c, int status);
 void chat_count_metrics(struct chat *c, int status);
 /* Tokens of its own answer by the arm that gave it. */

@@ -95,20 +95,36 @@ static struct span body_member(struct span chat, const char *key)
     return json_get(&body, key).raw;
 }
 
+void chat_row_ahead(struct chat *c)
+{
+    struct buf *b = &c->worker->scratch;
+    size_t arms;
+
+    if (!c->judged || !c->worker->router->log)
+        return;
+    c->judged = false;
+    if (c->features.len)
+        c->features.len =
+            vec_pack(&c->worker->judge->vec, (char *)(uintptr_t)c->features.ptr,
+                     c->features.len);
+    buf_reset(b);
+    record_arms(c->ask.route->set, c->decision, b);
+    arms = b->len;
+    if (snapshot_settings(c->snapshot)->log.prompts == PROMPTS_NONE)
+        c->record->n_headers = 0; /* hashes are not nothing */
+    record_write(c->record, b);
+    if (b->failed)
+        return;
+    c->arms_json = arena_copy(c->arena, (struct span){b->ptr, arms});
+    c->question_json =
+        arena_copy(c->arena, (struct span){b->ptr + arms, b->len - arms});
+}
+
 /* Offsets into the worker's scratch, for it may move while it grows. */
 struct pieces {
     size_t session, arms, losses, signals, tries, plan, about, question;
     size_t params, end;
 };
-
-static void write_record(const struct chat *c, struct buf *b)
-{
-    if (!c->record || c->shadow)
-        return;
-    if (snapshot_settings(c->snapshot)->log.prompts == PROMPTS_NONE)
-        c->record->n_headers = 0; /* hashes are not nothing */
-    record_write(c->record, b);
-}
 
 static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
                                   struct span chat)
@@ -125,8 +141,7 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
     if (!given.len && c->ask.session)
         buf_put(b, hex, sizeof hex);
     p.arms = b->len;
-    if (c->decision && !c->shadow)
-        record_arms(c->ask.route->set, c->decision, b);
+    buf_span(b, c->arms_json);
     p.losses = b->len;
     if (c->losses && c->losses->n)
         lossy_header(c->losses, b);
@@ -141,7 +156,7 @@ static struct pieces write_pieces(struct chat *c, int status, struct buf *b,
     p.about = b->len;
     hints_json(&c->ask.hints, b);
     p.question = b->len;
-    write_record(c, b);
+    buf_span(b, c->question_json);
     p.params = b->len;
     if (chat.len)
         params_json(chat, b);
@@ -269,6 +284,7 @@ void chat_write_row(struct chat *c, int status)
 
     if (!c->worker->router->log || (c->shadow && chat_calls(c) == 0))
         return;
+    chat_row_ahead(c);
     chat = worker_buf(c->worker, set->limits.body_bytes + (1 << 20));
     if (full)
         texts = chat_body(c, &chat);

@@ -9,6 +9,8 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include "router/turn.h"
+
 static void send_rest(struct conn *c, const struct iovec *iov, int n,
                       size_t done)
 {
@@ -56,6 +58,7 @@ void conn_gather(struct conn *c, struct iovec *iov, int n)
     size_t bytes = bytes_of(iov, n);
 
     if (c->tls || c->gathered || conn_unsent(c) || bytes > HTTP_FLUSH_AT ||
+        (s->n_gathered == 0 && turn_is_over(s->base)) ||
         s->gathered.len + bytes > HTTP_GATHER_MAX ||
         !buf_room(&s->gathered, bytes)) {
         conn_send(c, iov, n);

@@ -368,7 +368,7 @@ bool label_run(const struct label_options *o, struct label_counts *out,
     if (access(o->log, R_OK | W_OK) < 0)
         return err_sys(e, "%s", o->log);
     pthread_mutex_init(&l.lock, NULL);
-    l.db = outlog_db_open(o->log, BUSY_MS, &fatal, e);
+    l.db = outlog_db_open(o->log, BUSY_MS, NULL, &fatal, e);
     ok = l.db && label_todos(o->log, &o->wanted, &list, &n, e) &&
          anything(o, n, e);
     out->rows = n;

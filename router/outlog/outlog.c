@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -77,7 +76,8 @@ static struct outlog_db *open_shared(struct outlog *log, bool *fatal,
 {
     *fatal = false;
     if (guard_share(&log->guard))
-        return outlog_db_open(log->path, log->o.busy_ms, fatal, e);
+        return outlog_db_open(log->path, log->o.busy_ms, &log->yielder, fatal,
+                              e);
     err_set(e, ERR_STATE, "%s: it is being repaired", log->path);
     return NULL;
 }
@@ -110,8 +110,7 @@ static bool insert_items(struct outlog *log, struct outlog_item *it,
         if (s == DB_FAIL)
             return false;
         it->end = s == DB_OK ? OUTLOG_LABEL_WRITTEN : OUTLOG_LABEL_UNKNOWN;
-        if (log->at_ease)
-            sched_yield(); /* a worker may wait for this core */
+        yielder_offer(&log->yielder); /* a worker may wait for this core */
     }
     return true;
 }
@@ -311,27 +310,26 @@ static struct outlog_item *take_batch(struct outlog *log)
     struct outlog_item *list = log->first, *it = list, *last = NULL;
     unsigned n = 0;
 
-    for (; it && n < log->o.batch_rows; it = it->next) {
+    for (; it && n < log->o.batch_rows; it = it->next, n++) {
         last = it;
         log->bytes -= it->size;
-        n++;
     }
     if (last)
         last->next = NULL;
     log->first = it;
     log->last = it ? log->last : NULL;
     log->n -= n;
-    log->at_ease = n < log->o.batch_rows;
     log->urgent = log->urgent && it;
     log->since = clock_ns();
+    log->yielder.until = log->since + (uint64_t)log->o.flush_ms * 1000000 / 4;
+    atomic_store(&log->yielder.hurry, log->stop || batch_waits(log));
     return list;
 }
 
 static void *writer(void *arg)
 {
     struct outlog *log = arg;
-    bool stop = false, more = true; /* more of the spill to take up */
-    bool trim;
+    bool stop = false, trim, more = true; /* of the spill to take up */
 
     while (!stop) {
         struct outlog_item *list = NULL;
@@ -392,7 +390,7 @@ static bool make_label(const struct outlog_label *label,
 /* False when the queue is full or closed. */
 static bool enqueue(struct outlog *log, struct outlog_item *it, bool urgent)
 {
-    bool ok, waited;
+    bool ok, waited, full;
 
     pthread_mutex_lock(&log->lock);
     waited = batch_waits(log);
@@ -406,12 +404,12 @@ static bool enqueue(struct outlog *log, struct outlog_item *it, bool urgent)
         log->bytes += it->size;
         log->pushed++;
         log->n++;
-        if (urgent && !log->urgent) {
-            log->urgent = true;
+        full = !waited && batch_waits(log);
+        if (full)
+            atomic_store(&log->yielder.hurry, true);
+        if (full || log->n == 1 || (urgent && !log->urgent))
             pthread_cond_signal(&log->work);
-        } else if (log->n == 1 || (!waited && batch_waits(log))) {
-            pthread_cond_signal(&log->work);
-        }
+        log->urgent = log->urgent || urgent;
     }
     pthread_mutex_unlock(&log->lock);
     return ok;
@@ -579,8 +577,10 @@ struct outlog *outlog_open(const char *path, const struct outlog_options *o,
         return NULL;
     }
     if (open_spill(log, e) && open_db(log, e)) {
-        if (pthread_create(&log->thread, NULL, writer, log) == 0)
+        if (pthread_create(&log->thread, NULL, writer, log) == 0) {
+            pthread_setname_np(log->thread, "log writer");
             return log;
+        }
         err_set(e, ERR_IO, "cannot start the log's writer thread");
     }
     release(log);

@@ -16,10 +16,12 @@
 enum {
     SQL_MAX = 16384,
     SETTLE_AT = 1024, /* pages of the write-ahead log */
+    HURRY_AT = 2048,
     WAL_MAX = 8192,
 };
 
 struct outlog_db {
+    struct yielding_vfs *vfs;            /* (owned) */
     sqlite3 *h;                          /* (owned) */
     sqlite3_stmt *insert[OUTLOG_KINDS];  /* (owned) */
     sqlite3_stmt *find, *same, *earlier; /* (owned) */
@@ -125,7 +127,7 @@ static bool set_up(struct outlog_db *db, unsigned busy_ms, bool *fatal,
 }
 
 struct outlog_db *outlog_db_open(const char *path, unsigned busy_ms,
-                                 bool *fatal, struct err *e)
+                                 struct yielder *y, bool *fatal, struct err *e)
 {
     static const int flags =
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -137,7 +139,13 @@ struct outlog_db *outlog_db_open(const char *path, unsigned busy_ms,
         err_set(e, ERR_MEMORY, "no memory for the log's database");
         return NULL;
     }
-    rc = sqlite3_open_v2(path, &db->h, flags, NULL);
+    db->vfs = y ? yielding_vfs_new(y, e) : NULL;
+    if (y && !db->vfs) {
+        outlog_db_close(db);
+        return NULL;
+    }
+    rc = sqlite3_open_v2(path, &db->h, flags,
+                         db->vfs ? yielding_vfs_name(db->vfs) : NULL);
     if (rc != SQLITE_OK) {
         *fatal = true;
         fail(db, "open", e);
@@ -164,6 +172,7 @@ void outlog_db_close(struct outlog_db *db)
     sqlite3_finalize(db->same);
     sqlite3_finalize(db->earlier);
     sqlite3_close(db->h); /* rolls back what is open */
+    yielding_vfs_free(db->vfs);
     free(db);
 }
 
@@ -191,7 +200,7 @@ bool outlog_db_commit(struct outlog_db *db, struct err *e)
     if (db->pages >= WAL_MAX)
         begin_anew(db);
     else if (db->pages >= SETTLE_AT)
-        settle_wake(db->settle);
+        settle_wake(db->settle, db->pages >= HURRY_AT);
     return true;
 }
 

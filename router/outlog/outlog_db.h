@@ -11,6 +11,7 @@
 #include "router/outlog/outlog.h"
 #include "router/outlog/outlog_prune.h"
 #include "router/outlog/outlog_table.h"
+#include "router/outlog/yielding_vfs.h"
 
 struct outlog_db;
 
@@ -20,9 +21,11 @@ enum db_step {
     DB_FAIL, /* e is filled; roll back and close */
 };
 
-/* *fatal: waiting will not help (no such directory, a newer schema). */
+/* *fatal: waiting will not help (no such directory, a newer schema).  With
+ * y (borrowed; or NULL) pages are written as yielding_vfs.h says. */
 MUST_USE struct outlog_db *outlog_db_open(const char *path, unsigned busy_ms,
-                                          bool *fatal, struct err *e);
+                                          struct yielder *y, bool *fatal,
+                                          struct err *e);
 void outlog_db_close(struct outlog_db *db);
 
 MUST_USE bool outlog_db_begin(struct outlog_db *db, struct err *e);

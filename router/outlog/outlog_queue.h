@@ -44,10 +44,10 @@ struct outlog {
     struct outlog_stats stats;
 
     /* The writer's own. */
-    bool at_ease;         /* the batch was not full: rows come slowly */
-    struct outlog_db *db; /* (owned) NULL while it is away */
-    uint64_t retry_at;    /* ns, monotonic */
-    uint64_t prune_at;    /* ns, monotonic */
+    struct yielder yielder; /* hurries when the next batch waits */
+    struct outlog_db *db;   /* (owned) NULL while it is away */
+    uint64_t retry_at;      /* ns, monotonic */
+    uint64_t prune_at;      /* ns, monotonic */
     struct buf scratch;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "router/outlog/sql.h"
+#include "router/outlog/yielding_vfs.h"
 
 struct settle {
     char *path; /* (owned) */
@@ -13,7 +14,9 @@ struct settle {
     pthread_mutex_t lock; /* the wishes */
     pthread_cond_t work, idle;
     bool wanted, busy, stop;
-    struct sqlite3 *h; /* (owned) the thread's own; NULL: not open */
+    struct yielder yielder;
+    struct yielding_vfs *vfs; /* (owned) */
+    struct sqlite3 *h;        /* (owned) the thread's own; NULL: not open */
 };
 
 /* A read makes the connection see that the database is in WAL mode. */
@@ -23,7 +26,7 @@ static bool have_db(struct settle *s)
 
     if (s->h)
         return true;
-    s->h = sql_open(s->path, &ignored);
+    s->h = sql_open_by(s->path, yielding_vfs_name(s->vfs), &ignored);
     if (s->h && sql_run(s->h, "SELECT count(*) FROM sqlite_schema", &ignored))
         return true;
     sql_close(s->h);
@@ -61,6 +64,7 @@ static void *run(void *arg)
 {
     struct settle *s = arg;
 
+    pthread_setname_np(pthread_self(), "log to disk");
     while (wait_for_work(s))
         carry(s);
     return NULL;
@@ -69,6 +73,7 @@ static void *run(void *arg)
 static void release(struct settle *s)
 {
     sql_close(s->h);
+    yielding_vfs_free(s->vfs);
     pthread_cond_destroy(&s->work);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
@@ -88,15 +93,17 @@ struct settle *settle_new(const char *path, struct err *e)
     pthread_cond_init(&s->work, NULL);
     pthread_cond_init(&s->idle, NULL);
     s->path = strdup(path);
-    if (s->path && pthread_create(&s->thread, NULL, run, s) == 0)
+    s->vfs = yielding_vfs_new(&s->yielder, e);
+    if (s->path && s->vfs && pthread_create(&s->thread, NULL, run, s) == 0)
         return s;
     err_set(e, ERR_MEMORY, "cannot start the thread that settles the log");
     release(s);
     return NULL;
 }
 
-void settle_wake(struct settle *s)
+void settle_wake(struct settle *s, bool hurry)
 {
+    atomic_store(&s->yielder.hurry, hurry);
     pthread_mutex_lock(&s->lock);
     if (!s->wanted) {
         s->wanted = true;
@@ -107,6 +114,7 @@ void settle_wake(struct settle *s)
 
 void settle_wait(struct settle *s)
 {
+    atomic_store(&s->yielder.hurry, true);
     pthread_mutex_lock(&s->lock);
     while (s->wanted || s->busy)
         pthread_cond_wait(&s->idle, &s->lock);
@@ -117,6 +125,7 @@ void settle_free(struct settle *s)
 {
     if (!s)
         return;
+    atomic_store(&s->yielder.hurry, true);
     pthread_mutex_lock(&s->lock);
     s->stop = true;
     pthread_cond_signal(&s->work);

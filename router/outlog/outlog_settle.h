@@ -15,9 +15,10 @@ struct settle;
 /* The database must be in WAL mode by now; it is opened when it is first
  * needed.  NULL with e: no memory, no thread. */
 MUST_USE struct settle *settle_new(const char *path, struct err *e);
-/* There is something to carry; does not wait. */
-void settle_wake(struct settle *s);
-/* Waits until nothing is being carried. */
+/* There is something to carry, in a hurry or as others leave the core to it;
+ * does not wait. */
+void settle_wake(struct settle *s, bool hurry);
+/* Waits, and not for long, until nothing is being carried. */
 void settle_wait(struct settle *s);
 /* Likewise; NULL: no-op. */
 void settle_free(struct settle *s);

@@ -66,9 +66,14 @@ enum { BUSY_MS = 5000 };
 
 struct sqlite3 *sql_open(const char *path, struct err *e)
 {
+    return sql_open_by(path, NULL, e);
+}
+
+struct sqlite3 *sql_open_by(const char *path, const char *vfs, struct err *e)
+{
     sqlite3 *h = NULL;
 
-    if (sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
+    if (sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE, vfs) == SQLITE_OK) {
         sqlite3_busy_timeout(h, BUSY_MS);
         return h;
     }

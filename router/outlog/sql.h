@@ -29,6 +29,9 @@ MUST_USE bool sql_run2(struct sqlite3 *h, const char *sql,
 
 /* An existing database, read and written; NULL with e. */
 MUST_USE struct sqlite3 *sql_open(const char *path, struct err *e);
+/* Likewise, through a VFS of that name. */
+MUST_USE struct sqlite3 *sql_open_by(const char *path, const char *vfs,
+                                     struct err *e);
 void sql_close(struct sqlite3 *h); /* NULL: no-op */
 
 struct sql_row;

@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
+#include "router/turn.h"
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
@@ -253,6 +254,10 @@ void plain_send(struct plain_conn *conn, struct plain_call *c)
     c->conn = conn;
     c->state = PLAIN_BOUND;
     c->reused = true;
+    if (turn_is_over(conn->host->p->base)) {
+        push_any(conn);
+        return;
+    }
     c->unsent = true;
     plain_todo(c);
 }

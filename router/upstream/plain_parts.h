@@ -186,9 +186,8 @@ void host_free(struct plain_host *h);
 
 /* Opens one for the call; false when not even that could be begun. */
 MUST_USE bool plain_dial(struct plain_host *h, struct plain_call *c);
-/* The call goes out on this kept connection when the turn ends: requests that
- * came in one turn leave one behind the other, and the provider's process is
- * woken once for them. */
+/* The call goes out on this kept connection, with others of its turn when that
+ * ends (router/turn.h). */
 void plain_send(struct plain_conn *conn, struct plain_call *c);
 void plain_push(struct plain_call *c);
 /* This address has had its time; false when it was the last. */

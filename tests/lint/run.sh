@@ -80,7 +80,7 @@ utf8proc\.h 2
 yaml\.h 1
 curl/ 2
 http_parser\.h 1
-sqlite3\.h 9
+sqlite3\.h 10
 zlib\.h 4
 TABLE
 }

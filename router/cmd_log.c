@@ -8,11 +8,14 @@
 #include "base/args.h"
 #include "base/clock.h"
 #include "base/units.h"
+#include "router/log_text.h"
 #include "router/outlog/outlog_care.h"
 #include "router/settings/settings.h"
 
 struct options {
     const char *config, *db, *out, *since, *until, *age, *size;
+    const char *id;  /* show: of the request */
+    uint64_t newest; /* list: so many */
     bool json, whole, shrink, dry;
 };
 
@@ -141,7 +144,7 @@ static bool moment(const char *name, const char *text, int64_t *out,
 
 static bool export(const char *db, const struct options *o, struct err *e)
 {
-    struct care_range r = {0, INT64_MAX};
+    struct care_range r = {.until_ms = INT64_MAX};
     FILE *f = stdout;
     bool ok;
 
@@ -158,17 +161,82 @@ static bool export(const char *db, const struct options *o, struct err *e)
     return ok;
 }
 
+/* ---- list, show ---- */
+
+struct telling {
+    bool json;
+    void (*write)(const struct json *row, struct buf *out);
+    size_t n;
+    struct buf text;
+};
+
+static bool tell(void *ctx, struct span line)
+{
+    struct telling *t = ctx;
+    struct json row;
+
+    t->n++;
+    if (t->json)
+        return put_line(stdout, line);
+    if (!json_parse(line, &row, NULL))
+        return false;
+    buf_reset(&t->text);
+    t->write(&row, &t->text);
+    return !t->text.failed && put_line(stdout, buf_view(&t->text));
+}
+
+static bool tell_all(const char *db, const struct care_range *r,
+                     struct telling *t, struct err *e)
+{
+    bool ok;
+
+    buf_init(&t->text, 64 << 20);
+    ok = care_export(db, r, tell, t, e);
+    buf_free(&t->text);
+    return ok && (fflush(stdout) == 0 || err_sys(e, "standard output"));
+}
+
+static bool list_rows(const char *db, const struct options *o, struct err *e)
+{
+    struct care_range r = {.until_ms = INT64_MAX, .newest = o->newest};
+    struct telling t = {.json = o->json, .write = log_text_line};
+    struct buf head;
+
+    if (o->newest < 1)
+        return err_set(e, ERR_USAGE, "--newest: wanted 1 or more, found 0");
+    if (!moment("since", o->since, &r.since_ms, e) ||
+        !moment("until", o->until, &r.until_ms, e))
+        return false;
+    buf_init(&head, 1024);
+    log_text_head(&head);
+    if (!o->json)
+        (void)put_line(stdout, buf_view(&head));
+    buf_free(&head);
+    return tell_all(db, &r, &t, e);
+}
+
+static bool show(const char *db, const struct options *o, struct err *e)
+{
+    struct care_range r = {.id = o->id};
+    struct telling t = {.json = o->json, .write = log_text_row};
+
+    if (!o->id)
+        return err_set(e, ERR_USAGE, "show: wanted the id of a request");
+    return tell_all(db, &r, &t, e) &&
+           (t.n || err_set(e, ERR_INPUT, "%s has no request %s", db, o->id));
+}
+
 /* ---- the command ---- */
 
 static const struct {
     const char *name;
     bool (*run)(const char *db, const struct options *o, struct err *e);
 } verbs[] = {
-    {"check", check},
-    {"repair", repair},
-    {"prune", prune},
-    {"export", export},
+    {"check", check},   {"repair", repair},  {"prune", prune},
+    {"export", export}, {"list", list_rows}, {"show", show},
 };
+
+#define VERBS "list, show, check, repair, prune or export"
 
 /* The database: --db, else the configuration's. */
 static bool run(const char *verb, const struct options *o, struct err *e)
@@ -188,14 +256,18 @@ static bool run(const char *verb, const struct options *o, struct err *e)
         settings_free(s);
         return ok;
     }
-    return err_set(e, ERR_USAGE,
-                   "wanted check, repair, prune or export, found %s", verb);
+    return err_set(e, ERR_USAGE, "wanted " VERBS ", found %s", verb);
+}
+
+static bool takes_id(const char *verb)
+{
+    return !strcmp(verb, "show");
 }
 
 /* long: the table of options is the function. */
 int cmd_log(int argc, char **argv)
 {
-    struct options o = {.config = "weir.yaml"};
+    struct options o = {.config = "weir.yaml", .newest = 20};
     const struct arg list[] = {
         {"config", ARG_TEXT, &o.config, "F",
          "configuration whose log.path is meant [weir.yaml]"},
@@ -209,13 +281,16 @@ int cmd_log(int argc, char **argv)
         {"shrink", ARG_FLAG, &o.shrink, NULL,
          "prune: give the freed room back to the disk"},
         {"dry-run", ARG_FLAG, &o.dry, NULL, "prune: only count"},
-        {"since", ARG_TEXT, &o.since, "TIME", "export: rows from then on"},
-        {"until", ARG_TEXT, &o.until, "TIME", "export: rows before then"},
+        {"since", ARG_TEXT, &o.since, "TIME",
+         "export, list: rows from then on"},
+        {"until", ARG_TEXT, &o.until, "TIME", "export, list: rows before then"},
+        {"newest", ARG_U64, &o.newest, "N", "list: so many rows at most [20]"},
         {"out", ARG_TEXT, &o.out, "F", "export: to this file"},
     };
-    const struct args args = {"log", "check|repair|prune|export [options]",
-                              "Looks after the outcome log of `weir serve`.",
-                              list, sizeof list / sizeof list[0]};
+    const struct args args = {
+        "log", "list|show ID|check|repair|prune|export [options]",
+        "Shows the outcome log of `weir serve`, and looks after it.", list,
+        sizeof list / sizeof list[0]};
     struct err e = {0};
     int first;
 
@@ -223,8 +298,10 @@ int cmd_log(int argc, char **argv)
     case ARGS_HELP:
         return 0;
     case ARGS_OK:
-        if (first + 1 != argc)
-            err_set(&e, ERR_USAGE, "wanted check, repair, prune or export");
+        o.id = first + 1 < argc ? argv[first + 1] : NULL;
+        if (first >= argc || first + 2 < argc ||
+            (o.id && !takes_id(argv[first])))
+            err_set(&e, ERR_USAGE, "wanted " VERBS);
         else if (run(argv[first], &o, &e))
             return 0;
         break;

@@ -52,6 +52,8 @@ MUST_USE bool care_prune(const char *path, const struct care_thin *how,
  * features as base64, its labels as a list. */
 struct care_range {
     int64_t since_ms, until_ms; /* [since, until) */
+    uint64_t newest;            /* only so many, the newest; 0: all */
+    const char *id;             /* only this request; NULL: any */
 };
 MUST_USE bool care_export(const char *path, const struct care_range *r,
                           bool (*line)(void *ctx, struct span json), void *ctx,

@@ -86,24 +86,44 @@ static void put_labels(struct dump *d)
     sqlite3_reset(d->labels);
 }
 
+#define IN_TIME                                                                \
+    "FROM requests WHERE time_ms>=?1 AND time_ms<?2 ORDER BY time_ms"
+
+static const char *select_of(const struct care_range *r)
+{
+    if (r->id)
+        return "SELECT * FROM requests WHERE id=?1";
+    if (r->newest)
+        return "SELECT * FROM (SELECT * " IN_TIME " DESC LIMIT ?3)"
+               " ORDER BY time_ms";
+    return "SELECT * " IN_TIME;
+}
+
+static bool bind_range(sqlite3_stmt *st, const struct care_range *r)
+{
+    if (r->id)
+        return sqlite3_bind_text(st, 1, r->id, -1, SQLITE_STATIC) == SQLITE_OK;
+    return sqlite3_bind_int64(st, 1, r->since_ms) == SQLITE_OK &&
+           sqlite3_bind_int64(st, 2, r->until_ms) == SQLITE_OK &&
+           (!r->newest ||
+            sqlite3_bind_int64(st, 3, (int64_t)r->newest) == SQLITE_OK);
+}
+
 static bool prepare(struct dump *d, const char *path,
                     const struct care_range *r, struct err *e)
 {
     if (sqlite3_open_v2(path, &d->h, SQLITE_OPEN_READWRITE, NULL) !=
             SQLITE_OK ||
         sqlite3_busy_timeout(d->h, 5000) != SQLITE_OK ||
-        sqlite3_prepare_v2(d->h,
-                           "SELECT * FROM requests WHERE time_ms>=?1 AND"
-                           " time_ms<?2 ORDER BY time_ms",
-                           -1, &d->rows, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(d->h, select_of(r), -1, &d->rows, NULL) !=
+            SQLITE_OK ||
+        !bind_range(d->rows, r) ||
         sqlite3_prepare_v2(d->h,
                            "SELECT time_ms, source, score, confidence,"
                            " comment FROM labels WHERE request_id=?1"
                            " ORDER BY time_ms",
                            -1, &d->labels, NULL) != SQLITE_OK)
         return sql_fail(d->h, path, e);
-    sqlite3_bind_int64(d->rows, 1, r->since_ms);
-    sqlite3_bind_int64(d->rows, 2, r->until_ms);
     return true;
 }
 

@@ -270,7 +270,7 @@ static void *run(void *ctx)
     struct worker *w = ctx;
     char name[16];
 
-    snprintf(name, sizeof name, "worker %u", w->index + 1);
+    snprintf(name, sizeof name, "worker-%u", w->index + 1);
     pthread_setname_np(pthread_self(), name);
     event_base_loop(w->base, EVLOOP_NO_EXIT_ON_EMPTY);
     atomic_fetch_sub(&w->router->running, 1);

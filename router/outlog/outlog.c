@@ -578,7 +578,7 @@ struct outlog *outlog_open(const char *path, const struct outlog_options *o,
     }
     if (open_spill(log, e) && open_db(log, e)) {
         if (pthread_create(&log->thread, NULL, writer, log) == 0) {
-            pthread_setname_np(log->thread, "log writer");
+            pthread_setname_np(log->thread, "log-writer");
             return log;
         }
         err_set(e, ERR_IO, "cannot start the log's writer thread");

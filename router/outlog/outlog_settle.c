@@ -64,7 +64,7 @@ static void *run(void *arg)
 {
     struct settle *s = arg;
 
-    pthread_setname_np(pthread_self(), "log to disk");
+    pthread_setname_np(pthread_self(), "log-to-disk");
     while (wait_for_work(s))
         carry(s);
     return NULL;

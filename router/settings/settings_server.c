@@ -154,9 +154,10 @@ static const struct setting limit_rows[] = {
     LIMIT_COUNT("requests", requests, 1e6, "1024", false,
                 "Requests that one worker serves at once; more wait their "
                 "turn."),
-    LIMIT_COUNT("queue", queue, 1e6, "1024", false,
+    LIMIT_COUNT("queue", queue, 1e6, "512", false,
                 "Requests of one worker that may wait; beyond: 503 with "
-                "retry-after."),
+                "retry-after.  As many as limits.requests double the time of "
+                "an answer in overload."),
     LIMIT_TIME("queue_time", queue_ms, "5s", false,
                "A request that has waited so long gets 503."),
     LIMIT_COUNT("upstream_connections", upstream_connections, 65536, "256",

@@ -25,6 +25,9 @@ struct outcome {
     double propensity;  /* with which a log's arm was chosen; NAN */
     struct span answer; /* normalised final answer, or empty */
     struct span source; /* label's source: feedback, judge, check, ... */
+    /* Logs: what a judge or a check said of an answer whose score is of
+     * feedback or a benchmark; NAN: nothing.  Not written. */
+    double beside;
     /* Logs: what the answer and the conversation's next request showed of it,
      * with commas; empty: nothing, where it was looked at.  Not written. */
     struct span signals;
@@ -50,6 +53,10 @@ struct dataset_row {
     struct outcome outcomes[DATASET_OUTCOMES_MAX];
     uint32_t n_outcomes;
 };
+
+/* Is it the score of who knows: feedback, a benchmark, or one without a
+ * source?  Else a judge's, a check's or a signal's, which is second-hand. */
+bool outcome_is_gold(const struct outcome *o);
 
 struct dataset;
 

@@ -21,6 +21,7 @@ struct outcome outcome_unknown(void)
 {
     return (struct outcome){
         .score = NAN,
+        .beside = NAN,
         .confidence = NAN,
         .input_tokens = NAN,
         .output_tokens = NAN,
@@ -28,6 +29,12 @@ struct outcome outcome_unknown(void)
         .latency_ms = NAN,
         .propensity = NAN,
     };
+}
+
+bool outcome_is_gold(const struct outcome *o)
+{
+    return !o->source.len || span_is(o->source, "feedback") ||
+           span_is(o->source, "benchmark");
 }
 
 void row_clear(struct dataset_row *row)

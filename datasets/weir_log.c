@@ -28,7 +28,7 @@ enum { ROW_BYTES = 256 << 20, SQL_MAX = 1024 };
 struct weir_log {
     char *name; /* (owned) */
     struct log_db db;
-    sqlite3_stmt *rows, *label, *after;
+    sqlite3_stmt *rows, *label, *beside, *after;
     sqlite3_stmt *shadows; /* NULL: the log knows none */
     struct arena arena;    /* of one row: shadows' texts, names */
     uint64_t done, total;  /* rows */
@@ -75,6 +75,10 @@ static const char contradictory_sql[] =
 static const char label_sql[] =
     "SELECT score, source, confidence FROM labels WHERE request_id = ?1"
     " AND" LOG_DB_BEST_LABEL;
+
+static const char beside_sql[] =
+    "SELECT score FROM labels WHERE request_id = ?1 AND source NOT IN"
+    " ('feedback', 'benchmark') AND" LOG_DB_BEST_LABEL;
 
 /* What the conversation's next request showed. */
 static const char after_sql[] =
@@ -152,6 +156,7 @@ static bool begin(struct weir_log *l, const struct dataset_options *o,
         !log_db_ask(&l->db, contradictory_sql, &l->contradictory, e) ||
         !prepare_rows(l, e) ||
         !log_db_prepare(&l->db, label_sql, &l->label, e) ||
+        !log_db_prepare(&l->db, beside_sql, &l->beside, e) ||
         !log_db_prepare(&l->db, after_sql, &l->after, e))
         return false;
     log_db_bind(l->rows, range_of(o));
@@ -166,6 +171,7 @@ static void weir_log_close(void *r)
         return;
     sqlite3_finalize(l->rows);
     sqlite3_finalize(l->label);
+    sqlite3_finalize(l->beside);
     sqlite3_finalize(l->after);
     sqlite3_finalize(l->shadows);
     log_db_close(&l->db);
@@ -201,6 +207,7 @@ static bool check_amounts(const struct outcome *o, struct err *e)
         double value, most;
     } list[] = {
         {"score", o->score, 1},
+        {"a judge's score", o->beside, 1},
         {"propensity", o->propensity, 1},
         {"input_tokens", o->input_tokens, HUGE_VAL},
         {"output_tokens", o->output_tokens, HUGE_VAL},
@@ -276,18 +283,25 @@ static void fill_row(sqlite3_stmt *st, struct dataset_row *row)
     row->from_log = true;
 }
 
+/* Its row, if there is one. */
+static int ask_of(sqlite3_stmt *st, struct span id)
+{
+    sqlite3_reset(st);
+    sqlite3_bind_text(st, 1, id.ptr, (int)id.len, SQLITE_TRANSIENT);
+    return sqlite3_step(st);
+}
+
 static bool add_label(struct weir_log *l, struct span id, struct outcome *o,
                       struct err *e)
 {
-    int rc;
+    int rc = ask_of(l->label, id);
 
-    sqlite3_reset(l->label);
-    sqlite3_bind_text(l->label, 1, id.ptr, (int)id.len, SQLITE_TRANSIENT);
-    rc = sqlite3_step(l->label);
     if (rc == SQLITE_ROW) {
         o->score = log_db_number(l->label, 0, 1);
         o->source = arena_copy(&l->arena, log_db_text(l->label, 1));
         o->confidence = fmax(0, fmin(log_db_number(l->label, 2, 1), 1));
+        if (outcome_is_gold(o) && ask_of(l->beside, id) == SQLITE_ROW)
+            o->beside = log_db_number(l->beside, 0, 1);
     }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ||
            log_db_fail(&l->db, "reading labels", e);
@@ -411,6 +425,7 @@ static bool plan_take(struct weir_log *l, struct dataset_row *row, uint32_t i,
             o->score = of->score;
             o->confidence = of->confidence;
             o->source = of->source;
+            o->beside = of->beside;
         }
         o->input_tokens = in->input_tokens;
         o->output_tokens = in->output_tokens;

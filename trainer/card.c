@@ -116,6 +116,8 @@ static void calibration_json(const struct training *r, cJSON *card)
         const struct fit_arm *f = fit_arm(r->fit, a);
         cJSON *arm = cJSON_AddObjectToObject(all, r->t->arms[a].name);
         number(arm, "labels", (double)f->labels);
+        number(arm, "gold", (double)f->gold);
+        cJSON_AddStringToObject(arm, "errors_by", f->by_gold ? "gold" : "all");
         number(arm, "mean", f->mean);
         number(arm, "ece", f->ece);
         number(arm, "log_loss", f->log_loss);
@@ -193,6 +195,29 @@ static void levels_json(const struct training *r, double confidence,
     }
 }
 
+static void labels_json(const struct training *r, cJSON *basis)
+{
+    const struct gold *g = &r->gold;
+    cJSON *measured;
+
+    cJSON_AddStringToObject(basis, "labels", gold_kind_name(g->kind));
+    number(basis, "gold", (double)g->golden);
+    if (g->kind != GOLD_MEASURED)
+        return;
+    measured = cJSON_AddObjectToObject(basis, "second_hand");
+    for (uint32_t a = 0; a < r->t->n_arms; a++) {
+        cJSON *arm;
+
+        if (!g->pairs[a])
+            continue;
+        arm = cJSON_AddObjectToObject(measured, r->t->arms[a].name);
+        number(arm, "pairs", (double)g->pairs[a]);
+        number(arm, "bias", (double)g->bias[a]);
+        number(arm, "lo", (double)g->low[a]);
+        number(arm, "hi", (double)g->high[a]);
+    }
+}
+
 /* What the levels rest on: see docs/classifier-format.md. */
 static void basis_json(const struct training *r, cJSON *card)
 {
@@ -200,6 +225,7 @@ static void basis_json(const struct training *r, cJSON *card)
     cJSON *mix = cJSON_AddObjectToObject(basis, "mix");
     cJSON *arms = cJSON_AddObjectToObject(basis, "arms");
 
+    labels_json(r, basis);
     number(basis, "requests", r->mix.n);
     number(basis, "input_tokens", r->input_tokens);
     for (uint32_t a = 0; a < r->t->n_arms; a++) {
@@ -250,6 +276,8 @@ static void metrics_json(const struct training *r, const struct card_about *c,
     for (uint32_t a = 0; a < r->t->n_arms; a++) {
         cJSON *arm = cJSON_AddObjectToObject(arms, r->t->arms[a].name);
         number(arm, "labels", (double)r->arms[a].labels);
+        cJSON_AddStringToObject(arm, "errors_by",
+                                r->arms[a].gold ? "gold" : "all");
         number(arm, "score", r->arms[a].score);
         number(arm, "cost_usd", r->arms[a].cost);
         number(arm, "ece", r->arms[a].ece);

@@ -262,6 +262,30 @@ static void staged_all(const struct fitted *f, float *staged)
     }
 }
 
+/* Keeps of an arm's labels those by which it is judged: gold where there is
+ * enough of it. */
+static size_t errors_on(struct fitted *f, uint32_t a, float *p, float *y)
+{
+    const struct table_arm *of = &f->t->arms[a];
+    struct fit_arm *arm = &f->arm[a];
+    size_t n = 0, kept = 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        if (!isnan(of->score[f->rows[i]])) {
+            n++;
+            arm->gold += !of->second[f->rows[i]];
+        }
+    arm->by_gold = arm->gold >= FIT_GOLD_MIN || arm->gold == n;
+    for (size_t i = 0, k = 0; arm->by_gold && i < f->n; i++) {
+        if (isnan(of->score[f->rows[i]]))
+            continue;
+        p[kept] = p[k];
+        y[kept] = y[k++];
+        kept += !of->second[f->rows[i]];
+    }
+    return arm->by_gold ? kept : n;
+}
+
 /* An arm's curve where it needs one, and how right it is then. */
 static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
                           float *p)
@@ -284,6 +308,7 @@ static void calibrate_arm(struct fitted *f, uint32_t a, const float *staged,
         calibrate_fit(&c, p, y, w, n);
     stage_knots(&f->stage, a, &c);
     arm->isotonic = c.isotonic;
+    n = errors_on(f, a, p, y);
     for (size_t i = 0; i < n; i++)
         p[i] = calibrate_apply(&c, p[i]);
     arm->ece = n ? calibrate_ece(p, y, n) : NAN;

@@ -38,7 +38,11 @@ struct fit_arm {
     bool constant;        /* too few labels, or all alike: no head */
     bool isotonic;        /* calibration: isotonic, else Platt's */
     double ece, log_loss; /* of the out-of-fold predictions; NAN */
+    size_t gold;          /* labels that are not second-hand */
+    bool by_gold;         /* ece and log_loss are by these alone */
 };
+
+enum { FIT_GOLD_MIN = 100 }; /* labels; fewer: by all */
 
 struct fitted;
 

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "models/choose.h"
 #include "trainer/bootstrap.h"
+#include "trainer/gold.h"
 #include "trainer/metrics.h"
 
 _Static_assert(GUARANTEE_RUNGS == GUARANTEE_PRICES, "a rung for each price");
@@ -78,19 +79,54 @@ static void choose_all(struct trial_rows *t, double price)
         t->choice[i] = (uint8_t)choose(t, i, price);
 }
 
+/* The score for the worse (or the better, up) as far as it may be wrong. */
+static double at_worst(const struct guarantee_rows *r, size_t cell, bool up)
+{
+    uint32_t arm = (uint32_t)(cell % r->n_arms);
+    double score = (double)r->score[cell];
+
+    if (r->second && r->second[cell])
+        score += (double)(up ? r->high[arm] : r->low[arm]);
+    return score;
+}
+
+/* Of one row.  Where the reference itself is taken its error is one, and
+ * quality below 1 makes a low score the worse. */
+static double loss_of(const struct trial_rows *t, size_t row)
+{
+    size_t at = row * t->r->n_arms;
+    size_t ref = at + t->ask->reference, mine = at + t->choice[row];
+
+    if (ref == mine)
+        return (t->ask->quality - 1) * at_worst(t->r, ref, t->ask->quality > 1);
+    return t->ask->quality * at_worst(t->r, ref, true) -
+           at_worst(t->r, mine, false);
+}
+
 static void losses(struct trial_rows *t)
 {
-    const struct guarantee_rows *r = t->r;
-
     for (size_t g = 0; g < t->groups; g++) {
         double sum = 0;
-        for (size_t k = t->first[g]; k < t->first[g + 1]; k++) {
-            size_t at = (size_t)t->order[k] * r->n_arms;
-            sum += t->ask->quality * (double)r->score[at + t->ask->reference] -
-                   (double)r->score[at + t->choice[t->order[k]]];
-        }
+        for (size_t k = t->first[g]; k < t->first[g + 1]; k++)
+            sum += loss_of(t, t->order[k]);
         t->loss[g] = sum / (double)(t->first[g + 1] - t->first[g]);
     }
+}
+
+/* The largest loss there may be, whatever the rows say. */
+static double loss_most(const struct trial_rows *t)
+{
+    double q = t->ask->quality;
+
+    return t->r->second ? q * (1 + t->r->reach) + t->r->reach : q;
+}
+
+/* What is left of the chance of an error, once labels took theirs. */
+static double chance(const struct trial_rows *t)
+{
+    double delta = 1 - t->ask->confidence;
+
+    return t->r->second ? delta * (1 - GOLD_SHARE) : delta;
 }
 
 struct place {
@@ -191,7 +227,7 @@ static bool prices_set(const struct trial_rows *t, bool bent,
 static bool climb(struct trial_rows *t, struct guarantee_level *out,
                   struct err *e)
 {
-    double price[GUARANTEE_PRICES], delta = 1 - t->ask->confidence;
+    double price[GUARANTEE_PRICES], delta = chance(t);
 
     if (t->groups < GUARANTEE_MIN)
         return true;
@@ -202,7 +238,7 @@ static bool climb(struct trial_rows *t, struct guarantee_level *out,
             continue;
         choose_all(t, price[k]);
         losses(t);
-        if (guarantee_p(t->loss, t->groups, t->ask->quality, delta) > delta)
+        if (guarantee_p(t->loss, t->groups, loss_most(t), delta) > delta)
             break;
         out->valid = true;
         out->price = price[k];
@@ -267,6 +303,21 @@ bool guarantee_ladder_make(const struct guarantee_rows *r,
     return ok;
 }
 
+/* Quality by the reference's were labels wrong as far as they may be. */
+static double measured_at(const struct trial_rows *t, bool up)
+{
+    const struct guarantee_rows *r = t->r;
+    double score = 0, best = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        size_t ref = i * r->n_arms + t->ask->reference;
+        size_t mine = i * r->n_arms + t->choice[i];
+        score += at_worst(r, mine, up);
+        best += at_worst(r, ref, ref == mine ? up : !up);
+    }
+    return best > 0 ? score / best : NAN;
+}
+
 /* One draw of the bootstrap: saving and quality by the reference's. */
 static void redraw(const struct trial_rows *t, const double *weight,
                    double *saving, double *quality)
@@ -309,6 +360,10 @@ static bool intervals(struct trial_rows *t, struct guarantee_level *out,
         out->hi = s.hi;
         out->measured_lo = q.lo;
         out->measured_hi = q.hi;
+        if (t->r->second) {
+            out->measured_lo += measured_at(t, false) - out->measured;
+            out->measured_hi += measured_at(t, true) - out->measured;
+        }
     }
     bootstrap_free(&b);
     free(weight);

@@ -48,6 +48,12 @@ struct guarantee_rows {
     /* [n] or NULL: rows outside the training data, which the policy gives to
      * the reference whatever is predicted (models/domain.h). */
     const uint8_t *outside;
+    /* [n * n_arms] or NULL: scores that are second-hand (trainer/gold.h), and
+     * [n_arms] between what and what they are wrong on average, for which
+     * GOLD_SHARE of the chance of an error is spent. */
+    const uint8_t *second;
+    const float *low, *high;
+    double reach; /* how far from [0,1] a score may be by that */
 };
 
 struct guarantee_ask {
@@ -104,8 +110,8 @@ MUST_USE bool guarantee_ladder_make(const struct guarantee_rows *r,
                                     struct err *e);
 
 /*
- * The test alone: a p-value for "the mean of x is at least 0", x[n] within
- * [-1, high], 0 < high <= 1, in an order that does not depend on them.
+ * The test alone: a p-value for "the mean of x is at least 0", no x[n] above
+ * high, which is above 0, in an order that does not depend on them.
  * delta tunes the bets; the p-value is valid for any.
  */
 double guarantee_p(const double *x, size_t n, double high, double delta);

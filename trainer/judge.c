@@ -11,20 +11,20 @@
  * arm's prices are not known but its costs are. */
 #define OUTPUT_TIMES 4
 
-static bool row_complete(const struct table *t, uint32_t row)
+/* Rows that say something about policies. */
+static bool row_counts(const struct judged *j, const struct table *t,
+                       uint32_t row)
 {
-    for (uint32_t a = 0; a < t->n_arms; a++)
-        if (table_may_choose(t, a) &&
-            (isnan(t->arms[a].score[row]) || isnan(t->arms[a].cost[row])))
-            return false;
-    return true;
+    return gold_complete(t, row) &&
+           (!j->gold || j->gold->kind != GOLD_ALONE || gold_golden(t, row));
 }
 
 static bool arrays_new(struct judged *j, size_t n, uint32_t arms)
 {
     size_t cells = n * arms + 1;
 
-    *j = (struct judged){0};
+    *j = (struct judged){.gold = j->gold};
+    j->second = malloc(cells);
     j->quality = malloc(cells * sizeof *j->quality);
     j->score = malloc(cells * sizeof *j->score);
     j->cost = malloc(cells * sizeof *j->cost);
@@ -32,7 +32,7 @@ static bool arrays_new(struct judged *j, size_t n, uint32_t arms)
     j->group = malloc((n + 1) * sizeof *j->group);
     j->outside = malloc(n + 1);
     return j->quality && j->score && j->cost && j->spent && j->group &&
-           j->outside;
+           j->outside && j->second;
 }
 
 static double expected_cost(const struct table_arm *arm, double input,
@@ -47,6 +47,7 @@ static void take(struct judged *j, const struct table *t, uint32_t row,
                  const struct prediction *p)
 {
     size_t at = j->rows.n * t->n_arms;
+    bool moved = j->gold && j->gold->kind == GOLD_MEASURED;
 
     mix_add(&j->mix, p, (double)t->est_input[row]);
     j->input_tokens += (double)t->est_input[row];
@@ -55,6 +56,9 @@ static void take(struct judged *j, const struct table *t, uint32_t row,
         j->output_tokens[a] += (double)p->tokens[a];
         j->quality[at + a] = p->quality[a];
         j->score[at + a] = arm->score[row];
+        j->second[at + a] = arm->second[row];
+        if (moved && arm->second[row])
+            j->score[at + a] += j->gold->bias[a];
         j->cost[at + a] =
             expected_cost(arm, (double)t->est_input[row], (double)p->tokens[a]);
         j->spent[at + a] = (double)arm->cost[row];
@@ -134,6 +138,24 @@ static void average(struct judged *j)
         j->output_tokens[a] /= n;
 }
 
+/* About the means, by which the scores have been moved. */
+static void bounds_of_labels(struct judged *j)
+{
+    const struct gold *g = j->gold;
+
+    if (!g || g->kind != GOLD_MEASURED)
+        return;
+    for (uint32_t a = 0; a < CLASSIFIER_ARMS_MAX; a++) {
+        j->low[a] = g->low[a] - g->bias[a];
+        j->high[a] = g->high[a] - g->bias[a];
+        j->rows.reach = fmax(j->rows.reach, fmax(fabs((double)g->low[a]),
+                                                 fabs((double)g->high[a])));
+    }
+    j->rows.second = j->second;
+    j->rows.low = j->low;
+    j->rows.high = j->high;
+}
+
 /* rows NULL: the fit's own. */
 static bool judge(struct judged *j, const struct fitted *f,
                   const uint32_t *rows, size_t n, struct err *e)
@@ -152,6 +174,7 @@ static bool judge(struct judged *j, const struct fitted *f,
                                       .spent = j->spent,
                                       .group = j->group,
                                       .outside = j->outside};
+    bounds_of_labels(j);
     if (!bounds_find(f, &j->domain, e)) {
         judged_free(j);
         return false;
@@ -162,7 +185,7 @@ static bool judge(struct judged *j, const struct fitted *f,
             fit_predict(f, t, at[i], &p);
         else
             fit_oof(f, i, &p);
-        if (row_complete(t, at[i])) {
+        if (row_counts(j, t, at[i])) {
             take(j, t, at[i], &p);
         } else {
             mix_add(&j->rest, &p, (double)t->est_input[at[i]]);
@@ -194,7 +217,8 @@ void judged_free(struct judged *j)
     free(j->spent);
     free(j->group);
     free(j->outside);
-    *j = (struct judged){0};
+    free(j->second);
+    *j = (struct judged){.gold = j->gold};
 }
 
 double judged_spent(const struct judged *j, uint32_t arm)

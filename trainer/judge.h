@@ -10,25 +10,32 @@
 #include "models/domain.h"
 #include "models/mix.h"
 #include "trainer/fit.h"
+#include "trainer/gold.h"
 #include "trainer/guarantee.h"
 
 /* Rows with score and cost of all choices; of other arms (members of plans)
  * these may be NAN. */
 struct judged {
     struct guarantee_rows rows; /* its arrays: (owned here) */
-    size_t left_out;            /* rows without score and cost of all choices */
-    float *quality, *score;     /* (owned) */
-    double *cost, *spent;       /* (owned) */
-    uint64_t *group;            /* (owned) */
-    uint8_t *outside;           /* (owned) [n] */
-    struct domain domain;       /* by which they are */
-    struct mix mix;             /* of the judged rows */
-    struct mix rest;            /* of those left out: a log's, mostly */
-    double input_tokens;        /* means over the judged rows: estimated, */
+    size_t left_out;            /* rows without score and cost of all choices,
+                                   or without gold where that is looked at */
+    const struct gold *gold;    /* (borrowed) set by the caller; NULL: scores
+                                   count as they stand, whoever's they are */
+    uint8_t *second;            /* (owned) [n * n_arms] */
+    float low[CLASSIFIER_ARMS_MAX], high[CLASSIFIER_ARMS_MAX];
+    float *quality, *score; /* (owned) */
+    double *cost, *spent;   /* (owned) */
+    uint64_t *group;        /* (owned) */
+    uint8_t *outside;       /* (owned) [n] */
+    struct domain domain;   /* by which they are */
+    struct mix mix;         /* of the judged rows */
+    struct mix rest;        /* of those left out: a log's, mostly */
+    double input_tokens;    /* means over the judged rows: estimated, */
     double output_tokens[CLASSIFIER_ARMS_MAX]; /* and expected of each arm */
 };
 
-/* The fit's own rows, by the predictions of other folds. */
+/* The fit's own rows, by the predictions of other folds.  Scores that are
+ * second-hand are moved by their mean error, where gold measured it. */
 MUST_USE bool judge_own(struct judged *j, const struct fitted *f,
                         struct err *e);
 /* Rows of its table that it has not seen. */

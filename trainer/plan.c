@@ -100,6 +100,8 @@ static void derive_row(const struct deriving *d, struct table_arm *plan,
     unsigned asked = d->n_first + (v == ESCALATED);
     plan->score[row] = speaks->score[row];
     plan->trust[row] = speaks->trust[row];
+    plan->second[row] = speaks->second[row];
+    plan->beside[row] = speaks->beside[row];
     plan->n_scores++;
     plan->answer[row] = speaks->answer[row];
     plan->cost[row] = SUM(d, cost, row, asked);

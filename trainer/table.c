@@ -48,6 +48,8 @@ static bool arm_grow(struct table_arm *a, size_t from, size_t cap,
     if (!grow(&a->score, cap, sizeof(float), e) ||
         !grow(&a->trust, cap, sizeof(float), e) ||
         !grow(&a->soft, cap, sizeof(float), e) ||
+        !grow(&a->second, cap, 1, e) ||
+        !grow(&a->beside, cap, sizeof(float), e) ||
         !grow(&a->cost, cap, sizeof(float), e) ||
         !grow(&a->input_tokens, cap, sizeof(float), e) ||
         !grow(&a->output_tokens, cap, sizeof(float), e) ||
@@ -58,6 +60,8 @@ static bool arm_grow(struct table_arm *a, size_t from, size_t cap,
     fill_nan(a->score, from, cap);
     fill_nan(a->trust, from, cap);
     fill_nan(a->soft, from, cap);
+    fill_nan(a->beside, from, cap);
+    memset(a->second + from, 0, cap - from);
     fill_nan(a->cost, from, cap);
     fill_nan(a->input_tokens, from, cap);
     fill_nan(a->output_tokens, from, cap);
@@ -143,6 +147,8 @@ static void arm_free(struct table_arm *arm)
     free(arm->score);
     free(arm->trust);
     free(arm->soft);
+    free(arm->second);
+    free(arm->beside);
     free(arm->cost);
     free(arm->input_tokens);
     free(arm->output_tokens);
@@ -306,6 +312,9 @@ static void outcome_store(struct table *t, size_t row,
         arm->soft[row] = (float)o->soft;
     }
     arm->score[row] = (float)o->score;
+    arm->second[row] = o->second && !isnan(o->score);
+    if (o->has_beside)
+        arm->beside[row] = (float)o->beside;
     arm->trust[row] = o->confidence > 0 ? (float)o->confidence : NAN;
     arm->cost[row] = (float)o->cost_usd;
     arm->input_tokens[row] = (float)o->input_tokens;
@@ -385,7 +394,7 @@ size_t table_bytes(const struct table *t)
     size_t row = sizeof *t->task + (2 + TABLE_QUESTIONS) * sizeof *t->group +
                  sizeof *t->time_ms + sizeof *t->start + sizeof *t->n_words +
                  2 * sizeof *t->est_input + t->n_dense * sizeof(float);
-    size_t arm = 8 * sizeof(float) + sizeof(uint32_t);
+    size_t arm = 9 * sizeof(float) + sizeof(uint32_t) + 1;
 
     return t->cap * (row + t->n_arms * arm) + t->terms_cap * sizeof *t->terms +
            t->index->size * (sizeof(uint64_t) + sizeof(uint32_t));

@@ -35,6 +35,8 @@ struct table_arm {
     enum table_role role;
     float *score;          /* [n] in [0,1], NAN: no label */
     float *trust;          /* [n] confidence in the score, NAN: not said: 1 */
+    uint8_t *second;       /* [n] 1: the score is second-hand, a judge's */
+    float *beside;         /* [n] beside a score that is not: a judge's; NAN */
     float *soft;           /* [n] by signals, where there is no score; NAN */
     float *cost;           /* [n] USD, NAN: not known */
     float *input_tokens;   /* [n] NAN: not known */
@@ -155,8 +157,9 @@ struct table_outcome {
     double confidence; /* in the score; not above 0 or NAN: not said */
     uint32_t answer;
     double latency_ms; /* not above 0: not known */
-    bool has_soft;
-    double soft; /* by signals, with has_soft */
+    bool has_soft, second, has_beside;
+    double soft;   /* by signals, with has_soft */
+    double beside; /* second-hand, beside a score that is not; has_beside */
 };
 
 struct table_new_row {

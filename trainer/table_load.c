@@ -121,6 +121,8 @@ static void outcome_merge(struct loader *l, uint32_t at,
     if (!isnan(x->score)) /* of several the one that is trusted least */
         o->confidence =
             n[0] ? fmin(o->confidence, x->confidence) : x->confidence;
+    o->second = o->second || x->second;
+    o->has_beside = false;
     mean_in(&o->score, x->score, &n[0]);
     mean_in(&o->cost_usd, x->cost_usd, &n[1]);
     mean_in(&o->input_tokens, x->input_tokens, &n[2]);
@@ -198,6 +200,9 @@ static bool outcomes_take(struct loader *l, const struct dataset_row *row,
             .cost_usd = o->cost_usd,
             .propensity = o->propensity,
             .latency_ms = o->latency_ms,
+            .second = !outcome_is_gold(o),
+            .has_beside = !isnan(o->beside),
+            .beside = o->beside,
         };
         int arm;
         if (!plan_form_is_escalates(o->arm))

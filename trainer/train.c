@@ -99,19 +99,24 @@ static void judge_arm(struct training *r, const struct fitted *f, uint32_t a,
                       const uint32_t *rows, float *p)
 {
     float *y = p + r->n_held;
+    const struct table_arm *of = &r->t->arms[a];
     struct train_arm *arm = &r->arms[a];
-    size_t n = 0;
+    size_t n = 0, gold = 0;
 
     for (size_t i = 0; i < r->n_held; i++) {
+        gold += !isnan(of->score[rows[i]]) && !of->second[rows[i]];
+        arm->labels += !isnan(of->score[rows[i]]);
+    }
+    arm->gold = gold >= FIT_GOLD_MIN || gold == arm->labels;
+    for (size_t i = 0; i < r->n_held; i++) {
         struct prediction out;
-        float score = r->t->arms[a].score[rows[i]];
-        if (isnan(score))
+        float score = of->score[rows[i]];
+        if (isnan(score) || (arm->gold && of->second[rows[i]]))
             continue;
         fit_predict(f, r->t, rows[i], &out);
         p[n] = out.quality[a];
         y[n++] = score;
     }
-    arm->labels = n;
     arm->ece = calibrate_ece(p, y, n);
     arm->log_loss = calibrate_log_loss(p, y, n);
 }
@@ -121,7 +126,7 @@ static bool judge_held(struct training *r, const struct fitted *f,
                        const uint32_t *rows, const struct train_options *o,
                        struct err *e)
 {
-    struct judged learnt = {0}, kept = {0};
+    struct judged learnt = {.gold = &r->gold}, kept = learnt;
     struct guarantee_level level;
     struct guarantee_ask ask;
     float *room = malloc((2 * r->n_held + 1) * sizeof *room);
@@ -325,6 +330,31 @@ static void notes_on_arms(struct training *r)
     }
 }
 
+/* Whose labels promises rest on. */
+static void notes_on_labels(struct training *r)
+{
+    const struct gold *g = &r->gold;
+
+    if (g->golden == g->complete || r->t->n_arms < 2)
+        return;
+    if (g->kind == GOLD_ALONE)
+        note(r,
+             "Promises rest on the %zu rows with feedback or benchmarks on all "
+             "arms alone; %zu others, with a judge's labels, teach heads.",
+             g->golden, g->complete - g->golden);
+    else if (g->kind == GOLD_MEASURED)
+        note(r,
+             "Promises rest on a judge's labels in %zu of %zu rows, each taken "
+             "for as wrong as feedback on the same answers leaves possible.",
+             g->complete - g->golden, g->complete);
+    else
+        note(r,
+             "Promises rest on a judge's labels as they stand in %zu of %zu "
+             "rows: too few answers have feedback too, %d of each arm would "
+             "say what such a label is worth.",
+             g->complete - g->golden, g->complete, GOLD_PAIRS);
+}
+
 static void notes_on_rows(struct training *r, const struct judged *j)
 {
     const struct table *t = r->t;
@@ -387,7 +417,7 @@ static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
                     const struct train_options *o, struct err *e)
 {
     struct part p = {o, r->held ? FIRST_FIT : 0, LAST_FIT};
-    struct judged j = {0};
+    struct judged j = {.gold = &r->gold};
     bool ok;
 
     r->fit = fit_part(r->t, rows, n, &p, e);
@@ -401,6 +431,7 @@ static bool fit_all(struct training *r, const uint32_t *rows, size_t n,
     if (ok) {
         r->n_judged = j.rows.n;
         notes_on_rows(r, &j);
+        notes_on_labels(r);
         notes_on_arms(r);
         notes_on_plans(r);
         advise(r, &j, o);
@@ -458,10 +489,11 @@ bool train_run(struct training *r, const struct table *t,
     *r = (struct training){
         .t = t, .use_fixed = -1, .choices = choices_of(t, true)};
     for (uint32_t a = 0; a < CLASSIFIER_ARMS_MAX; a++)
-        r->arms[a] = (struct train_arm){NAN, NAN, NAN, NAN, 0};
+        r->arms[a] = (struct train_arm){NAN, NAN, NAN, NAN, 0, true};
     if (!ok)
         err_set(e, ERR_MEMORY, "no memory for %zu rows", t->n);
-    ok = ok && worth_learning(t, e) && reference_check(t, o, e);
+    ok = ok && worth_learning(t, e) && reference_check(t, o, e) &&
+         gold_find(t, o->confidence, &r->gold, e);
     for (size_t i = 0; ok && i < t->n; i++)
         rows[i] = (uint32_t)i;
     ok = ok && hold_and_judge(r, &s, order, o, e) &&

@@ -32,6 +32,7 @@ struct train_arm {
     double score, cost;   /* means; NAN without rows */
     double ece, log_loss; /* of the predictions; NAN without rows */
     size_t labels;        /* of the arm among the rows kept back */
+    bool gold;            /* errors are measured on gold labels alone */
 };
 
 struct training {
@@ -51,6 +52,7 @@ struct training {
     double usd[CLASSIFIER_ARMS_MAX];
     double escalates[CLASSIFIER_ARMS_MAX]; /* plans: mean P; else NAN */
     struct domain domain; /* outside of it the reference answers */
+    struct gold gold;     /* whose labels the levels rest on */
     bool voided;          /* other rows are of another mix: no level holds */
     size_t n_judged;      /* rows with score and cost of all choices */
     /* On rows kept back: price from the other rows' level at `quality`. */

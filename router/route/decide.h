@@ -38,6 +38,8 @@ struct route {
     /* Levels were found with the costs of training: what a request costs
      * now, times scale, plus base. */
     double scale[ARMS_MAX], base[ARMS_MAX];
+    /* Said with a promise that rests on labels of judges; NULL: on gold. */
+    const char *labels;
     struct mix mix;         /* that the levels rest on; n 0: not known */
     struct domain domain;   /* what is outside of it is abstained on */
     bool fall_to_reference; /* without a level: the reference, no floor */

@@ -254,6 +254,17 @@ static void read_domain(struct route *r, const struct classifier *c)
                       read_float(&d, "far", &r->domain.far);
 }
 
+/* trainer/gold.h.  Cards from before do not say. */
+static void read_labels(struct route *r, const struct json *basis)
+{
+    struct json labels = json_get(basis, "labels");
+
+    if (json_is(&labels, "measured"))
+        r->labels = "measured";
+    else if (json_is(&labels, "second-hand"))
+        r->labels = "second-hand";
+}
+
 static void read_card(struct route *r, const struct classifier *c)
 {
     struct json card, levels, level, basis;
@@ -265,6 +276,7 @@ static void read_card(struct route *r, const struct classifier *c)
     if (basis.type == JSON_OBJECT) {
         read_prices(r, c, &basis);
         read_mix(r, c, &basis);
+        read_labels(r, &basis);
     }
     levels = json_get(&card, "levels");
     it = json_begin(&levels);
@@ -277,6 +289,7 @@ void levels_bind(struct route *r, const struct classifier *c, bool foreign)
     bool named = find_heads(r, c);
 
     r->classifier = c;
+    r->labels = NULL;
     for (unsigned i = 0; i < r->set->n_arms; i++)
         r->scale[i] = 1;
     if (c && !foreign)

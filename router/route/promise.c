@@ -83,7 +83,9 @@ static enum promise_state say_holds(char dst[PROMISE_MAX],
     at = put(dst, end, SPAN("holds; quality>="));
     at = put(put_share(at, end, level->quality), end, SPAN(" of "));
     at = put(put(at, end, reference), end, SPAN("; confidence="));
-    put_share(at, end, level->confidence);
+    at = put_share(at, end, level->confidence);
+    if (r->labels)
+        put(put(at, end, SPAN("; labels=")), end, span_of(r->labels));
     for (char *p = dst; *p; p++)
         *p = (char)(*p < ' ' || *p > '~' ? '?' : *p);
     return PROMISE_HOLDS;

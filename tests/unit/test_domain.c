@@ -85,8 +85,8 @@ static void a_promise_counts_abstentions_as_the_references(void **state)
     static double cost[N * ARMS], spent[N * ARMS];
     static uint64_t group[N];
     static uint8_t outside[N];
-    struct guarantee_rows r = {N,     ARMS,  quality, cost,
-                               score, spent, group,   outside};
+    struct guarantee_rows r = {N,     ARMS,    quality, cost, score, spent,
+                               group, outside, NULL,    NULL, NULL,  0};
     struct guarantee_ask ask = {3, 1, .95, .95, 1};
     struct guarantee_level level;
     struct err e;

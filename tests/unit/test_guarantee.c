@@ -88,7 +88,8 @@ static void resample(const struct world *from, struct rng *r, struct world *to)
 static struct guarantee_rows rows_of(const struct world *w)
 {
     return (struct guarantee_rows){w->n,     ARMS,     w->quality, w->cost,
-                                   w->score, w->spent, w->group,   NULL};
+                                   w->score, w->spent, w->group,   NULL,
+                                   NULL,     NULL,     NULL,       0};
 }
 
 /* The quality that a price really gives, by the reference's. */

@@ -51,6 +51,19 @@ static void bind(const char *name, bool level)
     route.levels[0] = (struct level){.97, 100, .95};
 }
 
+static void it_is_said_where_a_promise_rests_on_a_judge(void **state)
+{
+    struct decision d = {.reason = REASON_LEVEL, .level = route.levels};
+    char text[PROMISE_MAX];
+
+    (void)state;
+    bind("auto", true);
+    route.labels = "second-hand";
+    assert_int_equal(promise_text(&route, &d, text), PROMISE_HOLDS);
+    assert_string_equal(text, "holds; quality>=0.97 of large; confidence=0.95; "
+                              "labels=second-hand");
+}
+
 static void each_way_to_an_arm_has_its_words(void **state)
 {
     static const struct {
@@ -146,6 +159,7 @@ static void a_route_says_what_its_own_wish_gets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_said_where_a_promise_rests_on_a_judge),
         cmocka_unit_test(each_way_to_an_arm_has_its_words),
         cmocka_unit_test(whatever_is_said_fits_into_a_header),
         cmocka_unit_test(a_route_says_what_its_own_wish_gets),

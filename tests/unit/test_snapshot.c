@@ -20,7 +20,7 @@
 /* clang-format off */
 static const char card[] =
     "{\"fallback\":\"reference\","
-    "\"basis\":{\"requests\":1000,\"input_tokens\":100,"
+    "\"basis\":{\"labels\":\"measured\",\"requests\":1000,\"input_tokens\":100,"
     "\"domain\":{\"unseen\":2,\"top\":-1e9,\"far\":50},"
     "\"mix\":{\"task\":[1000],\"quality\":[500,500],\"unseen\":[1000],"
     "\"length\":[1000]},\"arms\":{"
@@ -125,6 +125,7 @@ static void promises_hold_for_exactly_their_arms(void **state)
     assert_int_equal(r->n_levels, 2); /* valid ones, ascending */
     assert_float_equal(r->levels[0].quality, .95, 1e-9);
     assert_float_equal(r->levels[0].price, 70, 1e-9);
+    assert_string_equal(r->labels, "measured");
     assert_float_equal(r->levels[1].quality, 1, 1e-9);
     assert_true(r->fall_to_reference);
     r = snapshot_route(s, SPAN("two"));

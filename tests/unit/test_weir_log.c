@@ -79,9 +79,38 @@ static void one_row_a_request_with_its_best_label(void **state)
     sqlite3_close(db);
 }
 
-/* ---- plans and shadows ---- */
-
 #define HI "'[{\"role\":\"user\",\"content\":\"hi\"}]'"
+
+static void what_a_judge_said_stands_beside_feedback(void **state)
+{
+    sqlite3 *db = log_new();
+    struct dataset *d;
+    struct err e;
+
+    (void)state;
+    log_run(db, "INSERT INTO requests(id,time_ms,arm,status,messages) VALUES"
+                "('a',1,'nano',200," HI "),('b',2,'nano',200," HI "),"
+                "('c',3,'nano',200," HI ");"
+                "INSERT INTO labels VALUES('a',9,'feedback',1,1,NULL),"
+                "('a',8,'judge',0.25,0.6,NULL),('a',9,'signal',0,1,'retried'),"
+                "('b',9,'judge',0.5,0.6,NULL),('b',9,'check',1,1,NULL),"
+                "('c',9,'benchmark',0,1,NULL),('c',9,'signal',0,1,'retried')");
+    d = open_log(none, &e);
+    assert_non_null(d);
+    assert_int_equal(dataset_next(d, &row, &e), 1);
+    assert_true(row.outcomes[0].score == 1 && row.outcomes[0].beside == .25);
+    assert_true(outcome_is_gold(&row.outcomes[0]));
+    assert_int_equal(dataset_next(d, &row, &e), 1); /* a judge's alone */
+    assert_true(row.outcomes[0].score == .5 && isnan(row.outcomes[0].beside));
+    assert_false(outcome_is_gold(&row.outcomes[0]));
+    assert_int_equal(dataset_next(d, &row, &e), 1);
+    assert_true(row.outcomes[0].score == 0 && isnan(row.outcomes[0].beside));
+    assert_true(outcome_is_gold(&row.outcomes[0]));
+    dataset_close(d);
+    sqlite3_close(db);
+}
+
+/* ---- plans and shadows ---- */
 
 static const struct outcome *outcome_of(const char *arm)
 {
@@ -411,6 +440,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_row_a_request_with_its_best_label),
+        cmocka_unit_test(what_a_judge_said_stands_beside_feedback),
         cmocka_unit_test(shadows_are_further_outcomes_of_their_parents_row),
         cmocka_unit_test(a_plans_row_says_whether_it_escalated),
         cmocka_unit_test(a_log_from_before_plans_is_read),

@@ -226,8 +226,8 @@ static bool find_changed(const struct evidence_policy *p,
 /* Alone, the newer rows show it at a lower price only: is that worth having? */
 static bool is_worth(const struct gate_ask *ask, const struct gate *g)
 {
-    return g->given >= GATE_PART * g->price || ask->look >= GATE_PATIENT ||
-           ask->look == 0;
+    return isnan(g->price) || g->given >= GATE_PART * g->price ||
+           ask->look >= GATE_PATIENT || ask->look == 0;
 }
 
 /* At the price at which it is shown to keep the promise, or as it stands. */

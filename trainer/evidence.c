@@ -406,17 +406,29 @@ static bool choose_at(const struct evidence_ask *ask, struct work *w,
     return said_choose(&w->said_fresh, ask->log, &p, w->fresh, e);
 }
 
-/* The most of the price, from below, that is shown to keep the promise. */
+/* The k-th price that is tried, NAN: there is none. */
+static double price_of(const struct evidence_ask *ask, uint32_t k)
+{
+    const struct guarantee_ladder *l = ask->ladder;
+
+    if (!l)
+        return k < EVIDENCE_PARTS ? (k + 1) * ask->fresh->price / EVIDENCE_PARTS
+                                  : NAN;
+    if (k >= l->n_rungs || l->rung[k].price > ask->most * (1 + 1e-9))
+        return NAN;
+    return l->rung[k].price;
+}
+
+/* The last price, from below, that is shown to keep the promise. */
 static bool climb(const struct evidence_ask *ask, struct work *w, double *price,
                   struct err *e)
 {
     struct comparison score = scores_of(ask->log, w);
     struct evidence_figure f;
+    double at;
 
     *price = NAN;
-    for (int k = 1; k <= EVIDENCE_PARTS && !isnan(ask->fresh->price); k++) {
-        double at = k * ask->fresh->price / EVIDENCE_PARTS;
-
+    for (uint32_t k = 0; !isnan(at = price_of(ask, k)); k++) {
         if (!choose_at(ask, w, at, e))
             return false;
         promise_of(score, w, ask->fresh->quality, &f);
@@ -463,11 +475,9 @@ static bool climb_both(const struct evidence_ask *ask, struct work *w, int *at,
     struct evidence_figure f;
 
     *at = RUNG_UNASKED;
-    for (uint32_t k = 0; k < l->n_rungs; k++) {
+    for (uint32_t k = 0; !isnan(price_of(ask, k)); k++) {
         const struct guarantee_rung *r = &l->rung[k];
 
-        if (r->price > ask->most * (1 + 1e-9))
-            break;
         if (!choose_at(ask, w, r->price, e))
             return false;
         promise_of(score, w, ask->fresh->quality, &f);

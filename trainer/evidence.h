@@ -94,8 +94,8 @@ MUST_USE bool evidence_expect(const struct offlog *log,
  * not seen it (cross-fitting).  They and the newer rows with all outcomes are
  * one sample then, of GUARANTEE_MIN conversations or more, on which the
  * ladder's prices up to `most` are tried.  Where at the price that is found
- * the newer ones are worse than those by more than noise, or without a ladder,
- * the newer ones decide alone, over EVIDENCE_PARTS-ths of the fresh one's
+ * the newer ones are worse than those by more than noise, the newer ones decide
+ * alone; without a ladder too, over EVIDENCE_PARTS-ths of the fresh one's
  * price.
  */
 enum { EVIDENCE_PARTS = 12 };

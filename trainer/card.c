@@ -172,9 +172,9 @@ static void ladder_json(const struct training *r, double quality, cJSON *card)
     list = cJSON_AddArrayToObject(all, "prices");
     for (uint32_t k = 0; k < r->ladder.n_rungs; k++) {
         const struct guarantee_rung *s = &r->ladder.rung[k];
-        const double three[] = {s->price, s->mean, s->error};
+        const double four[] = {s->price, s->mean, s->error, s->share};
 
-        cJSON_AddItemToArray(list, cJSON_CreateDoubleArray(three, 3));
+        cJSON_AddItemToArray(list, cJSON_CreateDoubleArray(four, 4));
     }
 }
 

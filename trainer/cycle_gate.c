@@ -11,8 +11,9 @@
 #include "trainer/cycle_plans.h"
 #include "trainer/cycle_policy.h"
 
-static const char *const names[GATE_ENDS] = {
-    "cheaper", "better", "little", "undecided", "breaks", "worse", "same"};
+static const char *const names[GATE_ENDS] = {"cheaper", "better",    "keeps",
+                                             "little",  "undecided", "breaks",
+                                             "worse",   "same"};
 
 const char *gate_end_name(enum gate_end end)
 {
@@ -164,6 +165,9 @@ void gate_judge(struct gate *g)
     } else if (keeps && cheaper) {
         g->end = GATE_CHEAPER;
         say(g, "it keeps the promise and costs less");
+    } else if (keeps && f->kept.solid && f->kept.hi < 0) {
+        g->end = GATE_KEEPS;
+        say(g, "it keeps the promise, which what runs does not seem to");
     } else if (f->quality.lo > 0) {
         g->end = GATE_BETTER;
         say(g, "its quality is higher");
@@ -226,8 +230,8 @@ static bool find_changed(const struct evidence_policy *p,
 /* Alone, the newer rows show it at a lower price only: is that worth having? */
 static bool is_worth(const struct gate_ask *ask, const struct gate *g)
 {
-    return isnan(g->price) || g->given >= GATE_PART * g->price ||
-           ask->look >= GATE_PATIENT || ask->look == 0;
+    return g->given >= GATE_PART * g->price || ask->look >= GATE_PATIENT ||
+           ask->look == 0;
 }
 
 /* At the price at which it is shown to keep the promise, or as it stands. */
@@ -291,7 +295,8 @@ static bool judge_rows(const struct gate_ask *ask, struct offlog *log,
         .log = log,
         .old = &old,
         .fresh = &fresh,
-        .confidence = gate_confidence(ask->set->confidence, ask->look)};
+        .confidence = gate_confidence(ask->set->confidence, ask->look),
+        .cost_confidence = GATE_COST};
 
     cycle_plans_expect(ask->set, ask->fresh, log);
     cycle_policy(ask->set, ask->old, log, &old);
@@ -373,6 +378,7 @@ void gate_json(const struct gate *g, struct buf *out)
     if (!f->promise.n && !f->cost.n)
         return;
     figure_json(out, "promise", &f->promise);
+    figure_json(out, "kept", &f->kept);
     figure_json(out, "quality", &f->quality);
     figure_json(out, "cost_usd", &f->cost);
     for (size_t i = 0; i < sizeof means / sizeof means[0]; i++) {

@@ -12,6 +12,7 @@
 enum gate_end {
     GATE_CHEAPER,   /* it keeps the promise and costs less: pass */
     GATE_BETTER,    /* its quality is higher: pass */
+    GATE_KEEPS,     /* it keeps the promise, what runs does not: pass */
     GATE_LITTLE,    /* too little is known yet */
     GATE_UNDECIDED, /* neither better nor worse so far */
     GATE_BREAKS,    /* it breaks the promise */
@@ -40,7 +41,8 @@ struct gate {
 
 static inline bool gate_passes(const struct gate *g)
 {
-    return g->end == GATE_CHEAPER || g->end == GATE_BETTER;
+    return g->end == GATE_CHEAPER || g->end == GATE_BETTER ||
+           g->end == GATE_KEEPS;
 }
 
 const char *gate_end_name(enum gate_end end);
@@ -69,6 +71,10 @@ struct gate_ask {
 enum { GATE_PATIENT = 3 };
 
 #define GATE_FIRST .8
+/* Confidence at each look of the bounds of costs, and of that what runs breaks
+ * the promise: nothing is promised of either, and who is taken for cheaper by
+ * mistake costs as much as before. */
+#define GATE_COST .8
 
 /* Of the bounds at a look. */
 double gate_confidence(double confidence, unsigned look);

@@ -152,6 +152,10 @@ void cycle_policy(const struct cycle_config *set, const struct classifier *c,
 
         out->head[a] = c && arm ? head_of(c, arm) : -1;
         out->scale[a] = 1;
+        out->price_in[a] = out->price_out[a] = NAN;
+        if (arm && !arm->plan)
+            (void)pricebook_find(set->prices, span_of(arm->name),
+                                 &out->price_in[a], &out->price_out[a]);
     }
     if (!c || !json_parse(classifier_card(c), &card, NULL))
         return;
@@ -167,17 +171,17 @@ void cycle_policy(const struct cycle_config *set, const struct classifier *c,
 
 /* ---- the ladder ---- */
 
-static bool read_rung(const struct json *three, struct guarantee_rung *out)
+static bool read_rung(const struct json *four, struct guarantee_rung *out)
 {
-    double *const to[] = {&out->price, &out->mean, &out->error};
-    struct json_iter it = json_begin(three);
+    double *const to[] = {&out->price, &out->mean, &out->error, &out->share};
+    struct json_iter it = json_begin(four);
     struct json v;
     size_t n = 0;
 
-    while (three->type == JSON_ARRAY && json_next(&it, NULL, &v))
-        if (n == 3 || !json_double(&v, to[n++]))
+    while (four->type == JSON_ARRAY && json_next(&it, NULL, &v))
+        if (n == 4 || !json_double(&v, to[n++]))
             return false;
-    return n == 3 && out->error >= 0;
+    return n == 4 && out->error >= 0;
 }
 
 static bool read_count(const struct json *from, const char *key, size_t *out)
@@ -194,12 +198,12 @@ static bool read_count(const struct json *from, const char *key, size_t *out)
 static bool read_rungs(const struct json *list, struct guarantee_ladder *out)
 {
     struct json_iter it = json_begin(list);
-    struct json three;
+    struct json four;
 
-    while (list->type == JSON_ARRAY && json_next(&it, NULL, &three)) {
+    while (list->type == JSON_ARRAY && json_next(&it, NULL, &four)) {
         struct guarantee_rung *r = &out->rung[out->n_rungs];
 
-        if (out->n_rungs == GUARANTEE_RUNGS || !read_rung(&three, r) ||
+        if (out->n_rungs == GUARANTEE_RUNGS || !read_rung(&four, r) ||
             (out->n_rungs && r->price <= r[-1].price))
             return false;
         out->n_rungs++;

@@ -261,7 +261,7 @@ struct work {
     double *expect;                   /* (owned) [n * n_arms] scores */
     double *shadow[2];    /* (owned) [n * n_arms] of scores, costs */
     struct term_of *room; /* (owned) [n] */
-    double z;             /* of the bounds */
+    double z, z_cost;     /* of the bounds */
 };
 
 static void work_free(struct work *w)
@@ -373,6 +373,16 @@ static void promise_of(struct comparison scores, const struct work *w,
     compare(&scores, w->room, w->z, out);
 }
 
+/* Does what serves keep the promise? */
+static void kept_of(struct comparison scores, const struct work *w,
+                    double quality, struct evidence_figure *out)
+{
+    scores.fresh = w->old;
+    scores.old = w->reference;
+    scores.old_times = quality;
+    compare(&scores, w->room, w->z_cost, out);
+}
+
 static void figures(const struct offlog *log, struct work *w,
                     const struct evidence_policy *fresh, struct evidence *out)
 {
@@ -387,12 +397,13 @@ static void figures(const struct offlog *log, struct work *w,
 
     find_shadows(&cost);
     compare(&score, w->room, w->z, &out->quality);
-    compare(&cost, w->room, w->z, &out->cost);
+    compare(&cost, w->room, w->z_cost, &out->cost);
     out->old_quality = alone(score, w->old, w->room);
     out->new_quality = alone(score, w->fresh, w->room);
     out->old_cost = alone(cost, w->old, w->room);
     out->new_cost = alone(cost, w->fresh, w->room);
     promise_of(score, w, fresh->quality, &out->promise);
+    kept_of(score, w, fresh->quality, &out->kept);
     shares(log, w->fresh, out->share);
 }
 
@@ -428,6 +439,8 @@ static bool climb(const struct evidence_ask *ask, struct work *w, double *price,
     double at;
 
     *price = NAN;
+    if (isnan(ask->fresh->price)) /* nor was it by what it has learnt from */
+        return true;
     for (uint32_t k = 0; !isnan(at = price_of(ask, k)); k++) {
         if (!choose_at(ask, w, at, e))
             return false;
@@ -455,12 +468,40 @@ static void pool(const struct guarantee_ladder *l,
     f->learnt = l->n;
 }
 
-/* The requests that came since are worse by more than noise: what was learnt
- * from speaks of another time. */
-static bool is_past(const struct guarantee_rung *r,
+struct moved {
+    double share;
+    size_t n; /* requests */
+};
+
+/* Of the newer requests, labelled or not, those that the choices in w take from
+ * the reference. */
+static struct moved moved_of(const struct offlog *log, const struct work *w)
+{
+    struct moved m = {0};
+    size_t moved = 0;
+
+    for (size_t i = 0; i < log->n; i++) {
+        if (isnan(log->spent[i]) && isnan(log->score[i]))
+            continue;
+        m.n++;
+        moved += w->fresh[i] != w->reference[i];
+    }
+    m.share = m.n ? (double)moved / (double)m.n : 0;
+    return m;
+}
+
+/* The requests that came since are worse by more than noise, or more of them
+ * would be taken from the reference: what was learnt from speaks of another
+ * time.  `now` is at r's price, f is pooled with it. */
+static bool is_past(const struct guarantee_rung *r, struct moved now,
                     const struct evidence_figure *f)
 {
-    return f->full_value - r->mean < -PAST_Z * hypot(r->error, f->full_error);
+    double n = (double)now.n, old_n = (double)f->learnt;
+    double both = (now.share * n + r->share * old_n) / (n + old_n);
+    double noise = sqrt(both * (1 - both) * (1 / n + 1 / old_n));
+
+    return f->full_value - r->mean < -PAST_Z * hypot(r->error, f->full_error) ||
+           now.share - r->share > PAST_Z * noise;
 }
 
 enum { RUNG_NONE = -1, RUNG_UNASKED = -2 };
@@ -502,7 +543,10 @@ static bool find_price(const struct evidence_ask *ask, struct work *w,
 
     if (ask->ladder && !climb_both(ask, w, &at, promise, e))
         return false;
-    out->past = at >= 0 && is_past(&ask->ladder->rung[at], promise);
+    if (at >= 0 && !choose_at(ask, w, ask->ladder->rung[at].price, e))
+        return false;
+    out->past = at >= 0 &&
+                is_past(&ask->ladder->rung[at], moved_of(ask->log, w), promise);
     out->pooled = at != RUNG_UNASKED && !out->past;
     if (!out->pooled)
         return climb(ask, w, &out->price, e);
@@ -517,7 +561,8 @@ bool evidence_compare(const struct evidence_ask *ask, struct evidence *out,
     struct evidence_policy fixed = {.reference = ask->fresh->reference,
                                     .price = NAN};
     struct evidence_figure promise;
-    struct work w = {.z = z_of(ask->confidence)};
+    struct work w = {.z = z_of(ask->confidence),
+                     .z_cost = z_of(ask->cost_confidence)};
     bool ok = work_new(&w, ask, e) &&
               said_choose(&w.said_old, log, ask->old, w.old, e) &&
               said_choose(&w.said_old, log, &fixed, w.reference, e);

@@ -44,6 +44,9 @@ struct evidence_policy {
      * costs back to those of the level's day. */
     int head[CLASSIFIER_ARMS_MAX];
     double scale[CLASSIFIER_ARMS_MAX], base[CLASSIFIER_ARMS_MAX];
+    /* USD a token, by which the classifier's own expected tokens make costs;
+     * NAN: they are as the log expected them. */
+    double price_in[CLASSIFIER_ARMS_MAX], price_out[CLASSIFIER_ARMS_MAX];
 };
 
 /* A mean of differences with its one-sided bounds. */
@@ -65,6 +68,7 @@ struct evidence {
     bool pooled;  /* with the rows that it has learnt from */
     bool past;    /* not so, for newer ones are worse */
     struct evidence_figure promise;    /* new - q * reference, wanted above 0 */
+    struct evidence_figure kept;       /* old - q * reference, as cost is */
     struct evidence_figure quality;    /* new - old */
     struct evidence_figure cost;       /* new - old, USD a request */
     double old_cost, new_cost;         /* estimated means: USD a request, */
@@ -82,7 +86,7 @@ MUST_USE bool evidence_expect(const struct offlog *log,
 /*
  * old and fresh: two policies over the same arms and reference.  The fresh
  * one's predictions stand for what was not seen, so it must not have learnt
- * from these rows.  confidence: of each bound.
+ * from these rows.  confidence: of each bound; cost_confidence: of cost's.
  *
  * climb: the fresh one's price is looked for, upwards in an order that was
  * fixed before, and the first that is not shown to keep the promise ends the
@@ -94,16 +98,16 @@ MUST_USE bool evidence_expect(const struct offlog *log,
  * not seen it (cross-fitting).  They and the newer rows with all outcomes are
  * one sample then, of GUARANTEE_MIN conversations or more, on which the
  * ladder's prices up to `most` are tried.  Where at the price that is found
- * the newer ones are worse than those by more than noise, the newer ones decide
- * alone; without a ladder too, over EVIDENCE_PARTS-ths of the fresh one's
- * price.
+ * the newer ones are worse than those by more than noise, or fewer of them go
+ * to the reference, the newer ones decide alone; without a ladder too, over
+ * EVIDENCE_PARTS-ths of the fresh one's price.
  */
 enum { EVIDENCE_PARTS = 12 };
 
 struct evidence_ask {
     const struct offlog *log;
     const struct evidence_policy *old, *fresh;
-    double confidence;
+    double confidence, cost_confidence;
     bool climb;
     const struct guarantee_ladder *ladder; /* NULL: none */
     double most;                           /* INFINITY: any price */

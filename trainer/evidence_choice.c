@@ -23,6 +23,7 @@ static int task_of(const struct classifier *c, const struct table *t, size_t i)
 void said_free(struct said *s)
 {
     free(s->quality);
+    free(s->cost);
     free(s->outside);
 }
 
@@ -32,8 +33,9 @@ bool said_new(struct said *s, const struct offlog *log,
     struct prediction out;
 
     s->quality = calloc(log->n * log->n_arms + 1, sizeof *s->quality);
+    s->cost = calloc(log->n * log->n_arms + 1, sizeof *s->cost);
     s->outside = calloc(log->n + 1, sizeof *s->outside);
-    if (!s->quality || !s->outside)
+    if (!s->quality || !s->cost || !s->outside)
         return err_set(e, ERR_MEMORY, "no memory for %zu rows", log->n);
     for (size_t i = 0; i < log->n; i++) {
         struct weights_input in = table_row(log->t, i);
@@ -43,10 +45,17 @@ bool said_new(struct said *s, const struct offlog *log,
                             task_of(p->classifier, log->t, i), &out, NULL);
             s->outside[i] = domain_outside(&p->domain, &out);
         }
-        for (uint32_t a = 0; a < log->n_arms; a++)
-            s->quality[i * log->n_arms + a] = p->classifier && p->head[a] >= 0
-                                                  ? out.quality[p->head[a]]
-                                                  : NAN;
+        for (uint32_t a = 0; a < log->n_arms; a++) {
+            size_t at = i * log->n_arms + a;
+            bool known = p->classifier && p->head[a] >= 0;
+
+            s->quality[at] = known ? out.quality[p->head[a]] : NAN;
+            s->cost[at] =
+                known && !isnan(p->price_in[a])
+                    ? (double)log->t->est_input[i] * p->price_in[a] +
+                          (double)out.tokens[p->head[a]] * p->price_out[a]
+                    : log->expected[at];
+        }
     }
     return true;
 }
@@ -62,7 +71,7 @@ static int by_prediction(const struct offlog *log,
     if (s->outside[i])
         return reference;
     for (uint32_t a = 0; a < log->n_arms; a++) {
-        double cost = log->expected[i * log->n_arms + a];
+        double cost = s->cost[i * log->n_arms + a];
         float quality = s->quality[i * log->n_arms + a];
         bool known = !isnan(quality) && evidence_can(log, i, (int)a);
 

@@ -9,6 +9,7 @@
 /* What a policy's classifier says of each row; zeroed: nothing. */
 struct said {
     float *quality; /* (owned) [n * n_arms] of the log's arms; unknown: NAN */
+    double *cost;   /* (owned) [n * n_arms] USD expected */
     bool *outside;  /* (owned) [n] the reference's, whatever is predicted */
 };
 

@@ -262,6 +262,9 @@ static void rung_measure(const struct trial_rows *t, struct guarantee_rung *s)
         square += off * off;
     }
     s->error = sqrt(square) / (double)r->n;
+    s->share = 0;
+    for (size_t i = 0; i < r->n; i++)
+        s->share += (t->choice[i] != t->ask->reference) / (double)r->n;
 }
 
 static bool rungs_measure(struct trial_rows *t, struct guarantee_ladder *out,

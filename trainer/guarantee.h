@@ -96,6 +96,7 @@ struct guarantee_rung {
     double price;
     double mean;  /* of score - q * score(reference), by row */
     double error; /* its standard error, by conversation */
+    double share; /* of rows that do not go to the reference */
 };
 
 struct guarantee_ladder {

@@ -14,6 +14,8 @@ enum { LEARNT = 1000, NEWER = 150, WORLD = 8000, RUNS = 150 };
 
 /* ---- a world ---- */
 
+static unsigned topics = TOPICS; /* that are asked about */
+
 static struct classifier *classifier_of(bool shadows)
 {
     struct cycle_state none;
@@ -56,7 +58,7 @@ static void draw(struct offlog *l, size_t n, double worse, double *right)
 
     log_new(l, n);
     for (size_t i = 0; i < n; i++) {
-        unsigned topic = (unsigned)rng_below(&rng, TOPICS);
+        unsigned topic = (unsigned)rng_below(&rng, topics);
         struct table_outcome x[2] = {{.arm = 1, .cost_usd = USD_DEAR},
                                      {.arm = 0, .cost_usd = USD_CHEAP}};
         struct table_new_row row = {
@@ -148,8 +150,14 @@ static double truth(const struct offlog *world, const double *right,
 
 /* ---- what is found ---- */
 
-/* The price on fresh rows, `worse` than those learnt from; NAN: none. */
-static struct evidence find(const struct classifier *c, double worse,
+/* The newer rows: `worse` than those learnt from, about so many topics. */
+struct newer {
+    double worse;
+    unsigned topics;
+};
+
+/* The price that is found; NAN: none. */
+static struct evidence find(const struct classifier *c, struct newer newer,
                             bool pooled)
 {
     double right[LEARNT];
@@ -160,6 +168,7 @@ static struct evidence find(const struct classifier *c, double worse,
                                .old = &old,
                                .fresh = &p,
                                .confidence = .95,
+                               .cost_confidence = .95,
                                .climb = true,
                                .ladder = pooled ? &ladder : NULL,
                                .most = INFINITY};
@@ -167,7 +176,9 @@ static struct evidence find(const struct classifier *c, double worse,
     struct err e;
 
     draw(&before, LEARNT, 0, right);
-    draw(&after, NEWER, worse, right);
+    topics = newer.topics;
+    draw(&after, NEWER, newer.worse, right);
+    topics = TOPICS;
     p = policy_of(c, &after);
     ladder_of(&before, &p, &ladder);
     assert_true(evidence_compare(&ask, &found, &e));
@@ -191,7 +202,8 @@ static void a_price_found_on_both_parts_breaks_the_promise_seldom(void **state)
     draw(&world, WORLD, 0, right);
     p = policy_of(c, &world);
     for (int i = 0; i < RUNS; i++) {
-        struct evidence both = find(c, 0, true), alone = find(c, 0, false);
+        struct evidence both = find(c, (struct newer){0, TOPICS}, true);
+        struct evidence alone = find(c, (struct newer){0, TOPICS}, false);
 
         pooled += both.pooled;
         broken += truth(&world, right, &p, both.price) < 0;
@@ -216,7 +228,7 @@ static void newer_rows_that_are_worse_are_not_added_to_older_ones(void **state)
 
     (void)state;
     for (int i = 0; i < RUNS / 5; i++) {
-        struct evidence found = find(c, .5, true);
+        struct evidence found = find(c, (struct newer){.5, TOPICS}, true);
 
         past += found.past && !found.pooled;
         assert_false(found.past && found.promise.learnt);
@@ -224,6 +236,76 @@ static void newer_rows_that_are_worse_are_not_added_to_older_ones(void **state)
     print_message("past in %u of %d\n", past, RUNS / 5);
     assert_true(past >= .9 * RUNS / 5);
     classifier_close(c);
+}
+
+/* As good as those learnt from, but more of them would be taken from the
+ * reference: it is another mix. */
+static void newer_rows_of_another_mix_are_not_added_to_older_ones(void **state)
+{
+    struct classifier *c = classifier_of(true);
+    unsigned past = 0;
+
+    (void)state;
+    for (int i = 0; i < RUNS / 5; i++)
+        past += find(c, (struct newer){0, 2}, true).past;
+    print_message("past in %u of %d\n", past, RUNS / 5);
+    assert_true(past >= .9 * RUNS / 5);
+    classifier_close(c);
+}
+
+/* What another classifier expected when they were served is in the log. */
+static void a_policy_goes_by_its_own_expected_costs(void **state)
+{
+    static double right[WORLD];
+    static uint8_t before[WORLD], after[WORLD];
+    struct classifier *c = classifier_of(true);
+    struct evidence_policy p;
+    struct said said = {0};
+    struct offlog log;
+    unsigned cheap = 0;
+    struct err e;
+
+    (void)state;
+    draw(&log, WORLD, 0, right);
+    for (int wrong = 0; wrong < 2; wrong++) {
+        p = policy_of(c, &log);
+        p.price = 500;
+        for (size_t i = 0; wrong && i < WORLD; i++)
+            log.expected[2 * i + 1] = USD_CHEAP;
+        assert_true(said_new(&said, &log, &p, &e));
+        assert_true(said_choose(&said, &log, &p, wrong ? after : before, &e));
+        said_free(&said);
+    }
+    for (size_t i = 0; i < WORLD; i++)
+        cheap += before[i] == 0;
+    assert_true(cheap > WORLD / 10 && cheap < WORLD * 9 / 10);
+    assert_memory_equal(before, after, WORLD);
+    offlog_free(&log);
+    classifier_close(c);
+}
+
+/* ---- the verdict ---- */
+
+/* Neither cheaper nor of higher quality, by what can be told. */
+static void who_keeps_the_promise_replaces_who_does_not(void **state)
+{
+    struct gate g = {.found = {.promise = {.lo = .001, .hi = .02},
+                               .quality = {.lo = -.01, .hi = .03},
+                               .cost = {.lo = 1e-4, .hi = 2e-4, .differ = 9},
+                               .kept = {.hi = -.001, .solid = true}}};
+
+    (void)state;
+    g.found.promise.solid = g.found.quality.solid = g.found.cost.solid = true;
+    gate_judge(&g);
+    assert_int_equal(g.end, GATE_KEEPS);
+    assert_true(gate_passes(&g));
+    g.found.kept.hi = .001;
+    gate_judge(&g);
+    assert_false(gate_passes(&g));
+    g.found.kept.hi = -.001;
+    g.found.promise.lo = -.001;
+    gate_judge(&g);
+    assert_false(gate_passes(&g));
 }
 
 /* ---- the card ---- */
@@ -282,6 +364,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             newer_rows_that_are_worse_are_not_added_to_older_ones, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(
+            newer_rows_of_another_mix_are_not_added_to_older_ones, set_up,
+            tear_down),
+        cmocka_unit_test_setup_teardown(a_policy_goes_by_its_own_expected_costs,
+                                        set_up, tear_down),
+        cmocka_unit_test(who_keeps_the_promise_replaces_who_does_not),
         cmocka_unit_test_setup_teardown(
             the_card_keeps_a_ladder_for_its_route_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(

@@ -100,7 +100,8 @@ static struct coverage cover(double rate, uint64_t seed)
     for (int i = 0; i < RUNS; i++) {
         struct evidence found;
         struct offlog log;
-        struct evidence_ask ask = {&log, &old, &fresh, .95, false, NULL, 0};
+        struct evidence_ask ask = {&log, &old,  &fresh, .95,
+                                   .95,  false, NULL,   0};
         struct err e;
 
         draw(&log, &r, ROWS, rate);
@@ -145,7 +146,8 @@ static void a_rate_of_shadows_that_changes_is_no_bias(void **state)
     for (int i = 0; i < RUNS; i++) {
         struct evidence found;
         struct offlog log;
-        struct evidence_ask ask = {&log, &old, &fresh, .95, false, NULL, 0};
+        struct evidence_ask ask = {&log, &old,  &fresh, .95,
+                                   .95,  false, NULL,   0};
         struct err e;
 
         log_new(&log, 2 * ROWS);
@@ -199,7 +201,8 @@ static void looks_that_are_repeated_share_one_chance_to_err(void **state)
     right[0] = right[2];
     for (int i = 0; i < 2 * RUNS; i++) {
         struct offlog log;
-        struct evidence_ask ask = {&log, &old, &fresh, .95, false, NULL, 0};
+        struct evidence_ask ask = {&log, &old,  &fresh, .95,
+                                   .95,  false, NULL,   0};
 
         draw(&log, &r, 2 * ROWS, .2);
         plain += ever_better(&log, &ask, false);
@@ -221,7 +224,7 @@ static void too_few_answers_of_an_arm_say_nothing(void **state)
         .reference = "cheap", .price = NAN, .quality = 1};
     struct evidence found;
     struct offlog log;
-    struct evidence_ask ask = {&log, &old, &fresh, .95, false, NULL, 0};
+    struct evidence_ask ask = {&log, &old, &fresh, .95, .95, false, NULL, 0};
     struct rng r;
     struct err e;
 
@@ -239,12 +242,37 @@ static void too_few_answers_of_an_arm_say_nothing(void **state)
     offlog_free(&log);
 }
 
+/* Scores at 95 %, costs at 80 %: 1.645 and .842 errors. */
+static void costs_have_a_confidence_of_their_own(void **state)
+{
+    struct evidence_policy old = {.reference = "dear", .price = NAN};
+    struct evidence_policy fresh = {
+        .reference = "cheap", .price = NAN, .quality = 1};
+    struct evidence found;
+    struct offlog log;
+    struct evidence_ask ask = {&log, &old, &fresh, .95, .8, false, NULL, 0};
+    struct rng r;
+    struct err e;
+
+    (void)state;
+    rng_seed(&r, 8);
+    draw(&log, &r, ROWS, .2);
+    assert_true(evidence_compare(&ask, &found, &e));
+    assert_true(
+        fabs((found.quality.hi - found.quality.value) / found.quality.error -
+             1.645) < .001);
+    assert_true(fabs((found.cost.hi - found.cost.value) / found.cost.error -
+                     .8416) < .001);
+    offlog_free(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals_hold_the_truth_with_and_without_shadows),
         cmocka_unit_test(a_rate_of_shadows_that_changes_is_no_bias),
         cmocka_unit_test(looks_that_are_repeated_share_one_chance_to_err),
+        cmocka_unit_test(costs_have_a_confidence_of_their_own),
         cmocka_unit_test(too_few_answers_of_an_arm_say_nothing),
     };
 

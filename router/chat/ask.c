@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "router/chat/ask_plain.h"
 #include "router/gate/gate.h"
 #include "router/gate/purse.h"
 #include "router/health/pick.h"
@@ -241,6 +242,25 @@ static void note_mix(const struct ask *a, const struct worker *w,
         news_say_drift(a->route->set->item.name, drift);
 }
 
+/* The same request as if it had not asked for log-probabilities. */
+static bool make_plain(struct ask *a, struct arena *arena)
+{
+    struct span task = a->request.task, key = a->request.key_name;
+    struct span body = ask_plain_body(a->request.body, arena);
+    struct err e = {0};
+
+    if (!body.ptr)
+        err_set(&e, ERR_MEMORY, "out of memory");
+    if (!body.ptr || !ask_decode(a, body, arena, &e)) {
+        a->request.body = (struct span){NULL, 0};
+        return bad_request(a, arena, &e);
+    }
+    a->request.task = task;
+    a->request.key_name = key;
+    a->plain = true;
+    return true;
+}
+
 bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
               struct http_exchange *x, uint64_t seed)
 {
@@ -270,6 +290,11 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     brief.drifted = drift_alarm(drift);
     ask_budget(&brief, snapshot_budget(s, a->route), a->route);
     decide_now(a, w, s, &brief);
+    if (ask_may_be_plain(w->judge->route, &w->judge->decision)) {
+        if (!make_plain(a, http_arena(x)))
+            return false;
+        decide_now(a, w, s, &brief);
+    }
     if (a->route != w->judge->route) {
         a->route = w->judge->route;
         drift = snapshot_drift(s, a->route);

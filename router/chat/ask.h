@@ -19,6 +19,7 @@ struct ask {
     struct wish wish;
     struct hints hints;
     bool judged; /* the worker's judge holds the decision */
+    bool plain;  /* log-probabilities were left out of it (ask_plain.h) */
     uint64_t decision_ns;
     uint64_t session;         /* session_key(), 0: none */
     struct session_note last; /* of it */

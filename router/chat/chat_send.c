@@ -198,6 +198,27 @@ static bool keep_losses(struct chat *c, struct losses *l, struct err *e)
     return true;
 }
 
+/* What the client asked for and no arm gives. */
+static void lose_plain(const struct chat *c, struct losses *l)
+{
+    if (c->ask.plain)
+        lossy_add(l, LOSSY_LOGPROBS, "logprobs");
+}
+
+/* Nothing else is lost where the bytes go through. */
+static bool tell_plain(struct chat *c, struct err *e)
+{
+    struct losses lost = {0};
+
+    if (!c->ask.plain)
+        return true;
+    lose_plain(c, &lost);
+    if (!keep_losses(c, &lost, e))
+        return false;
+    tell_losses(c, e);
+    return true;
+}
+
 static bool translate(struct chat *c, const struct target *t, struct span *body,
                       struct err *e)
 {
@@ -205,6 +226,7 @@ static bool translate(struct chat *c, const struct target *t, struct span *body,
     struct buf out;
     bool ok;
 
+    lose_plain(c, &lost);
     c->from = chat_spoken(c);
     c->to = codec_find(c->ask.dialect->codec);
     if (has_state(c)) {
@@ -249,7 +271,8 @@ bool chat_make_body(struct chat *c, struct span *body, struct err *e)
     if (chat_translates(c, &t))
         return translate(c, &t, body, e) && put_version(c, body, e) &&
                (!c->from || chat_relay_begin(c));
-    if (!d->splice(&c->ask.request, &splice, c->arena, body, e))
+    if (!d->splice(&c->ask.request, &splice, c->arena, body, e) ||
+        !tell_plain(c, e))
         return false;
     if (d->read)
         return true;

@@ -328,7 +328,8 @@ static const struct setting route_rows[] = {
      .offset = AT(route_settings, unsupported),
      .initial = "warn",
      .words = unsupported_words,
-     .help = "What of a request an arm of another dialect cannot take: warn "
+     .help = "What of a request an arm of another dialect cannot take, and "
+             "log-probabilities where no arm of the route gives any: warn "
              "leaves it out and says so in x-weir-warnings; drop says so in "
              "the log only; reject tries another arm, then answers 400."},
     {.key = "cache",

@@ -304,6 +304,44 @@ def what_a_provider_cannot_is_told_dropped_or_refused():
                     same((c, d, name, r.status, len(up[d].seen)), (c, d, name, 400, before))
 
 
+def no_trace(d):
+    b = json.loads(up[d].seen[-1][1])
+    same((d, "ogprobs" in json.dumps(b)), (d, False))
+    return b
+
+
+def where_no_arm_of_the_catalogue_gives_them_the_route_says_what_follows():
+    for c in ASKS:
+        for d in PROVIDERS:
+            for stream in (False, True):
+                play = "stream" if stream else "answer"
+                r = ask(c, d, play, stream=stream, route="to-less", **wish(c))
+                body = r.read()
+                same((c, d, r.status, r.getheader("x-weir-warnings")), (c, d, 200, "logprobs=logprobs"))
+                said = (seen_stream(c, body) if stream else seen_whole(c, json.loads(body)))[0]
+                same((c, d, said, row(r)["losses"]), (c, d, "Grüße", "logprobs=logprobs"))
+                no_trace(d)
+                r = ask(c, d, play, stream=stream, route="quiet-less", **wish(c))
+                r.read()
+                same((c, d, r.status, r.getheader("x-weir-warnings")), (c, d, 200, None))
+                same(row(r)["losses"], "logprobs=logprobs")
+                no_trace(d)
+                before = len(up[d].seen)
+                r = ask(c, d, play, stream=stream, route="strict-less", **wish(c))
+                body = r.read()
+                same((c, d, r.status, b"gives no logprobs" in body, len(up[d].seen)), (c, d, 400, True, before))
+    # what else the body has goes through, and who gives them goes first
+    r = ask("openai", "openai", "answer", route="to-less", logit_bias={"7": 1}, top_logprobs=1, logprobs=True)
+    r.read()
+    same(no_trace("openai")["logit_bias"], {"7": 1})
+    r = ask("responses", "responses", "answer", route="to-less", top_logprobs=1,
+            include=["reasoning.encrypted_content", "message.output_text.logprobs"])
+    r.read()
+    same(no_trace("responses")["include"], ["reasoning.encrypted_content"])
+    r = ask("openai", "openai", "likely", route="either", **wish("openai"))
+    same((tokens_whole("openai", json.loads(r.read())), r.getheader("x-weir-arm")), (TOKENS, "m-openai"))
+
+
 def weir_mock_gives_both_in_every_dialect_that_has_them():
     for c in ASKS:
         for d in GIVES:
@@ -350,6 +388,11 @@ def config(mock):
             routes += f"  to-{name}: {{arms: [m-{name}], policy: fixed}}\n"
             routes += f"  strict-{name}: {{arms: [m-{name}], policy: fixed, unsupported: reject}}\n"
             routes += f"  quiet-{name}: {{arms: [m-{name}], policy: fixed, unsupported: drop}}\n"
+        models += (f"  less-{d}: {{provider: p-{d}, name: up-{d}, price: {{input: 1, output: 1}},"
+                   " capabilities: [tools, stream, vision, json, schema, sampling]}\n")
+        for how, more in (("to", ""), ("strict", ", unsupported: reject"), ("quiet", ", unsupported: drop")):
+            routes += f"  {how}-less-{d}: {{arms: [less-{d}], policy: fixed{more}}}\n"
+    routes += "  either-openai: {arms: [less-openai, m-openai], policy: fixed, reference: less-openai}\n"
     return text + models + routes
 
 
@@ -358,6 +401,7 @@ TESTS = [
     a_token_that_is_nearly_impossible_and_one_that_is_certain_are_numbers,
     pieces_of_several_tokens_are_a_loss, several_answers_go_from_who_gives_them_to_who_asks,
     what_a_provider_cannot_is_told_dropped_or_refused,
+    where_no_arm_of_the_catalogue_gives_them_the_route_says_what_follows,
     weir_mock_gives_both_in_every_dialect_that_has_them,
 ]
 

@@ -261,6 +261,19 @@ static bool make_plain(struct ask *a, struct arena *arena)
     return true;
 }
 
+static bool decide_or_plain(struct ask *a, struct worker *w,
+                            const struct snapshot *s, struct brief *brief,
+                            struct arena *arena)
+{
+    decide_now(a, w, s, brief);
+    if (!ask_may_be_plain(w->judge->route, &w->judge->decision))
+        return true;
+    if (!make_plain(a, arena))
+        return false;
+    decide_now(a, w, s, brief);
+    return true;
+}
+
 bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
               struct http_exchange *x, uint64_t seed)
 {
@@ -289,12 +302,8 @@ bool ask_read(struct ask *a, struct worker *w, const struct snapshot *s,
     drift = snapshot_drift(s, a->route);
     brief.drifted = drift_alarm(drift);
     ask_budget(&brief, snapshot_budget(s, a->route), a->route);
-    decide_now(a, w, s, &brief);
-    if (ask_may_be_plain(w->judge->route, &w->judge->decision)) {
-        if (!make_plain(a, http_arena(x)))
-            return false;
-        decide_now(a, w, s, &brief);
-    }
+    if (!decide_or_plain(a, w, s, &brief, http_arena(x)))
+        return false;
     if (a->route != w->judge->route) {
         a->route = w->judge->route;
         drift = snapshot_drift(s, a->route);

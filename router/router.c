@@ -22,6 +22,7 @@
 #include "router/notify.h"
 #include "router/reload.h"
 #include "router/spending.h"
+#include "router/upstream/tls_link.h"
 #include "router/worker.h"
 
 /* ---- the beginning ---- */
@@ -133,8 +134,9 @@ static bool open_events(struct router *r, struct err *e)
     r->rates = rate_book_new();
     r->purses = purse_book_new();
     r->health = health_book_new();
+    r->trusts = tls_trusts_new(e);
     if (!r->wake || !r->rates || !r->purses || !r->books.budgets ||
-        !r->books.drifts || !r->health)
+        !r->books.drifts || !r->health || !r->trusts)
         return err_set(e, ERR_MEMORY, "router: out of memory");
     return true;
 }
@@ -147,6 +149,20 @@ static struct snapshot *load(struct router *r, struct err *e)
         return s;
     snapshot_unref(s);
     return NULL;
+}
+
+/* Authorities are read here, before a worker needs them with others waiting.
+ * What is wrong with the system's is said by the calls. */
+static void read_authorities(struct router *r, const struct snapshot *s)
+{
+    const struct settings *set = snapshot_settings(s);
+    const struct provider_settings *p = set->providers.at;
+    struct err ignored;
+
+    for (size_t i = 0; i < set->providers.n; i++) {
+        if (span_starts(span_of(p[i].base_url), "https://"))
+            (void)!tls_trusts_read(r->trusts, p[i].ca_file, &ignored);
+    }
 }
 
 static bool open_all(struct router *r, struct err *e)
@@ -269,6 +285,7 @@ static bool reload(struct router *r, struct err *e)
                    note_restart, NULL);
     log_setup((enum log_level)set->log.level, (enum log_form)set->log.form);
     show_classifiers(r, r->latest, 0);
+    read_authorities(r, next);
     swap(r, next);
     show_classifiers(r, next, 1);
     say_canary(next);
@@ -453,6 +470,8 @@ bool router_run(struct router *r,
         ready(r, ctx);
         upgrade_ready();
         notify_say("READY=1\nMAINPID=%ld", (long)getpid());
+        read_authorities(r, r->latest);
+        resident_trim();
         event_base_loop(r->base, EVLOOP_NO_EXIT_ON_EMPTY);
     }
     join_workers(r);
@@ -486,6 +505,7 @@ void router_free(struct router *r)
     rate_book_free(r->rates);
     purse_book_free(r->purses);
     health_book_free(r->health);
+    tls_trusts_free(r->trusts);
     sessions_free(r->sessions);
     makers_free(r->makers);
     cache_free(r->cache);

@@ -101,8 +101,9 @@ struct router {
     struct upgrade upgrade;
     struct watch watch;
     struct retrain retrain;
-    struct event *look; /* (owned) or NULL: watches the files */
-    struct news *news;  /* (owned) or NULL: no log */
+    struct event *look;        /* (owned) or NULL: watches the files */
+    struct news *news;         /* (owned) or NULL: no log */
+    struct tls_trusts *trusts; /* (owned) by which providers are checked */
     int64_t started_ms;
 
     struct event_base *base; /* (owned) the main thread's */

@@ -14,6 +14,7 @@
 #include "router/route/levels.h"
 #include "router/route/plans.h"
 #include "router/route/record.h"
+#include "router/upstream/tls_link.h"
 
 struct snapshot {
     _Atomic unsigned refs;
@@ -148,6 +149,18 @@ static bool load_tls(struct snapshot *s, struct err *e)
     return s->tls || err_wrap(e, "tls");
 }
 
+static bool check_authorities(const struct settings *set, struct err *e)
+{
+    const struct provider_settings *p = set->providers.at;
+
+    for (size_t i = 0; i < set->providers.n; i++) {
+        if (p[i].ca_file && !tls_trust_check(p[i].ca_file, e))
+            return err_wrap(e, "%s: providers.%s.ca_file", set->file,
+                            p[i].item.name);
+    }
+    return true;
+}
+
 /* ---- building ---- */
 
 /* What the route keeps across snapshots. */
@@ -212,7 +225,8 @@ static struct snapshot *snapshot_build(struct settings *settings,
     }
     atomic_init(&s->refs, 1);
     s->settings = settings;
-    if (load_classifier(s, sought, e) && load_tls(s, e)) {
+    if (load_classifier(s, sought, e) && load_tls(s, e) &&
+        (sought || check_authorities(settings, e))) {
         if (bind_routes(s, books))
             return s;
         err_set(e, ERR_MEMORY, "snapshot: out of memory");

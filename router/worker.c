@@ -256,6 +256,7 @@ bool worker_init(struct worker *w, struct router *r, unsigned index,
     w->tokens = w->upstream ? tokens_new(w->upstream, e) : NULL;
     if (!w->tokens)
         return false;
+    upstream_share(w->upstream, r->trusts);
     w->checks = index == 0 ? checks_new(w, e) : NULL;
     if (index == 0 && !w->checks)
         return false;

@@ -84,7 +84,8 @@ static const struct setting provider_rows[] = {
      .kind = SETTING_TEXT,
      .offset = AT(provider_settings, ca_file),
      .help = "PEM file of the authorities by which its certificate is "
-             "checked, instead of the system's."},
+             "checked, instead of the system's; read at the start and on "
+             "reload."},
     {.key = "cache_time",
      .kind = SETTING_MS,
      .offset = AT(provider_settings, cache_ms),

@@ -306,7 +306,7 @@ static void destroy(void *self)
         p->hosts = h->next;
         host_free(h);
     }
-    tls_trust_free(p->trust);
+    tls_trusts_free(p->own);
     if (p->sweep)
         event_free(p->sweep);
     if (p->turn)
@@ -326,11 +326,21 @@ static void *make(struct event_base *base, unsigned per_host, struct err *e)
     p->per_host = per_host;
     p->sweep = event_new(base, -1, 0, sweep, p);
     p->turn = event_new(base, -1, 0, end_turn, p);
-    if (p->sweep && p->turn)
+    p->own = p->trusts = tls_trusts_new(e);
+    if (p->sweep && p->turn && p->own)
         return p;
     err_set(e, ERR_MEMORY, "no memory for upstream connections");
     destroy(p);
     return NULL;
+}
+
+static void share(void *self, struct tls_trusts *trusts)
+{
+    struct plain *p = self;
+
+    tls_trusts_free(p->own);
+    p->own = NULL;
+    p->trusts = trusts;
 }
 
 static bool write_head(struct plain_call *c, const struct upstream_request *r,
@@ -474,6 +484,7 @@ const struct upstream_client upstream_plain = {
     .takes = host_takes,
     .make = make,
     .destroy = destroy,
+    .share = share,
     .start = start,
     .header = header,
     .connecting = connecting,

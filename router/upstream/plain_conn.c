@@ -370,17 +370,16 @@ static void shake(struct plain_conn *conn)
 static void connected(struct plain_conn *conn)
 {
     struct plain_host *h = conn->host;
-    struct tls_trust *trust;
+    const struct tls_server to = {h->name, h->ca_file};
     struct err e = {0};
 
     if (!h->secure) {
         ready(conn);
         return;
     }
-    trust = tls_trust_of(&h->p->trust, h->ca_file, &e);
-    conn->tls = trust ? tls_link_new(trust, conn->fd, h->name) : NULL;
+    conn->tls = tls_link_new(h->p->trusts, conn->fd, &to, &e);
     if (!conn->tls) {
-        plain_finish(conn->call, UPSTREAM_TLS, trust ? "no memory" : e.msg);
+        plain_finish(conn->call, UPSTREAM_TLS, e.msg);
         return;
     }
     event_add(conn->readable, NULL);

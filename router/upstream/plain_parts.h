@@ -128,8 +128,9 @@ struct plain {
     struct event *sweep, *turn; /* (owned) */
     struct plain_call *live, *pool, *todo;
     struct plain_conn *later; /* what they have to write leaves with the turn */
-    struct tls_trust *trust;  /* (owned) */
-    struct plain_host *hosts; /* (owned) */
+    struct tls_trusts *own;   /* (owned) or NULL */
+    struct tls_trusts *trusts; /* (borrowed) own, or shared with others */
+    struct plain_host *hosts;  /* (owned) */
     size_t n_live, n_pool, per_host;
     size_t n_kept, n_shared; /* connections; shared: they speak HTTP/2 */
     enum plain_sweep sweeping;

@@ -8,6 +8,7 @@
 
 #include "router/upstream/tls_link.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,11 @@ struct tls_trust {
     SSL_CTX *ctx;     /* (owned) */
     char *file;       /* (owned) NULL: the system's */
     struct stat seen; /* of the file, when it was read */
+};
+
+struct tls_trusts {
+    pthread_mutex_t lock;
+    struct tls_trust *first; /* under lock (owned) */
 };
 
 struct tls_link {
@@ -57,6 +63,7 @@ static SSL_CTX *context(const char *file, struct err *e)
               : SSL_CTX_set_default_verify_paths(ctx)) == 1)
         return ctx;
     SSL_CTX_free(ctx);
+    ERR_clear_error();
     err_set(e, ERR_INPUT, "no authorities to check servers by in %s",
             file ? file : "the system's place");
     return NULL;
@@ -86,10 +93,11 @@ static struct tls_trust *add(struct tls_trust **list, const char *file)
     return t;
 }
 
-struct tls_trust *tls_trust_of(struct tls_trust **list, const char *file,
-                               struct err *e)
+/* Under the lock. */
+static struct tls_trust *trust_of(struct tls_trusts *all, const char *file,
+                                  struct err *e)
 {
-    struct tls_trust *t = find(*list, file);
+    struct tls_trust *t = find(all->first, file);
     struct stat now = {.st_ino = 0};
     SSL_CTX *ctx;
 
@@ -98,7 +106,7 @@ struct tls_trust *tls_trust_of(struct tls_trust **list, const char *file,
     if (t && t->ctx && (now.st_ino == 0 || is_same(&now, &t->seen)))
         return t;
     if (!t)
-        t = add(list, file);
+        t = add(&all->first, file);
     if (!t) {
         err_set(e, ERR_MEMORY, "no memory for TLS");
         return NULL;
@@ -114,43 +122,96 @@ struct tls_trust *tls_trust_of(struct tls_trust **list, const char *file,
     return t;
 }
 
-void tls_trust_free(struct tls_trust *list)
+struct tls_trusts *tls_trusts_new(struct err *e)
 {
-    while (list) {
-        struct tls_trust *t = list;
+    struct tls_trusts *all = calloc(1, sizeof *all);
 
-        list = t->next;
+    if (all && pthread_mutex_init(&all->lock, NULL) == 0)
+        return all;
+    free(all);
+    err_set(e, ERR_MEMORY, "no memory for TLS");
+    return NULL;
+}
+
+bool tls_trusts_read(struct tls_trusts *all, const char *file, struct err *e)
+{
+    bool ok;
+
+    pthread_mutex_lock(&all->lock);
+    ok = trust_of(all, file, e) != NULL;
+    pthread_mutex_unlock(&all->lock);
+    return ok;
+}
+
+bool tls_trust_check(const char *file, struct err *e)
+{
+    SSL_CTX *ctx = context(file, e);
+
+    SSL_CTX_free(ctx);
+    return ctx != NULL;
+}
+
+void tls_trusts_free(struct tls_trusts *all)
+{
+    struct tls_trust *t = all ? all->first : NULL;
+
+    while (t) {
+        struct tls_trust *next = t->next;
+
         SSL_CTX_free(t->ctx);
         free(t->file);
         free(t);
+        t = next;
     }
+    if (all)
+        pthread_mutex_destroy(&all->lock);
+    free(all);
 }
 
 /* ---- a connection ---- */
 
-struct tls_link *tls_link_new(const struct tls_trust *t, int fd,
-                              const char *host)
+static SSL *connection(struct tls_trusts *all, const char *file, struct err *e)
+{
+    struct tls_trust *t;
+    SSL *ssl = NULL;
+
+    pthread_mutex_lock(&all->lock);
+    t = trust_of(all, file, e);
+    if (t && !(ssl = SSL_new(t->ctx)))
+        err_set(e, ERR_MEMORY, "no memory for TLS");
+    pthread_mutex_unlock(&all->lock);
+    return ssl;
+}
+
+static bool expect(SSL *ssl, const char *host)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1)
+        return true;
+    X509_VERIFY_PARAM_set_hostflags(param,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 &&
+           SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                    TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) == 1;
+}
+
+struct tls_link *tls_link_new(struct tls_trusts *all, int fd,
+                              const struct tls_server *to, struct err *e)
 {
     struct tls_link *l = calloc(1, sizeof *l);
-    X509_VERIFY_PARAM *param;
-    bool ok;
 
-    if (!l)
+    if (!l) {
+        err_set(e, ERR_MEMORY, "no memory for TLS");
         return NULL;
-    l->ssl = SSL_new(t->ctx);
-    ok = l->ssl && SSL_set_fd(l->ssl, fd) == 1;
-    param = ok ? SSL_get0_param(l->ssl) : NULL;
-    if (ok && X509_VERIFY_PARAM_set1_ip_asc(param, host) != 1) {
-        X509_VERIFY_PARAM_set_hostflags(param,
-                                        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        ok = X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 &&
-             SSL_ctrl(l->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
-                      TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) == 1;
     }
-    if (ok) {
+    l->ssl = connection(all, to->ca_file, e);
+    if (l->ssl && SSL_set_fd(l->ssl, fd) == 1 && expect(l->ssl, to->name)) {
         SSL_set_connect_state(l->ssl);
         return l;
     }
+    if (l->ssl)
+        err_set(e, ERR_MEMORY, "no memory for TLS");
     tls_link_free(l);
     return NULL;
 }

@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-struct tls_trust; /* contexts, one for each file of authorities */
+struct tls_trusts; /* contexts, one for each file of authorities */
 struct tls_link;
 
 enum tls_io {
@@ -23,16 +23,25 @@ enum tls_io {
     TLS_FAIL,
 };
 
-/* NULL: no memory.  file NULL: the system's authorities; else PEM, read anew
- * when it has changed.  What it tells of goes into list, which owns it. */
-MUST_USE struct tls_trust *tls_trust_of(struct tls_trust **list,
-                                        const char *file, struct err *e);
-void tls_trust_free(struct tls_trust *list);
+/* Shared by all threads.  NULL: no memory. */
+MUST_USE struct tls_trusts *tls_trusts_new(struct err *e);
+void tls_trusts_free(struct tls_trusts *all); /* NULL: no-op */
+/* Reads the authorities (PEM; NULL: the system's, a tenth of a second) now,
+ * unless they have been read and not changed since. */
+MUST_USE bool tls_trusts_read(struct tls_trusts *all, const char *file,
+                              struct err *e);
+/* Are there authorities in this file?  Reads it, keeps nothing. */
+MUST_USE bool tls_trust_check(const char *file, struct err *e);
 
-/* fd: (borrowed).  host: a name or an address, without brackets; ALPN offers
- * h2 and http/1.1.  NULL: no memory. */
-MUST_USE struct tls_link *tls_link_new(const struct tls_trust *t, int fd,
-                                       const char *host);
+struct tls_server {
+    const char *name;    /* or an address, without brackets */
+    const char *ca_file; /* as for tls_trusts_read(), which this does */
+};
+
+/* fd: (borrowed).  ALPN offers h2 and http/1.1.  NULL with e. */
+MUST_USE struct tls_link *tls_link_new(struct tls_trusts *all, int fd,
+                                       const struct tls_server *to,
+                                       struct err *e);
 void tls_link_free(struct tls_link *l); /* NULL: no-op; says goodbye */
 
 MUST_USE enum tls_io tls_link_shake(struct tls_link *l);

@@ -68,6 +68,13 @@ void upstream_free(struct upstream *u)
     free(u);
 }
 
+void upstream_share(struct upstream *u, struct tls_trusts *trusts)
+{
+    for (int i = 0; i < N_CLIENTS; i++)
+        if (u->self[i] && CLIENTS[i]->share)
+            CLIENTS[i]->share(u->self[i], trusts);
+}
+
 /* No byte of a header may end its line, and none may frame the message. */
 static bool check_header(const struct upstream_header *h, struct err *e)
 {

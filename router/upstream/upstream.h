@@ -20,6 +20,7 @@
 #include "base/span.h"
 
 struct event_base;
+struct tls_trusts;
 struct upstream;
 struct upstream_call;
 
@@ -78,6 +79,9 @@ MUST_USE struct upstream *upstream_new(struct event_base *base,
                                        unsigned max_connections_per_host,
                                        struct err *e);
 void upstream_free(struct upstream *u); /* cancels what still runs */
+/* Before the first call: servers are checked by these (borrowed), not by its
+ * own. */
+void upstream_share(struct upstream *u, struct tls_trusts *trusts);
 
 /* NULL with e filled when the call could not even be set up. */
 MUST_USE struct upstream_call *upstream_start(struct upstream *u,

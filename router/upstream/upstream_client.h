@@ -20,6 +20,8 @@ struct upstream_client {
     bool (*takes)(const struct upstream_request *r);
     void *(*make)(struct event_base *base, unsigned per_host, struct err *e);
     void (*destroy)(void *self); /* NULL: no-op */
+    /* NULL: it has its own. */
+    void (*share)(void *self, struct tls_trusts *trusts);
     struct upstream_call *(*start)(void *self, const struct upstream_request *r,
                                    const struct upstream_events *ev,
                                    struct err *e);

@@ -427,6 +427,25 @@ static void a_bad_canary_never_harms_the_running_classifier(void **state)
     unlink(share);
 }
 
+/* Not by the first stream that wants them. */
+static void a_file_without_authorities_is_an_error_at_once(void **state)
+{
+    char text[400];
+    struct err e = {0};
+
+    (void)state;
+    snprintf(text, sizeof text,
+             "classifier: %s\n"
+             "providers: {p: {dialect: openai, base_url: https://p.example/v1,"
+             " ca_file: /dev/null}}\n"
+             "models: {m: {provider: p, price: {input: 1, output: 1}}}\n"
+             "routes: {r: {arms: [m]}}\n",
+             path);
+    assert_null(snapshot_parse(span_of(text), "t.yaml", NULL, &e));
+    assert_non_null(strstr(e.msg, "providers.p.ca_file: no authorities"));
+    assert_non_null(strstr(e.msg, "/dev/null"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +460,7 @@ int main(void)
         cmocka_unit_test(what_is_far_from_training_is_abstained_on),
         cmocka_unit_test(a_bad_classifier_is_an_error_with_its_path),
         cmocka_unit_test(a_snapshot_lives_as_long_as_it_is_held),
+        cmocka_unit_test(a_file_without_authorities_is_an_error_at_once),
     };
 
     return cmocka_run_group_tests(tests, write_classifier, remove_classifier);

@@ -416,11 +416,24 @@ static bool arms_set(struct loader *l, struct err *e)
     return true;
 }
 
+/* What the files hold instead. */
+static void others_text(const struct loader *l, char *dst, size_t size)
+{
+    size_t at = 0;
+
+    for (unsigned i = 0; i < l->n_seen && at < size / 2; i++)
+        at += (size_t)snprintf(dst + at, size - at, "%s%s",
+                               i ? ", " : "; others there: ", l->seen[i]);
+    if (l->t->bad_rows && at < size)
+        snprintf(dst + at, size - at,
+                 "; %llu malformed rows were left out, the first: %s",
+                 (unsigned long long)l->t->bad_rows, l->t->first_bad);
+}
+
 /* Every wanted arm must have been seen; else say what the files hold. */
 static bool arms_check(struct loader *l, struct err *e)
 {
-    char have[300] = "";
-    size_t at = 0;
+    char have[600] = "";
 
     for (uint32_t a = 0; a < l->t->n_arms; a++) {
         const struct table_arm *arm = &l->t->arms[a];
@@ -431,14 +444,14 @@ static bool arms_check(struct loader *l, struct err *e)
             row++;
         if (may_lack || row < l->t->n)
             continue;
-        for (unsigned i = 0; i < l->n_seen && at < sizeof have - 1; i++)
-            at += (size_t)snprintf(have + at, sizeof have - at, "%s%s",
-                                   i ? ", " : "; others there: ", l->seen[i]);
+        others_text(l, have, sizeof have);
         return err_set(e, ERR_INPUT, "no row has an outcome of arm %s%s",
                        arm->name, have);
     }
+    others_text(l, have, sizeof have);
     if (!l->t->n_arms || !l->t->n)
-        return err_set(e, ERR_INPUT, "no row with an outcome in the data");
+        return err_set(e, ERR_INPUT, "no row with an outcome in the data%s",
+                       have);
     return true;
 }
 

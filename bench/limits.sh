@@ -9,6 +9,8 @@
 # of some thousand requests; overload is measured OVERLOADS times beside the
 # peak.  Some two minutes.
 #   SECONDS_EACH, ROUNDS, RATE, IDLE, CONNECTIONS, OVERLOADS
+#   BEFORE: another weir program, which takes turns with this one
+#   ONLY=latency: the first part alone
 cd "$(dirname "$0")/.." || exit 1
 . bench/common.sh
 each=${SECONDS_EACH:-2} rounds=${ROUNDS:-5} rate=${RATE:-5000} idle=${IDLE:-10000} conns=${CONNECTIONS:-32} overloads=${OVERLOADS:-3}
@@ -38,10 +40,17 @@ latency() { echo "${1#*latency_us}"; } # of the answered
 # ---- added latency ----
 weir_start 1
 weir_pid=$pid weir_port=$port
+ways=("direct $upstream" "nginx $quiet" "weir $weir_port") before_pid=
+if [ -n "${BEFORE:-}" ]; then
+    sed "s|weir\.db|before.db|" "$scratch/w1.yaml" >"$scratch/before.yaml"
+    start before "$BEFORE" serve --config "$scratch/before.yaml"
+    before_pid=$pid
+    ways+=("before $port")
+fi
 # Where this program runs, and the servers: 0 is one core for all.
 place() { # place CORES
     local p
-    for p in $upstream_pid $quiet_pid $weir_pid; do
+    for p in $upstream_pid $quiet_pid $weir_pid $before_pid; do
         for p in $p $(pgrep -P "$p"); do taskset -a -p -c "$1" "$p" >/dev/null; done
     done
 }
@@ -52,14 +61,14 @@ for cores in 0 0-1; do
     for r in $(seq 1000 $((rate - 1000)) "$rate"); do
         rm -f "$scratch"/p50.* "$scratch"/p99.*
         for _ in $(seq "$turns"); do
-            for way in "direct $upstream" "nginx $quiet" "weir $weir_port"; do
+            for way in "${ways[@]}"; do
                 out=$(taskset -c "$cores" "$weir" bench load --url "http://127.0.0.1:${way#* }/v1/chat/completions" \
                     --connections "$conns" --rate "$r" --seconds "$each" --warmup 0.2 --json) || fail "$way: no answer"
                 for q in p50 p99; do value "$q" "$(latency "$out")" >>"$scratch/$q.${way% *}"; done
             done
         done
         printf 'cores %-4s %5d/s ' "$cores" "$r"
-        for way in direct nginx weir; do
+        for way in "${ways[@]%% *}"; do
             printf '  %s p50 %5.0f (%.0f to %.0f) p99 %6.0f' "$way" "$(median <"$scratch/p50.$way")" \
                 "$(sort -g "$scratch/p50.$way" | head -n 1)" "$(sort -g "$scratch/p50.$way" | tail -n 1)" "$(median <"$scratch/p99.$way")"
         done
@@ -71,6 +80,9 @@ done
 verdict "added median at 1000/s, us" "${added[1000]}" "<=" 80
 verdict "added median at $rate/s, us" "${added[$rate]}" "<=" 60
 verdict "added 99th percentile at $rate/s, us" "${tail[$rate]}" "<=" 500
+
+[ "${ONLY:-}" = latency ] && exit $bad
+[ -z "$before_pid" ] || stop "$before_pid"
 
 # ---- processor time per request, one worker and two ----
 ticks() { awk '{ t += $14 + $15 } END { print t }' /proc/"$1"/task/*/stat; }

@@ -233,7 +233,7 @@ static bool gather(void *ctx, struct span json)
 static void an_exported_row_has_its_labels(void **state)
 {
     struct fixture *f = *state;
-    const struct care_range all = {0, INT64_MAX};
+    const struct care_range all = {.until_ms = INT64_MAX};
     struct outlog *log = open_log(f->path, NULL);
     struct outlog_label l = {.request_id = SPAN("req_1"),
                              .time_ms = 7,
@@ -254,6 +254,40 @@ static void an_exported_row_has_its_labels(void **state)
                            "\"labels\":[{\"time_ms\":7,\"source\":\"judge\","
                            "\"score\":0.5,\"confidence\":1"));
     buf_free(&out);
+}
+
+static void the_newest_or_one_may_be_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct outlog *log = open_log(f->path, NULL);
+    const struct {
+        struct care_range range;
+        size_t lines;
+    } asked[] = {
+        {{.until_ms = INT64_MAX}, 3},
+        {{.until_ms = INT64_MAX, .newest = 2}, 2},
+        {{.until_ms = INT64_MAX, .newest = 9}, 3},
+        {{.until_ms = 0, .newest = 2}, 0},
+        {{.id = "req_2"}, 1},
+        {{.id = "req_"}, 0},
+    };
+    struct buf out;
+    struct err e;
+
+    assert_true(push_row(log, "req_1"));
+    assert_true(push_row(log, "req_2"));
+    assert_true(push_row(log, "req_3"));
+    outlog_close(log);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        size_t lines = 0;
+
+        buf_init(&out, 1 << 20);
+        assert_true(care_export(f->path, &asked[i].range, gather, &out, &e));
+        for (size_t k = 0; k < out.len; k++)
+            lines += out.ptr[k] == '\n';
+        assert_int_equal(lines, asked[i].lines);
+        buf_free(&out);
+    }
 }
 
 static void a_killed_server_is_noticed_and_its_rows_are_counted(void **state)
@@ -317,6 +351,7 @@ int main(void)
         TEST(a_spoilt_page_costs_only_the_rows_in_it),
         TEST(a_server_goes_on_through_a_repair),
         TEST(a_log_that_a_server_has_open_is_not_repaired),
+        TEST(the_newest_or_one_may_be_asked_for),
         TEST(an_exported_row_has_its_labels),
         TEST(a_killed_server_is_noticed_and_its_rows_are_counted),
         TEST(two_servers_do_not_share_a_spill),

@@ -298,21 +298,44 @@ static void queries_are_decoded(void **state)
     close(fd);
 }
 
-static void answers_leave_when_the_turn_ends_long_ones_at_once(void **state)
+static void nothing(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    (void)ctx;
+}
+
+static void answers_of_a_turn_leave_when_it_ends_long_ones_at_once(void **state)
 {
     static char text[40000];
     struct rig *r = *state;
+    struct event *other = evtimer_new(r->base, nothing, NULL);
     int fd = client(r);
     char c[16];
 
     memset(text, 'x', sizeof text);
     say(r, fd, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    event_active(other, EV_TIMEOUT, 0); /* there is more in this turn */
     http_reply(r->x, 200, "text/plain", SPAN("short"));
     assert_int_equal(recv(fd, c, sizeof c, MSG_DONTWAIT), -1);
     hear(r, fd);
     has(r, "short");
     say(r, fd, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    event_active(other, EV_TIMEOUT, 0);
     http_reply(r->x, 200, "text/plain", (struct span){text, sizeof text});
+    assert_int_equal(recv(fd, c, sizeof c, MSG_DONTWAIT), sizeof c);
+    event_free(other);
+    close(fd);
+}
+
+static void the_only_answer_of_a_turn_leaves_at_once(void **state)
+{
+    struct rig *r = *state;
+    int fd = client(r);
+    char c[16];
+
+    say(r, fd, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    http_reply(r->x, 200, "text/plain", SPAN("short"));
     assert_int_equal(recv(fd, c, sizeof c, MSG_DONTWAIT), sizeof c);
     close(fd);
 }
@@ -374,7 +397,8 @@ int main(void)
         TEST(a_draining_server_finishes_what_runs),
         TEST(an_aborted_stream_does_not_look_whole),
         TEST(queries_are_decoded),
-        TEST(answers_leave_when_the_turn_ends_long_ones_at_once),
+        TEST(answers_of_a_turn_leave_when_it_ends_long_ones_at_once),
+        TEST(the_only_answer_of_a_turn_leaves_at_once),
         TEST(what_was_answered_is_sent_before_the_end),
         TEST(the_end_of_the_server_tells_the_owners),
         TEST(addresses_that_are_none_are_refused),

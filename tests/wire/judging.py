@@ -271,15 +271,16 @@ def killed_it_goes_on_where_it_was():
 
 def those_come_first_on_which_arms_disagree():
     w = Served()
-    ids = w.asked(*[f"question {i}" for i in range(12)])
+    ids = w.asked(*[f"question {i}" for i in range(48)])
     for k, i in enumerate(ids):
         q = (0.05, 0.95) if k % 2 else (0.5, 0.5)
         w.sql("UPDATE requests SET arms=? WHERE id=?", json.dumps(
             [{"arm": a, "quality": x, "dropped": None} for a, x in zip(("small", "large"), q)]), i)
-    w.label("--limit", "6")
+    w.label("--limit", "24")  # drawn by chance: 12 of each kind, were it blind
     first = {i for i, _, _, _ in w.labels()}
-    if len(first & set(ids[1::2])) < 5:
-        raise AssertionError(f"{len(first & set(ids[1::2]))} of 6")
+    n = len(first & set(ids[1::2]))
+    if len(first) != 24 or n < 17:
+        raise AssertionError(f"{n} of {len(first)}")
     w.stop()
 
 

@@ -248,12 +248,21 @@ static bool batch_waits(const struct outlog *log)
     return log->n >= log->o.batch_rows || log->bytes >= log->o.queue_bytes / 4;
 }
 
+/* What rows wait of their flush_ms; the rest is for writing them. */
+static uint64_t wait_ns(const struct outlog *log)
+{
+    return (uint64_t)log->o.flush_ms * 1000000 / 4 * 3;
+}
+
+static uint64_t write_ns(const struct outlog *log)
+{
+    return (uint64_t)log->o.flush_ms * 1000000 / 4;
+}
+
 static bool due(const struct outlog *log)
 {
-    uint64_t age = (uint64_t)log->o.flush_ms * 1000000;
-
     return log->stop || log->urgent || batch_waits(log) ||
-           (log->first && clock_ns() - log->since >= age);
+           (log->first && clock_ns() - log->since >= wait_ns(log));
 }
 
 /* Sleeps until there is something to do or to try; the lock is held. */
@@ -268,7 +277,7 @@ static void wait_for_work(struct outlog *log)
         pthread_cond_wait(&log->work, &log->lock);
         return;
     }
-    until = log->first ? log->since + (uint64_t)log->o.flush_ms * 1000000
+    until = log->first ? log->since + wait_ns(log)
                        : clock_ns() + (uint64_t)log->o.retry_ms * 1000000;
     if (!log->first && spill_waiting(log->spill) == 0)
         until = log->prune_at; /* in the past: at once */
@@ -304,10 +313,16 @@ static bool is_behind(struct outlog *log)
     return behind;
 }
 
+static uint64_t min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* At most a batch from the head of the queue; the lock is held. */
 static struct outlog_item *take_batch(struct outlog *log)
 {
     struct outlog_item *list = log->first, *it = list, *last = NULL;
+    uint64_t oldest;
     unsigned n = 0;
 
     for (; it && n < log->o.batch_rows; it = it->next, n++) {
@@ -320,8 +335,10 @@ static struct outlog_item *take_batch(struct outlog *log)
     log->last = it ? log->last : NULL;
     log->n -= n;
     log->urgent = log->urgent && it;
+    oldest = log->since;
     log->since = clock_ns();
-    log->yielder.until = log->since + (uint64_t)log->o.flush_ms * 1000000 / 4;
+    /* Yields may take a quarter of the time, and none once a row is late. */
+    log->yielder.until = min(log->since, oldest + wait_ns(log)) + write_ns(log);
     atomic_store(&log->yielder.hurry, log->stop || batch_waits(log));
     return list;
 }
@@ -354,38 +371,6 @@ static void *writer(void *arg)
 }
 
 /* The workers' side. */
-
-static bool make_item(enum outlog_kind kind, const void *row,
-                      struct outlog_item **out)
-{
-    size_t size = table_size(&OUTLOG_TABLES[kind], row);
-    struct outlog_item *it = malloc(sizeof *it + size);
-
-    *out = it;
-    if (!it)
-        return false;
-    *it = (struct outlog_item){.kind = kind, .size = size};
-    table_pack(&OUTLOG_TABLES[kind], row, it->bytes);
-    return true;
-}
-
-static bool make_label(const struct outlog_label *label,
-                       struct outlog_item **out)
-{
-    const struct table *t = &OUTLOG_TABLES[OUTLOG_LABEL];
-    size_t size = table_size(t, label);
-    struct outlog_item *it = malloc(sizeof *it + size + label->owner.len);
-
-    *out = it;
-    if (!it)
-        return false;
-    *it = (struct outlog_item){
-        .kind = OUTLOG_LABEL, .size = size, .owner = label->owner.len};
-    table_pack(t, label, it->bytes);
-    if (label->owner.len)
-        memcpy(it->bytes + size, label->owner.ptr, label->owner.len);
-    return true;
-}
 
 /* False when the queue is full or closed. */
 static bool enqueue(struct outlog *log, struct outlog_item *it, bool urgent)
@@ -420,7 +405,7 @@ static bool push(struct outlog *log, enum outlog_kind kind, const void *row)
     struct outlog_item *it;
     bool kept;
 
-    if (!make_item(kind, row, &it)) {
+    if (!outlog_item_make(kind, row, &it)) {
         count(log, &log->stats.lost, 1);
         return false;
     }
@@ -447,7 +432,7 @@ bool outlog_submit(struct outlog *log, const struct outlog_label *label,
 {
     struct outlog_item *it;
 
-    if (!make_label(label, &it))
+    if (!outlog_item_label(label, &it))
         return false;
     it->ticket = t;
     if (enqueue(log, it, true))

@@ -51,6 +51,11 @@ struct outlog {
     struct buf scratch;
 };
 
+/* outlog_item.c: *out is the caller's, freed by free(); false: no memory. */
+MUST_USE bool outlog_item_make(enum outlog_kind kind, const void *row,
+                               struct outlog_item **out);
+MUST_USE bool outlog_item_label(const struct outlog_label *label,
+                                struct outlog_item **out);
 /* outlog.c: queues a label whose answer goes to the ticket. */
 MUST_USE bool outlog_submit(struct outlog *log,
                             const struct outlog_label *label,

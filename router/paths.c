@@ -348,14 +348,12 @@ void paths_serve(struct worker *w, struct http_exchange *x)
     struct span name;
     size_t i = look(r->method, r->path, &name, &known);
 
-    if (i == ROWS && !pass_through(w, x))
-        refuse(x, known);
-    else if (i == ROWS)
-        return;
-    else if (may(w, &rows[i], x))
+    if (i < ROWS && may(w, &rows[i], x))
         serve(w, x, &rows[i], name);
-    else
+    else if (i < ROWS)
         forbid(x, &rows[i]);
+    else if (!pass_through(w, x))
+        refuse(x, known);
 }
 
 void paths_refused(struct worker *w, struct span path, int status,

@@ -93,6 +93,7 @@ struct settle *settle_new(const char *path, struct err *e)
     pthread_cond_init(&s->work, NULL);
     pthread_cond_init(&s->idle, NULL);
     s->path = strdup(path);
+    s->yielder.early = true;
     s->vfs = yielding_vfs_new(&s->yielder, e);
     if (s->path && s->vfs && pthread_create(&s->thread, NULL, run, s) == 0)
         return s;

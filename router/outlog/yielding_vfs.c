@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/outlog/yielding_vfs.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <sqlite3.h>
 
@@ -12,7 +14,9 @@
 
 enum {
     OFFER_NS = 50000,
-    PAGE = 4096, /* less is the head of a page or of the file */
+    PAGE = 4096,       /* less is the head of a page or of the file */
+    PIECE = 128 << 10, /* bytes */
+    FDS_LOOKED_AT = 1024,
 };
 
 struct yielding_vfs {
@@ -27,7 +31,19 @@ struct methods {
     sqlite3_io_methods as_seen; /* the default's, but for the writing */
     const sqlite3_io_methods *below;
     struct yielder *yielder;
+    struct stat is;      /* the file */
+    int fd;              /* (borrowed) SQLite's, of any of its connections */
+    sqlite3_int64 fresh; /* bytes written since the last piece was begun */
+    bool is_wal;
 };
+
+static struct methods *methods_of(sqlite3_file *f)
+{
+    return (struct methods *)((uintptr_t)f->pMethods -
+                              offsetof(struct methods, as_seen));
+}
+
+/* ---- the core ---- */
 
 void yielder_offer(struct yielder *y)
 {
@@ -40,16 +56,72 @@ void yielder_offer(struct yielder *y)
     y->last = clock_ns();
 }
 
+/* ---- the disk ---- */
+
+static bool is_open(const struct methods *m, int fd)
+{
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == m->is.st_ino &&
+           st.st_dev == m->is.st_dev;
+}
+
+/*
+ * SQLite tells nobody its descriptors.  One of our own could not be closed
+ * again: that would drop the locks that SQLite holds on the file.  So one of
+ * its own is looked for, and looked at again before each use.
+ */
+static bool find_fd(struct methods *m)
+{
+    if (is_open(m, m->fd))
+        return true;
+    for (m->fd = 0; m->fd < FDS_LOOKED_AT; m->fd++) {
+        if (is_open(m, m->fd))
+            return true;
+    }
+    m->fd = -1;
+    m->yielder->early = false;
+    return false;
+}
+
+/* The kernel begins to write n bytes (0: all there is) from `at` on.  A file
+ * system that cannot waits for the fdatasync. */
+static void begin_writing(struct methods *m, sqlite3_int64 at, sqlite3_int64 n)
+{
+    if (!m->yielder->early || !find_fd(m))
+        return;
+    if (sync_file_range(m->fd, at, n, SYNC_FILE_RANGE_WRITE) != 0)
+        m->yielder->early = false;
+    m->fresh = 0;
+}
+
 static int write_file(sqlite3_file *f, const void *from, int n,
                       sqlite3_int64 at)
 {
-    const struct methods *m = (const void *)((const char *)f->pMethods -
-                                             offsetof(struct methods, as_seen));
+    struct methods *m = methods_of(f);
     int rc = m->below->xWrite(f, from, n, at);
 
+    m->fresh += n;
+    if (m->fresh >= PIECE)
+        begin_writing(m, 0, 0);
     if (n >= PAGE)
         yielder_offer(m->yielder);
     return rc;
+}
+
+/* The write-ahead log was written through another connection. */
+static int sync_file(sqlite3_file *f, int flags)
+{
+    struct methods *m = methods_of(f);
+    sqlite3_int64 size = 0;
+
+    if (m->is_wal && m->yielder->early)
+        m->below->xFileSize(f, &size);
+    for (sqlite3_int64 at = 0; at < size; at += PIECE) {
+        begin_writing(m, at, PIECE);
+        yielder_offer(m->yielder);
+    }
+    return m->below->xSync(f, flags);
 }
 
 /* callback: SQLite's */
@@ -63,8 +135,15 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *f,
 
     if (!f->pMethods)
         return rc;
-    *m = (struct methods){*f->pMethods, f->pMethods, v->yielder};
+    *m = (struct methods){.as_seen = *f->pMethods,
+                          .below = f->pMethods,
+                          .yielder = v->yielder,
+                          .fd = -1,
+                          .is_wal = flags & SQLITE_OPEN_WAL};
+    if (!path || stat(path, &m->is) != 0)
+        m->is = (struct stat){.st_ino = 0};
     m->as_seen.xWrite = write_file;
+    m->as_seen.xSync = sync_file;
     f->pMethods = &m->as_seen;
     return rc;
 }

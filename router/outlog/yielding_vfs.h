@@ -5,6 +5,12 @@
  * writes.  For the latter SQLite has a virtual file system; this one is its
  * default with that one difference (https://sqlite.org/vfs.html).
  *
+ * An fdatasync of many pages is up to some milliseconds in the kernel, in
+ * which nobody else gets that core, and so is the device's report that they
+ * are written.  Who asks for it has the kernel begin to write each 128 kB of
+ * its own accord (sync_file_range), so that there is little left for the
+ * fdatasync but to wait.
+ *
  * Who is in a hurry offers nothing: a thread that yields gives up its share of
  * a busy core, and would fall behind there.
  */
@@ -21,6 +27,8 @@ struct yielder {
     atomic_bool hurry; /* any thread may set it */
     uint64_t until;    /* ns, monotonic: then it is in a hurry, too; 0: never */
     uint64_t last;     /* ns, monotonic: when the core was last offered */
+    bool early;        /* files are written in pieces, before their fdatasync;
+                        * that may wait for a busy disk */
 };
 
 /* Between two pieces of work. */

@@ -23,9 +23,10 @@ static const struct unit table[] = {
     {UNIT_MS, "", 1},           {UNIT_MS, "ms", 1},
     {UNIT_MS, "s", 1e3},        {UNIT_MS, "m", 60e3},
     {UNIT_MS, "min", 60e3},     {UNIT_MS, "h", 3600e3},
-    {UNIT_MS, "d", 86400e3},    {UNIT_COUNT, "", 1},
-    {UNIT_COUNT, "k", 1e3},     {UNIT_COUNT, "M", 1e6},
-    {UNIT_COUNT, "G", 1e9},
+    {UNIT_MS, "d", 86400e3},    {UNIT_US, "", 1},
+    {UNIT_US, "us", 1},         {UNIT_US, "ms", 1e3},
+    {UNIT_COUNT, "", 1},        {UNIT_COUNT, "k", 1e3},
+    {UNIT_COUNT, "M", 1e6},     {UNIT_COUNT, "G", 1e9},
 };
 
 static size_t number_length(struct span s)
@@ -65,9 +66,10 @@ bool units_parse(struct span s, enum unit_kind kind, uint64_t *out)
 const char *units_wanted(enum unit_kind kind)
 {
     static const char *const names[] = {
-        "a size such as 64k, 32MB or 1GiB",
-        "a time such as 200ms, 5s, 2m, 1h or 7d",
-        "a count such as 250 or 10k",
+        [UNIT_BYTES] = "a size such as 64k, 32MB or 1GiB",
+        [UNIT_MS] = "a time such as 200ms, 5s, 2m, 1h or 7d",
+        [UNIT_US] = "a time such as 50us or 1ms",
+        [UNIT_COUNT] = "a count such as 250 or 10k",
     };
 
     return names[kind];

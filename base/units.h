@@ -5,10 +5,11 @@
 
 #include "base/span.h"
 
-enum unit_kind { UNIT_BYTES, UNIT_MS, UNIT_COUNT };
+enum unit_kind { UNIT_BYTES, UNIT_MS, UNIT_US, UNIT_COUNT };
 
 /* "64", "64k", "32MB", "1.5GiB" (k, M, G: 1000; Ki, Mi, Gi: 1024);
  * "200ms", "5s", "2m", "1h", "7d" (a bare number: milliseconds);
+ * "50us", "1ms" (a bare number: microseconds);
  * counts "250", "10k".  False when it is not such an amount or too large. */
 bool units_parse(struct span s, enum unit_kind kind, uint64_t *out);
 /* What units_parse wants, for messages: "a size such as 32MB". */

@@ -10,10 +10,11 @@
 # peak.  Some two minutes.
 #   SECONDS_EACH, ROUNDS, RATE, IDLE, CONNECTIONS, OVERLOADS
 #   BEFORE: another weir program, which takes turns with this one
+#   BUSY: what the way "busy" has for limits.busy_poll
 #   ONLY=latency: the first part alone
 cd "$(dirname "$0")/.." || exit 1
 . bench/common.sh
-each=${SECONDS_EACH:-2} rounds=${ROUNDS:-5} rate=${RATE:-5000} idle=${IDLE:-10000} conns=${CONNECTIONS:-32} overloads=${OVERLOADS:-3}
+each=${SECONDS_EACH:-2} rounds=${ROUNDS:-5} rate=${RATE:-5000} idle=${IDLE:-10000} conns=${CONNECTIONS:-32} overloads=${OVERLOADS:-3} busy=${BUSY:-200us}
 . bench/servers.sh
 upstream_pid=$pid
 proxy="  upstream up { server 127.0.0.1:$upstream; keepalive 64; keepalive_requests 100000000; }
@@ -22,6 +23,7 @@ nginx_start quiet "  access_log off;
 $proxy"
 quiet=$port quiet_pid=$pid
 bad=0
+declare -A added
 verdict() { # verdict NAME VALUE OP BOUND
     if awk "BEGIN { exit !($2 $3 $4) }"; then echo "pass  $1: $2 (wanted $3 $4)"; else echo "FAIL  $1: $2 (wanted $3 $4)"; bad=1; fi
 }
@@ -41,6 +43,11 @@ latency() { echo "${1#*latency_us}"; } # of the answered
 weir_start 1
 weir_pid=$pid weir_port=$port
 ways=("direct $upstream" "nginx $quiet" "weir $weir_port") before_pid=
+sed "s|weir\.db|busy.db|" "$scratch/w1.yaml" >"$scratch/busy.yaml"
+echo "limits: {busy_poll: $busy}" >>"$scratch/busy.yaml"
+start busy "$weir" serve --config "$scratch/busy.yaml"
+busy_pid=$pid
+ways+=("busy $port")
 if [ -n "${BEFORE:-}" ]; then
     sed "s|weir\.db|before.db|" "$scratch/w1.yaml" >"$scratch/before.yaml"
     start before "$BEFORE" serve --config "$scratch/before.yaml"
@@ -50,10 +57,24 @@ fi
 # Where this program runs, and the servers: 0 is one core for all.
 place() { # place CORES
     local p
-    for p in $upstream_pid $quiet_pid $weir_pid $before_pid; do
+    for p in $upstream_pid $quiet_pid $weir_pid $busy_pid $before_pid; do
         for p in $p $(pgrep -P "$p"); do taskset -a -p -c "$1" "$p" >/dev/null; done
     done
 }
+# round CORES RATE PORT: JSON, of a round in which this machine had its cores
+round() {
+    local before tries out
+    for tries in 1 2 3 4; do
+        before=$(stolen)
+        out=$(taskset -c "$1" "$weir" bench load --url "http://127.0.0.1:$3/v1/chat/completions" \
+            --connections "$conns" --rate "$2" --seconds "$each" --warmup 0.2 --json) || return 1
+        [ $(($(stolen) - before)) -le 1 ] && break
+        echo >>"$scratch/again"
+    done
+    echo "$out"
+}
+stolen() { awk '/^cpu / { print $9 }' /proc/stat; } # hundredths of a second
+
 for cores in 0 0-1; do
     place "$cores"
     turns=$rounds
@@ -62,8 +83,7 @@ for cores in 0 0-1; do
         rm -f "$scratch"/p50.* "$scratch"/p99.*
         for _ in $(seq "$turns"); do
             for way in "${ways[@]}"; do
-                out=$(taskset -c "$cores" "$weir" bench load --url "http://127.0.0.1:${way#* }/v1/chat/completions" \
-                    --connections "$conns" --rate "$r" --seconds "$each" --warmup 0.2 --json) || fail "$way: no answer"
+                out=$(round "$cores" "$r" "${way#* }") || fail "$way: no answer"
                 for q in p50 p99; do value "$q" "$(latency "$out")" >>"$scratch/$q.${way% *}"; done
             done
         done
@@ -73,15 +93,22 @@ for cores in 0 0-1; do
                 "$(sort -g "$scratch/p50.$way" | head -n 1)" "$(sort -g "$scratch/p50.$way" | tail -n 1)" "$(median <"$scratch/p99.$way")"
         done
         echo "  us"
-        added[$r]=$(calc %.0f "$(median <"$scratch/p50.weir") - $(median <"$scratch/p50.direct")")
-        tail[r]=$(calc %.0f "$(median <"$scratch/p99.weir") - $(median <"$scratch/p99.direct")")
+        for q in p50 p99; do
+            for way in weir busy; do added[$q$way$r]=$(calc %.0f "$(median <"$scratch/$q.$way") - $(median <"$scratch/$q.direct")"); done
+        done
     done
 done
-verdict "added median at 1000/s, us" "${added[1000]}" "<=" 80
-verdict "added median at $rate/s, us" "${added[$rate]}" "<=" 60
-verdict "added 99th percentile at $rate/s, us" "${tail[$rate]}" "<=" 500
+echo "rounds run again, as the host was busy: $(wc -l 2>/dev/null <"$scratch/again" || echo 0)"
+for way in weir busy; do
+    with=
+    [ "$way" = weir ] || with=", busy_poll $busy"
+    verdict "added median at 1000/s, us$with" "${added[p50${way}1000]}" "<=" 80
+    verdict "added median at $rate/s, us$with" "${added[p50$way$rate]}" "<=" 60
+    verdict "added 99th percentile at $rate/s, us$with" "${added[p99$way$rate]}" "<=" 500
+done
 
 [ "${ONLY:-}" = latency ] && exit $bad
+stop "$busy_pid"
 [ -z "$before_pid" ] || stop "$before_pid"
 
 # ---- processor time per request, one worker and two ----

@@ -55,6 +55,7 @@ static bool load_amount(struct load *l, const struct setting *r,
     static const enum unit_kind kinds[] = {
         [SETTING_BYTES] = UNIT_BYTES,
         [SETTING_MS] = UNIT_MS,
+        [SETTING_US] = UNIT_US,
         [SETTING_COUNT] = UNIT_COUNT,
     };
     uint64_t v;
@@ -174,13 +175,14 @@ typedef bool load_fn(struct load *, const struct setting *, const struct conf *,
                      void *);
 
 static load_fn *const loaders[] = {
-    [SETTING_TEXT] = load_text,    [SETTING_SECRET] = load_text,
-    [SETTING_BOOL] = load_bool,    [SETTING_WORD] = load_word,
-    [SETTING_BYTES] = load_amount, [SETTING_MS] = load_amount,
-    [SETTING_COUNT] = load_amount, [SETTING_REAL] = load_real,
-    [SETTING_PRICE] = load_price,  [SETTING_TEXTS] = load_texts,
-    [SETTING_PAIRS] = load_pairs,  [SETTING_SECTION] = load_section,
-    [SETTING_ITEMS] = load_items,  [SETTING_ROWS] = load_items,
+    [SETTING_TEXT] = load_text,       [SETTING_SECRET] = load_text,
+    [SETTING_BOOL] = load_bool,       [SETTING_WORD] = load_word,
+    [SETTING_BYTES] = load_amount,    [SETTING_MS] = load_amount,
+    [SETTING_US] = load_amount,       [SETTING_COUNT] = load_amount,
+    [SETTING_REAL] = load_real,       [SETTING_PRICE] = load_price,
+    [SETTING_TEXTS] = load_texts,     [SETTING_PAIRS] = load_pairs,
+    [SETTING_SECTION] = load_section, [SETTING_ITEMS] = load_items,
+    [SETTING_ROWS] = load_items,
 };
 
 /* What stands where nothing was given. */
@@ -293,7 +295,9 @@ static void show_scalar(const struct setting *r, const void *at,
         return;
     default:
         buf_printf(out, "%llu%s", (unsigned long long)*(const uint64_t *)at,
-                   r->kind == SETTING_MS ? "ms" : "");
+                   r->kind == SETTING_MS   ? "ms"
+                   : r->kind == SETTING_US ? "us"
+                                           : "");
     }
 }
 
@@ -453,6 +457,9 @@ void schema_wanted(const struct setting *r, struct buf *out)
         return;
     case SETTING_MS:
         buf_str(out, units_wanted(UNIT_MS));
+        return;
+    case SETTING_US:
+        buf_str(out, units_wanted(UNIT_US));
         return;
     case SETTING_COUNT:
         buf_str(out, units_wanted(UNIT_COUNT));

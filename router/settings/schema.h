@@ -18,6 +18,7 @@ enum setting_kind {
     SETTING_WORD,    /* unsigned: position in words */
     SETTING_BYTES,   /* uint64_t */
     SETTING_MS,      /* uint64_t */
+    SETTING_US,      /* uint64_t */
     SETTING_COUNT,   /* uint64_t */
     SETTING_REAL,    /* double; NAN where it was not given */
     SETTING_PRICE,   /* int64_t pico-USD a token, written as USD per million

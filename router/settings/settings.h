@@ -50,7 +50,7 @@ struct limit_settings {
     uint64_t connections, upstream_connections, attempts;
     uint64_t requests, queue, queue_ms; /* of one worker */
     uint64_t connect_ms, first_byte_ms, stall_ms, total_ms, drain_ms;
-    uint64_t ping_ms;
+    uint64_t ping_ms, busy_poll_us;
 };
 
 /* What stands at addresses in clients' requests. */

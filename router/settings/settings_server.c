@@ -162,6 +162,15 @@ static const struct setting limit_rows[] = {
                "A request that has waited so long gets 503."),
     LIMIT_COUNT("upstream_connections", upstream_connections, 65536, "256",
                 true, "Connections of one worker to one provider's host."),
+    {.key = "busy_poll",
+     .kind = SETTING_US,
+     .offset = AT(limit_settings, busy_poll_us),
+     .initial = "0",
+     .max = 1e5,
+     .restart = true,
+     .help = "After each event a worker looks for the next one for this long "
+             "before it sleeps: answers come sooner, for up to a core a "
+             "worker.  0: it sleeps at once."},
     LIMIT_COUNT("attempts", attempts, 8, "3", false,
                 "Arms tried for one request before its error is final."),
 };

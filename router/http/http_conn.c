@@ -15,7 +15,6 @@
 #include "router/http/tls.h"
 
 enum {
-    READ_MAX = 65536,  /* bytes taken from a socket at once */
     BODY_SMALL = 4096, /* copied rather than taken over */
     BODY_FIRST = 65536,
     ADVANCE_MAX = 16, /* pipelined requests answered in a turn */
@@ -26,6 +25,22 @@ static void on_read(struct bufferevent *bev, void *arg);
 static void on_write(struct bufferevent *bev, void *arg);
 static void on_event(struct bufferevent *bev, short what, void *arg);
 
+/* False leaves the socket to the caller. */
+static bool open_streams(struct conn *c, int fd, const struct tls *tls)
+{
+    struct event_base *base = c->server->base;
+
+    if (!tls && !conn_read_plain(c, fd))
+        return false;
+    c->bev = tls ? tls_accept(tls, base, fd)
+                 : bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!c->bev)
+        conn_read_end(c);
+    else if (tls)
+        conn_read_tls(c);
+    return c->bev != NULL;
+}
+
 bool conn_open(struct http_server *s, int fd, const char *peer,
                const struct tls *tls)
 {
@@ -33,15 +48,13 @@ bool conn_open(struct http_server *s, int fd, const char *peer,
 
     if (!c)
         return false;
-    c->bev = tls ? tls_accept(tls, s->base, fd)
-                 : bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
-    if (!c->bev) {
-        free(c);
-        return false;
-    }
     c->server = s;
     c->keep = true;
     c->tls = tls != NULL;
+    if (!open_streams(c, fd, tls)) {
+        free(c);
+        return false;
+    }
     span_copy(c->peer, sizeof c->peer, span_of(peer));
     c->wait = WAIT_NONE;
     c->prev = s->lists[WAIT_NONE].last;
@@ -49,9 +62,8 @@ bool conn_open(struct http_server *s, int fd, const char *peer,
     s->lists[WAIT_NONE].last = c;
     s->open++;
     bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-    bufferevent_set_max_single_read(c->bev, READ_MAX);
     bufferevent_setwatermark(c->bev, EV_WRITE, s->limits.write_mark / 4, 0);
-    bufferevent_enable(c->bev, EV_READ);
+    conn_read(c, true);
     conn_set(c, CONN_IDLE);
     if (tls) /* to shake hands may not take for ever */
         http_wait(c, WAIT_HEAD);
@@ -102,7 +114,8 @@ void conn_set(struct conn *c, enum conn_state state)
     if (state == CONN_IDLE || state == CONN_LINGER)
         c->scanned = 0;
     if (state == CONN_DEAD) {
-        bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+        conn_read(c, false);
+        bufferevent_disable(c->bev, EV_WRITE);
         bufferevent_setcb(c->bev, NULL, NULL, NULL, NULL);
         http_turn(c);
     }
@@ -128,6 +141,7 @@ void conn_free(struct conn *c)
     if (c->x)
         exchange_free(c->x);
     c->server->open--;
+    conn_read_end(c);
     bufferevent_free(c->bev);
     free(c);
 }
@@ -251,7 +265,7 @@ static bool keep_headers(struct http_exchange *x)
 
 static bool read_head(struct conn *c, size_t n)
 {
-    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer *in = c->in;
     struct http_exchange *x = exchange_get(c);
     char *p = x ? arena_alloc(&x->arena, n) : NULL;
 
@@ -291,7 +305,7 @@ static void continue_100(struct conn *c)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct http_exchange *x = c->x;
-    size_t have = evbuffer_get_length(bufferevent_get_input(c->bev));
+    size_t have = evbuffer_get_length(c->in);
     /* sendmsg() does not write to it */
     struct iovec iov = {(void *)(uintptr_t)text, sizeof text - 1};
 
@@ -301,7 +315,7 @@ static void continue_100(struct conn *c)
 
 static bool step_head(struct conn *c)
 {
-    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer *in = c->in;
     size_t n = evbuffer_get_length(in);
     long end;
 
@@ -325,7 +339,7 @@ static bool step_head(struct conn *c)
 
 static bool step_idle(struct conn *c)
 {
-    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer *in = c->in;
 
     if (skip_blank(in))
         return false;
@@ -338,7 +352,7 @@ static bool step_idle(struct conn *c)
 static bool take_length(struct conn *c)
 {
     struct http_exchange *x = c->x;
-    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer *in = c->in;
     size_t want = (size_t)x->head.length, n = evbuffer_get_length(in);
     char *to;
 
@@ -367,7 +381,7 @@ static bool take_length(struct conn *c)
 static bool take_chunks(struct conn *c)
 {
     struct http_exchange *x = c->x;
-    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer *in = c->in;
 
     while (evbuffer_get_length(in) && !http_chunks_done(&x->chunks)) {
         size_t n = evbuffer_get_contiguous_space(in);
@@ -425,17 +439,14 @@ static bool (*const STEPS[])(struct conn *c) = {
 /* Reading stops while enough is there that cannot be served yet. */
 static void limit_reading(struct conn *c)
 {
-    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer *in = c->in;
     bool waits = state_runs(c->state) || c->state == CONN_FLUSH;
     bool stop = waits && evbuffer_get_length(in) >= HTTP_PIPELINE_MAX;
 
     if (c->state == CONN_DEAD || stop == c->paused)
         return;
     c->paused = stop;
-    if (stop)
-        bufferevent_disable(c->bev, EV_READ);
-    else
-        bufferevent_enable(c->bev, EV_READ);
+    conn_read(c, !stop);
 }
 
 /* Goes on with what has been read; the handler may be called from here. */
@@ -456,7 +467,7 @@ void conn_advance(struct conn *c)
 
 static void linger(struct conn *c)
 {
-    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer *in = c->in;
 
     c->scanned += evbuffer_get_length(in);
     evbuffer_drain(in, evbuffer_get_length(in));
@@ -464,15 +475,18 @@ static void linger(struct conn *c)
         conn_gone(c);
 }
 
-static void on_read(struct bufferevent *bev, void *arg)
+void conn_has_read(struct conn *c)
 {
-    struct conn *c = arg;
-
-    (void)bev;
     if (c->state == CONN_LINGER)
         linger(c);
     else
         conn_advance(c);
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    conn_has_read(arg);
 }
 
 static void drained(struct conn *c)

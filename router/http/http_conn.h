@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What http.c (server, accepting, waiting), http_conn.c (a connection's
- * states, input), http_reply.c (answers) and http_send.c (their bytes) share.
+ * states), http_read.c (bytes that come), http_reply.c (answers) and
+ * http_send.c (their bytes) share.
  * For nobody else.
  *
  *            bytes        whole head       whole body
@@ -72,6 +73,8 @@ enum {
 struct conn {
     struct http_server *server; /* (borrowed) */
     struct bufferevent *bev;    /* (owned) */
+    struct event *readable;     /* (owned) NULL over TLS: the bufferevent's */
+    struct evbuffer *in;        /* (owned, or over TLS the bufferevent's) */
     struct http_exchange *x;    /* (owned) from BODY to the answer's end */
     struct conn *prev, *next;   /* in the list of its wait */
     struct conn *turn_next;     /* in the list of the turn */
@@ -156,6 +159,15 @@ void http_stop_accepting(struct http_server *s);
 MUST_USE bool conn_open(struct http_server *s, int fd, const char *peer,
                         const struct tls *tls);
 void conn_set(struct conn *c, enum conn_state state);
+
+/* Makes `in` and `readable`, by which nothing is read yet.  False: no memory,
+ * and nothing to end. */
+MUST_USE bool conn_read_plain(struct conn *c, int fd);
+void conn_read_tls(struct conn *c);      /* once there is a bufferevent */
+void conn_read(struct conn *c, bool on); /* whether what comes is read */
+void conn_read_end(struct conn *c);      /* before the bufferevent's end */
+void conn_has_read(struct conn *c);      /* there is more in `in` */
+
 void conn_advance(struct conn *c);
 void conn_gone(struct conn *c); /* tells the owner, closes */
 void conn_late(struct conn *c); /* its wait ran out */

@@ -134,12 +134,54 @@ static sqlite3_stmt *prepare(sqlite3 *h, const char *sql)
     return sqlite3_prepare_v2(h, sql, -1, &st, NULL) == SQLITE_OK ? st : NULL;
 }
 
-/* Adds the keys that a walk over the old table meets until it fails. */
-static void collect(struct mend *m, const char *walk, const char *keep)
-{
-    sqlite3_stmt *from = prepare(m->from, walk);
-    sqlite3_stmt *to = prepare(m->to, keep);
+/*
+ * Each way to meet a table's keys, there and back: what one walk cannot pass,
+ * another may reach from behind or through an index.  Logs from before the
+ * rows had numbers have their rows in the order of id, and the id as the key.
+ */
+static const struct walk {
+    enum outlog_kind kind;
+    const char *key, *by, *order;
+} WALKS[] = {
+    {OUTLOG_ROW, "rowid", "NOT INDEXED", "rowid"},
+    {OUTLOG_ROW, "rowid", "INDEXED BY sqlite_autoindex_requests_1", "id"},
+    {OUTLOG_ROW, "rowid", "INDEXED BY requests_time", "time_ms"},
+    {OUTLOG_ROW, "id", "NOT INDEXED", "id"},
+    {OUTLOG_ROW, "id", "INDEXED BY requests_time", "time_ms"},
+    {OUTLOG_LABEL, "rowid", "NOT INDEXED", "rowid"},
+    {OUTLOG_LABEL, "rowid", "INDEXED BY labels_request", "request_id"},
+};
 
+static const char *key_of(struct mend *m, const struct table *t)
+{
+    const char *key = "id";
+    sqlite3_stmt *st;
+    struct buf sql;
+
+    buf_init(&sql, PATH_BYTES);
+    buf_printf(&sql, "SELECT rowid FROM %s", t->name);
+    st = prepare(m->from, buf_cstr(&sql));
+    if (st)
+        key = "rowid";
+    sqlite3_finalize(st);
+    buf_free(&sql);
+    return key;
+}
+
+/* Adds the keys that a walk over the old table meets until it fails. */
+static void collect(struct mend *m, const struct walk *w, const char *turn)
+{
+    const char *name = OUTLOG_TABLES[w->kind].name;
+    sqlite3_stmt *from, *to;
+    struct buf sql;
+
+    buf_init(&sql, PATH_BYTES);
+    buf_printf(&sql, "SELECT %s FROM %s %s ORDER BY %s %s", w->key, name, w->by,
+               w->order, turn);
+    from = prepare(m->from, buf_cstr(&sql));
+    buf_reset(&sql);
+    buf_printf(&sql, "INSERT OR IGNORE INTO temp.%s_keys VALUES (?1)", name);
+    to = prepare(m->to, buf_cstr(&sql));
     while (from && to && sqlite3_step(from) == SQLITE_ROW) {
         sqlite3_bind_value(to, 1, sqlite3_column_value(from, 0));
         sqlite3_step(to);
@@ -147,13 +189,24 @@ static void collect(struct mend *m, const char *walk, const char *keep)
     }
     sqlite3_finalize(from);
     sqlite3_finalize(to);
+    buf_free(&sql);
+}
+
+static void collect_all(struct mend *m, enum outlog_kind kind, const char *key)
+{
+    for (size_t i = 0; i < sizeof WALKS / sizeof *WALKS; i++) {
+        if (WALKS[i].kind != kind || strcmp(WALKS[i].key, key) != 0)
+            continue;
+        collect(m, &WALKS[i], "ASC");
+        collect(m, &WALKS[i], "DESC");
+    }
 }
 
 struct copier {
     sqlite3_stmt *keys, *get, *put; /* (owned) */
 };
 
-/* One row by its key; false: it cannot be read. */
+/* One row by its key; false: it cannot be read, or is no row of a log. */
 static bool copy_one(struct copier *c)
 {
     int n = sqlite3_column_count(c->get);
@@ -163,7 +216,8 @@ static bool copy_one(struct copier *c)
     ok = sqlite3_step(c->get) == SQLITE_ROW;
     for (int i = 0; ok && i < n; i++)
         sqlite3_bind_value(c->put, i + 1, sqlite3_column_value(c->get, i));
-    ok = ok && sqlite3_step(c->put) == SQLITE_DONE;
+    ok = ok && sqlite3_step(c->put) == SQLITE_DONE &&
+         sqlite3_changes(sqlite3_db_handle(c->put)) > 0;
     sqlite3_reset(c->put);
     sqlite3_reset(c->get);
     return ok;
@@ -198,18 +252,18 @@ static void put_names(struct mend *m, const struct table *t, struct buf *names,
 static void save_table(struct mend *m, enum outlog_kind kind, uint64_t *good,
                        uint64_t *lost)
 {
-    static const char *const keys[] = {
-        [OUTLOG_ROW] = "id", [OUTLOG_LABEL] = "rowid"};
     const struct table *t = &OUTLOG_TABLES[kind];
+    const char *key = key_of(m, t);
     struct buf sql, names, marks;
     struct copier c;
 
     buf_init(&sql, PATH_BYTES);
     buf_init(&names, PATH_BYTES);
     buf_init(&marks, PATH_BYTES);
+    collect_all(m, kind, key);
     put_names(m, t, &names, &marks);
     buf_printf(&sql, "SELECT %s FROM %s WHERE %s=?1", buf_cstr(&names), t->name,
-               keys[kind]);
+               key);
     c.get = prepare(m->from, buf_cstr(&sql));
     buf_reset(&sql);
     buf_printf(&sql, "INSERT OR IGNORE INTO %s (%s) VALUES (%s)", t->name,
@@ -226,28 +280,6 @@ static void save_table(struct mend *m, enum outlog_kind kind, uint64_t *good,
     buf_free(&sql);
     buf_free(&names);
     buf_free(&marks);
-}
-
-/* From both ends and through the index: what one walk cannot pass, another
- * may reach from behind. */
-static void save(struct mend *m, struct care_mended *out)
-{
-    static const char rows[] =
-        "INSERT OR IGNORE INTO temp.requests_keys VALUES (?1)";
-    static const char labels[] =
-        "INSERT OR IGNORE INTO temp.labels_keys VALUES (?1)";
-
-    collect(m, "SELECT id FROM requests NOT INDEXED ORDER BY id", rows);
-    collect(m, "SELECT id FROM requests NOT INDEXED ORDER BY id DESC", rows);
-    collect(m,
-            "SELECT id FROM requests INDEXED BY requests_time"
-            " ORDER BY time_ms",
-            rows);
-    collect(m, "SELECT rowid FROM labels NOT INDEXED ORDER BY rowid", labels);
-    collect(m, "SELECT rowid FROM labels NOT INDEXED ORDER BY rowid DESC",
-            labels);
-    save_table(m, OUTLOG_ROW, &out->rows, &out->lost_rows);
-    save_table(m, OUTLOG_LABEL, &out->labels, &out->lost_labels);
 }
 
 /* The new file beside the old one, written and closed. */
@@ -270,8 +302,10 @@ static bool write_new(const char *path, const char *fresh,
                  "CREATE TEMP TABLE labels_keys (k INTEGER PRIMARY KEY);"
                  "BEGIN",
                  e);
-    if (ok)
-        save(&m, out);
+    if (ok) {
+        save_table(&m, OUTLOG_ROW, &out->rows, &out->lost_rows);
+        save_table(&m, OUTLOG_LABEL, &out->labels, &out->lost_labels);
+    }
     ok = ok && sql_run(m.to, "COMMIT", e);
     sqlite3_close(m.to);
     sqlite3_close(m.from);

@@ -107,8 +107,8 @@ static int on_commit(void *ctx, sqlite3 *h, const char *name, int pages)
 }
 
 /*
- * 16 kB pages: a row with its features lies in one leaf instead of in
- * overflow pages of its own.  The cache holds what one batch writes.  Some
+ * 16 kB pages: rows with their features lie several in a leaf instead of in
+ * overflow pages of their own.  The cache holds what one batch writes.  Some
  * builds of SQLite wipe what they free by default: with rows that are only
  * ever added, that wipes whole pages to be written over at once.
  */

@@ -86,17 +86,17 @@ static void put_labels(struct dump *d)
     sqlite3_reset(d->labels);
 }
 
-#define IN_TIME                                                                \
-    "FROM requests WHERE time_ms>=?1 AND time_ms<?2 ORDER BY time_ms"
+#define IN_TIME "FROM requests WHERE time_ms>=?1 AND time_ms<?2"
 
 static const char *select_of(const struct care_range *r)
 {
     if (r->id)
         return "SELECT * FROM requests WHERE id=?1";
     if (r->newest)
-        return "SELECT * FROM (SELECT * " IN_TIME " DESC LIMIT ?3)"
-               " ORDER BY time_ms";
-    return "SELECT * " IN_TIME;
+        return "SELECT * FROM (SELECT * " IN_TIME
+               " ORDER BY time_ms DESC, id DESC LIMIT ?3)"
+               " ORDER BY time_ms, id";
+    return "SELECT * " IN_TIME " ORDER BY time_ms, id";
 }
 
 static bool bind_range(sqlite3_stmt *st, const struct care_range *r)

@@ -17,7 +17,8 @@
     }
 
 static const struct column REQUESTS[] = {
-    {"id", COLUMN_TEXT, offsetof(struct outlog_row, id), " PRIMARY KEY", 1},
+    {"id", COLUMN_TEXT, offsetof(struct outlog_row, id),
+     " NOT NULL PRIMARY KEY", 1},
     {"time_ms", COLUMN_INT, offsetof(struct outlog_row, time_ms), " NOT NULL",
      1},
     ROW(route, COLUMN_TEXT),
@@ -81,9 +82,8 @@ static const struct column LABELS[] = {
 };
 
 const struct table OUTLOG_TABLES[OUTLOG_KINDS] = {
-    [OUTLOG_ROW] = {"requests", REQUESTS, sizeof REQUESTS / sizeof *REQUESTS,
-                    " WITHOUT ROWID"},
-    [OUTLOG_LABEL] = {"labels", LABELS, sizeof LABELS / sizeof *LABELS, ""},
+    [OUTLOG_ROW] = {"requests", REQUESTS, sizeof REQUESTS / sizeof *REQUESTS},
+    [OUTLOG_LABEL] = {"labels", LABELS, sizeof LABELS / sizeof *LABELS},
 };
 
 void table_init(const struct table *t, void *row)
@@ -134,7 +134,7 @@ void table_create(const struct table *t, struct buf *sql)
             buf_str(sql, ", ");
         put_column(&t->columns[i], sql);
     }
-    buf_printf(sql, ")%s;", t->tail);
+    buf_str(sql, ");");
 }
 
 void table_add_column(const struct table *t, const struct column *c,

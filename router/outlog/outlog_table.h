@@ -35,14 +35,13 @@ struct table {
     const char *name;
     const struct column *columns; /* [n] */
     size_t n;
-    const char *tail; /* behind the closing bracket */
 };
 
 enum outlog_kind { OUTLOG_ROW, OUTLOG_LABEL, OUTLOG_KINDS };
 
 extern const struct table OUTLOG_TABLES[OUTLOG_KINDS];
 
-/* "CREATE TABLE name (...)..." */
+/* "CREATE TABLE name (...);" */
 void table_create(const struct table *t, struct buf *sql);
 /* "ALTER TABLE name ADD COLUMN ..." */
 void table_add_column(const struct table *t, const struct column *c,

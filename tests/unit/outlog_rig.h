@@ -16,8 +16,10 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "router/outlog/outlog.h"
 #include "router/outlog/outlog_db.h"
+#include "router/outlog/outlog_table.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
@@ -132,6 +134,77 @@ static inline void wait_until_written(struct outlog *log, uint64_t rows)
     fail_msg("%llu rows written, %llu waiting, last error: %s",
              (unsigned long long)st.written, (unsigned long long)st.waiting,
              st.last_error);
+}
+
+static inline void push_at(struct outlog *log, const char *id, int64_t time_ms)
+{
+    static char filler[2000];
+    struct outlog_row row;
+
+    memset(filler, 'x', sizeof filler);
+    outlog_row_init(&row);
+    row.id = span_of(id);
+    row.time_ms = time_ms;
+    row.arm = SPAN("nano");
+    row.answer = (struct span){filler, sizeof filler};
+    assert_true(outlog_push(log, &row));
+}
+
+/* n rows, an hour apart, the newest now; each third one has a label. */
+static inline void fill(const struct fixture *f, int n)
+{
+    static char comment[400];
+    struct outlog *log = open_log(f->path, NULL);
+    char id[24];
+
+    memset(comment, 'x', sizeof comment);
+    for (int i = 0; i < n; i++) {
+        struct outlog_label l = {.comment = {comment, sizeof comment},
+                                 .source = SPAN("feedback"),
+                                 .time_ms = 1,
+                                 .score = 1,
+                                 .confidence = 1};
+
+        snprintf(id, sizeof id, "req_%06d", i);
+        push_at(log, id, clock_utc_ms() - (int64_t)(n - 1 - i) * 3600000);
+        l.request_id = span_of(id);
+        if (i % 3 == 0)
+            assert_true(outlog_push_label(log, &l));
+        if (i % 500 == 0)
+            assert_true(outlog_flush(log, 5000));
+    }
+    assert_true(outlog_flush(log, 5000));
+    wait_until_written(log, (uint64_t)n);
+    outlog_close(log);
+}
+
+/* A log as programs made it before its rows had numbers: the table in the
+ * order of its ids, with the columns up to a version. */
+static inline void make_old_log(const struct fixture *f, int up_to)
+{
+    struct buf sql;
+
+    buf_init(&sql, 16384);
+    buf_str(&sql, "PRAGMA page_size=16384;");
+    for (int k = 0; k < OUTLOG_KINDS; k++) {
+        struct table t = OUTLOG_TABLES[k];
+
+        for (size_t i = 0; i < t.n; i++)
+            if (t.columns[i].since > up_to)
+                t.n = i;
+        table_create(&t, &sql);
+        if (k == OUTLOG_ROW) {
+            sql.len--; /* its semicolon */
+            buf_str(&sql, " WITHOUT ROWID;");
+        }
+    }
+    buf_printf(&sql,
+               "CREATE INDEX requests_time ON requests(time_ms);"
+               "CREATE INDEX labels_request ON labels(request_id);"
+               "PRAGMA user_version=%d",
+               up_to);
+    run_sql(f->path, buf_cstr(&sql));
+    buf_free(&sql);
 }
 
 static inline const char *version(void)

@@ -4,48 +4,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/clock.h"
 #include "router/outlog/outlog_care.h"
 #include "router/outlog/outlog_guard.h"
-
-static void push_at(struct outlog *log, const char *id, int64_t time_ms)
-{
-    static char filler[2000];
-    struct outlog_row row;
-
-    memset(filler, 'x', sizeof filler);
-    outlog_row_init(&row);
-    row.id = span_of(id);
-    row.time_ms = time_ms;
-    row.arm = SPAN("nano");
-    row.answer = (struct span){filler, sizeof filler};
-    assert_true(outlog_push(log, &row));
-}
-
-/* n rows, an hour apart, the newest now; each third one has a label. */
-static void fill(const struct fixture *f, int n)
-{
-    struct outlog *log = open_log(f->path, NULL);
-    char id[24];
-
-    for (int i = 0; i < n; i++) {
-        struct outlog_label l = {.source = SPAN("feedback"),
-                                 .time_ms = 1,
-                                 .score = 1,
-                                 .confidence = 1};
-
-        snprintf(id, sizeof id, "req_%06d", i);
-        push_at(log, id, clock_utc_ms() - (int64_t)(n - 1 - i) * 3600000);
-        l.request_id = span_of(id);
-        if (i % 3 == 0)
-            assert_true(outlog_push_label(log, &l));
-        if (i % 500 == 0)
-            assert_true(outlog_flush(log, 5000));
-    }
-    assert_true(outlog_flush(log, 5000));
-    wait_until_written(log, (uint64_t)n);
-    outlog_close(log);
-}
 
 static void wait_until_pruned(struct outlog *log, uint64_t rows)
 {

@@ -3,36 +3,15 @@
 
 #include "datasets/reader.h"
 
-/* A log as the first version made it: only columns of since 1. */
-static void make_old_log(const struct fixture *f)
-{
-    struct buf sql;
-
-    buf_init(&sql, 16384);
-    for (int k = 0; k < OUTLOG_KINDS; k++) {
-        struct table t = OUTLOG_TABLES[k];
-
-        for (size_t i = 0; i < t.n; i++)
-            if (t.columns[i].since > 1)
-                t.n = i;
-        table_create(&t, &sql);
-    }
-    buf_str(&sql, "CREATE INDEX requests_time ON requests(time_ms);"
-                  "CREATE INDEX labels_request ON labels(request_id);"
-                  "INSERT INTO requests (id, time_ms, arm)"
-                  " VALUES ('old', 5, 'nano');"
-                  "PRAGMA user_version=1");
-    run_sql(f->path, buf_cstr(&sql));
-    buf_free(&sql);
-}
-
 static void an_old_log_is_brought_forward_and_loses_nothing(void **state)
 {
     struct fixture *f = *state;
     struct outlog *log;
     char n[24];
 
-    make_old_log(f);
+    make_old_log(f, 1);
+    run_sql(f->path, "INSERT INTO requests (id, time_ms, arm)"
+                     " VALUES ('old', 5, 'nano')");
     log = open_log(f->path, NULL);
     assert_true(push_row(log, "new"));
     assert_true(outlog_flush(log, 5000));

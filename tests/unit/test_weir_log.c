@@ -381,6 +381,27 @@ static void rows_are_chosen_by_time_and_route(void **state)
     sqlite3_close(db);
 }
 
+static void rows_of_one_instant_come_by_id(void **state)
+{
+    static const char *const order[] = {"9", "1", "5", "7"};
+    sqlite3 *db = log_new();
+    struct dataset *d;
+    struct err e;
+
+    (void)state;
+    log_run(db, "INSERT INTO requests(id,time_ms,arm,messages)"
+                "SELECT value, CASE value WHEN 9 THEN 1 ELSE 2 END, 'nano',"
+                " '[{\"role\":\"user\"}]' FROM json_each('[7,1,9,5]')");
+    d = open_log(none, &e);
+    assert_non_null(d);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(dataset_next(d, &row, &e), 1);
+        assert_true(span_is(row.id, order[i]));
+    }
+    dataset_close(d);
+    sqlite3_close(db);
+}
+
 static void the_server_may_write_meanwhile(void **state)
 {
     sqlite3 *db = log_new();
@@ -448,9 +469,14 @@ int main(void)
         cmocka_unit_test(features_alone_are_enough),
         cmocka_unit_test(a_bad_row_is_named_and_can_be_skipped),
         cmocka_unit_test(rows_are_chosen_by_time_and_route),
+        cmocka_unit_test(rows_of_one_instant_come_by_id),
         cmocka_unit_test(the_server_may_write_meanwhile),
         cmocka_unit_test(what_is_no_log_of_ours_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, NULL, clean_up);
+    int failed = cmocka_run_group_tests(tests, NULL, clean_up);
+
+    log_is_old = true;
+    return failed +
+           cmocka_run_group_tests_name("old logs", tests, NULL, clean_up);
 }

@@ -282,7 +282,7 @@ static void merged_print(const struct result *all, const struct result *merged)
     printf("\nroutellm-mmlu asks %zu of its questions again, most of them "
            "under another subject.\nAs published, a question is learned from "
            "in one fold and judged by in another;\nwith each question once "
-           "the same figures are worse:\n",
+           "the same figures are:\n",
            all->n - merged->n);
     for (enum figure_id f = APGR; f <= CPT80; f++)
         printf("  %-10s as published %.3f (seeds %.3f ... %.3f, n %zu)   "

@@ -78,13 +78,12 @@ static void add_words(struct features_scratch *s)
     const struct words *w = &s->words;
     uint32_t index;
 
-    grams_clear(&s->grams, 2 * w->n_tokens + OPENING_MAX);
+    grams_clear(&s->grams);
     for (uint32_t i = 0; i < w->n_tokens; i++)
-        grams_put(&s->grams, term_index(w->tokens[i].hash, NS_WORD));
-    s->view.tokens.distinct = grams_count(&s->grams);
+        grams_put_single(&s->grams, term_index(w->tokens[i].hash, NS_WORD));
     for (uint32_t i = 1; i < w->n_tokens; i++) {
         grams_put(&s->grams, term_index(pair_hash(w, i), NS_PAIR));
-        s->grams.n_list -= w->tokens[i].apart;
+        grams_drop(&s->grams, w->tokens[i].apart);
     }
     for (unsigned n = 1; n <= OPENING_MAX; n++) {
         index = opening_index(w, n);
@@ -92,6 +91,7 @@ static void add_words(struct features_scratch *s)
             grams_put(&s->grams, index);
     }
     grams_count(&s->grams);
+    s->view.tokens.distinct = s->grams.n_singles;
 }
 
 /* ---- identities ---- */

@@ -1,147 +1,115 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "features/grams.h"
 
-#include <string.h>
+enum { VALUES = 256, STEPS = 64 };
 
-void grams_clear(struct grams *g, uint32_t most)
+_Static_assert(GRAMS_MAX <= UINT16_MAX, "places fit");
+
+/* Byte b of an index. */
+static inline unsigned byte_of(uint64_t term, unsigned b)
 {
-    uint32_t bits = 6;
-
-    while ((1U << bits) < GRAMS_HOMES_MAX && (1U << bits) < 2 * most)
-        bits++;
-    g->n_list = g->counted = g->n = g->steps = 0;
-    g->crowded = false;
-    g->shift = 32 - bits;
-    g->n_words = ((1U << bits) + most) / 64 + 1;
-    memset(g->taken, 0, g->n_words * sizeof g->taken[0]);
+    return term >> (1 + 8 * b) & (VALUES - 1);
 }
 
-/* ---- the table ---- */
-
-static inline uint64_t taken(const struct grams *g, uint32_t i)
+/* How many have each value becomes where they begin. */
+static void add_up(uint16_t low[VALUES], uint16_t high[VALUES])
 {
-    return g->taken[i / 64] >> i % 64 & 1;
-}
+    uint16_t sum_low = 0, sum_high = 0;
 
-static inline void take(struct grams *g, uint32_t i)
-{
-    g->taken[i / 64] |= 1ULL << i % 64;
-}
+    for (unsigned v = 0; v < VALUES; v++) {
+        uint16_t n_low = low[v], n_high = high[v];
 
-/* The term's home is another's: on to its place, pushing along what stands
- * there.  True when the term is new. */
-static bool add_beyond(struct grams *g, uint32_t i, uint32_t index)
-{
-    struct gram moved = {index, 1};
-
-    for (; taken(g, i) && g->slot[i].index < index; i++)
-        g->steps++;
-    if (taken(g, i) && g->slot[i].index == index) {
-        g->slot[i].n++;
-        return false;
+        low[v] = sum_low;
+        high[v] = sum_high;
+        sum_low = (uint16_t)(sum_low + n_low);
+        sum_high = (uint16_t)(sum_high + n_high);
     }
-    for (; taken(g, i); i++, g->steps++) {
-        struct gram next = g->slot[i];
+}
 
-        g->slot[i] = moved;
-        moved = next;
+/* By bytes b and b + 1; those that have the same keep their order. */
+static inline void sort_by(struct grams *g, unsigned b)
+{
+    uint16_t low[VALUES] = {0}, high[VALUES] = {0};
+
+    for (uint32_t i = 0; i < g->n_list; i++) {
+        low[byte_of(g->list[i], b)]++;
+        high[byte_of(g->list[i], b + 1)]++;
     }
-    g->slot[i] = moved;
-    take(g, i);
+    add_up(low, high);
+    for (uint32_t i = 0; i < g->n_list; i++)
+        g->other[low[byte_of(g->list[i], b)]++] = g->list[i];
+    for (uint32_t i = 0; i < g->n_list; i++)
+        g->list[high[byte_of(g->other[i], b + 1)]++] = g->other[i];
+}
+
+/* The term at `at` to its place before; false when *left steps do not do. */
+static bool insert(struct grams *g, uint32_t at, uint32_t *left)
+{
+    uint64_t term = g->list[at];
+
+    for (; at > 0 && g->list[at - 1] >> 1 > term >> 1; at--, --*left) {
+        if (*left == 0)
+            break;
+        g->list[at] = g->list[at - 1];
+    }
+    g->list[at] = term;
+    return *left > 0;
+}
+
+/* Few share their upper half: what these have out of order is put right, as
+ * long as that takes few steps. */
+static bool settle(struct grams *g)
+{
+    uint32_t left = STEPS + g->n_list;
+    uint64_t most = 0;
+
+    for (uint32_t i = 0; i < g->n_list; i++) {
+        uint64_t index = g->list[i] >> 1;
+
+        if (index >= most)
+            most = index;
+        else if (!insert(g, i, &left))
+            return false;
+    }
     return true;
 }
 
-/* A free home and one that is the term's own already are one case, so that
- * only a third sort of term is a branch that goes wrong. */
-static inline bool add(struct grams *g, uint32_t i, uint32_t index)
+static void find_runs(struct grams *g)
 {
-    struct gram *s = &g->slot[i];
-    uint64_t was = taken(g, i);
+    uint64_t before = UINT64_MAX;
+    uint32_t n = 0, n_singles = 0;
 
-    if (was & (s->index != index))
-        return add_beyond(g, i, index);
-    s->index = index;
-    s->n = (s->n & (0U - (uint32_t)was)) + 1;
-    take(g, i);
-    return !was;
-}
+    for (uint32_t i = 0; i < g->n_list; i++) {
+        uint64_t term = g->list[i] >> 1;
+        uint32_t is_first = term != before;
 
-/* ---- the sort ---- */
-
-/* One byte of the indices, the lower ones being in order already. */
-static void sort_byte(const uint32_t *from, uint32_t *to, uint32_t n,
-                      unsigned shift)
-{
-    uint32_t start[257] = {0};
-
-    for (uint32_t i = 0; i < n; i++)
-        start[(from[i] >> shift & 255) + 1]++;
-    for (unsigned b = 0; b < 256; b++)
-        start[b + 1] += start[b];
-    for (uint32_t i = 0; i < n; i++)
-        to[start[from[i] >> shift & 255]++] = from[i];
-}
-
-static uint32_t sort_list(struct grams *g)
-{
-    uint32_t n = 0;
-
-    for (unsigned shift = 0; shift < 32; shift += 16) {
-        sort_byte(g->list, g->other, g->n_list, shift);
-        sort_byte(g->other, g->list, g->n_list, shift + 8);
+        g->start[n] = i;
+        n += is_first;
+        n_singles += is_first & ~(uint32_t)g->list[i] & 1;
+        before = term;
     }
-    for (uint32_t i = 0; i < g->n_list; i++)
-        n += i == 0 || g->list[i] != g->list[i - 1];
-    return n;
-}
-
-/* ---- both ---- */
-
-uint32_t grams_count(struct grams *g)
-{
-    uint32_t most = GRAMS_STEPS * (g->n_list + 64), shift = g->shift;
-    uint32_t i = g->counted, n = g->n;
-
-    if (g->crowded)
-        most = 0;
-    for (; i < g->n_list && g->steps <= most; i++)
-        n += add(g, g->list[i] >> shift, g->list[i]);
-    g->counted = i;
+    /* A repeat wrote its place where the next run's belongs. */
+    g->start[n] = g->n_list;
     g->n = n;
-    g->crowded = g->crowded || g->steps > most;
-    if (g->crowded)
-        g->n = sort_list(g);
-    return g->n;
+    g->n_singles = n_singles;
 }
 
-static uint32_t take_sorted(const struct grams *g, struct term *dst,
-                            uint32_t max)
+void grams_count(struct grams *g)
 {
-    uint32_t n = 0;
-
-    for (uint32_t i = 0, run; i < g->n_list && n < max; i += run) {
-        for (run = 1; i + run < g->n_list; run++) {
-            if (g->list[i + run] != g->list[i])
-                break;
-        }
-        dst[n++] = (struct term){g->list[i], (float)run};
+    sort_by(g, 2);
+    if (!settle(g)) {
+        sort_by(g, 0);
+        sort_by(g, 2);
     }
-    return n;
+    find_runs(g);
 }
 
 uint32_t grams_take(const struct grams *g, struct term *dst, uint32_t max)
 {
-    uint32_t n = 0;
+    uint32_t n = g->n < max ? g->n : max;
 
-    if (g->crowded)
-        return take_sorted(g, dst, max);
-    for (uint32_t word = 0; word < g->n_words; word++) {
-        for (uint64_t at = g->taken[word]; at && n < max; at &= at - 1) {
-            const struct gram *s =
-                &g->slot[word * 64 + (unsigned)__builtin_ctzll(at)];
-
-            dst[n++] = (struct term){s->index, (float)s->n};
-        }
-    }
+    for (uint32_t i = 0; i < n; i++)
+        dst[i] = (struct term){(uint32_t)(g->list[g->start[i]] >> 1),
+                               (float)(g->start[i + 1] - g->start[i])};
     return n;
 }

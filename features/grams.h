@@ -1,59 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counting hashed terms into ascending order without repeats.  An ordered
- * table: a term's home slot is the top bits of its index, neighbours that
- * share a home are kept ascending, so that reading the slots in turn gives
- * the terms in order (Gonnet and Munro's linear probing sort).
- *
- * A text may be made so that its terms share their homes, which would cost
- * the square of their number: when the table has taken more steps than any
- * other text needs, the terms are sorted by radix instead.  The result is
- * the same.
+ * Counting hashed terms into ascending order without repeats: they are sorted
+ * by radix, and the runs are counted.  Hashes that share their upper half are
+ * few, so two passes and an insertion do; a text may be made so that its
+ * terms share it, and takes two passes more.  There is next to no branch that
+ * depends on the terms: those of a table go wrong a hundred times in a text
+ * of a kilobyte, and that is more than the work itself.
  */
 #ifndef WEIR_FEATURES_GRAMS_H
 #define WEIR_FEATURES_GRAMS_H
 
 #include "base/vec.h"
 
-enum {
-    GRAMS_MAX = 8256,        /* terms between two clearings */
-    GRAMS_HOMES_MAX = 16384, /* power of two */
-    GRAMS_SLOTS = GRAMS_HOMES_MAX + GRAMS_MAX,
-    GRAMS_STEPS = 8, /* steps a term that the table may take, on average */
-};
-
-struct gram {
-    uint32_t index, n;
-};
+enum { GRAMS_MAX = 8256 }; /* terms between two clearings */
 
 struct grams {
-    uint32_t n_list;  /* terms put */
-    uint32_t counted; /* of them in the table */
-    uint32_t n;       /* different ones */
-    uint32_t shift;   /* home = index >> shift */
-    uint32_t steps;   /* past other terms, so far */
-    uint32_t n_words; /* of `taken` that are in use */
-    bool crowded;     /* the table was given up, the list is sorted */
-    uint32_t list[GRAMS_MAX];
-    uint64_t taken[GRAMS_SLOTS / 64 + 1]; /* bit: the slot is taken */
+    uint32_t n_list;          /* terms put */
+    uint32_t n;               /* different ones */
+    uint32_t n_singles;       /* of them put by grams_put_single() */
+    uint64_t list[GRAMS_MAX]; /* index * 2, + 1 where it is no single */
     union {
-        struct gram slot[GRAMS_SLOTS]; /* homes, and room for what is pushed
-                                          beyond the last */
-        uint32_t other[GRAMS_MAX];     /* crowded: for sorting */
+        uint64_t other[GRAMS_MAX];     /* while they are sorted */
+        uint32_t start[GRAMS_MAX + 1]; /* of each run, and the end of all */
     };
 };
 
-/* Empties the table for at most `most` <= GRAMS_MAX terms. */
-void grams_clear(struct grams *g, uint32_t most);
-
-/* Notes one occurrence of a term. */
-static inline void grams_put(struct grams *g, uint32_t index)
+static inline void grams_clear(struct grams *g)
 {
-    g->list[g->n_list++] = index;
+    g->n_list = 0;
 }
 
-/* Counts what was put; returns how many different terms there are. */
-uint32_t grams_count(struct grams *g);
+/* Notes one occurrence of a term; all of this kind before the first of the
+ * other. */
+static inline void grams_put_single(struct grams *g, uint32_t index)
+{
+    g->list[g->n_list++] = (uint64_t)index << 1;
+}
+
+static inline void grams_put(struct grams *g, uint32_t index)
+{
+    g->list[g->n_list++] = (uint64_t)index << 1 | 1;
+}
+
+/* Takes back the last n. */
+static inline void grams_drop(struct grams *g, uint32_t n)
+{
+    g->n_list -= n;
+}
+
+/* Sorts and counts what was put. */
+void grams_count(struct grams *g);
 /* Writes the `max` terms of the smallest indices, ascending; returns how
  * many.  Where a text has more, these are a sample of its vocabulary that
  * takes or leaves a term alike in every text.  After grams_count. */

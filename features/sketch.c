@@ -3,11 +3,10 @@
 
 void sketch_add(struct sketch_work *w, uint64_t gram)
 {
-    uint32_t *least = &w->least[gram >> 59];
+    uint32_t *least = &w->least[gram >> 59], was = *least;
     uint32_t value = (uint32_t)(gram >> 24) | 1;
 
-    if (*least == 0 || value < *least)
-        *least = value;
+    *least = was - 1 < value - 1 ? was : value; /* 0 gives way: no branch */
 }
 
 /* One of 255: the least hash has been mixed by nobody, its low bits are as

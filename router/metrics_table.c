@@ -48,7 +48,7 @@ const struct metric_row METRICS[METRIC_N] = {
                         NULL},
     [METRIC_PLANS] = {"weir_plans_total",
                       METRIC_COUNTER,
-                      3,
+                      1,
                       {"route", "arm", "verdict"},
                       "Plans of several models, by how they ended: the draft "
                       "was accepted, the plan escalated, its deadline passed, "

@@ -386,13 +386,25 @@ def in_a_tool_loop_the_model_that_answered_goes_on():
         same((r.getheader("x-weir-arm"), row(r)["reason"]), ("large", "stay"))
 
 
-def plans_are_counted_and_tokens_go_to_who_made_them():
+def metrics():
     c = http.client.HTTPConnection("127.0.0.1", int(open(DIR + "/port").read()), timeout=20)
     c.request("GET", "/metrics")
-    text = c.getresponse().read().decode()
-    for verdict_ in ("accepted", "escalated"):
-        assert re.search(r'weir_plans_total\{route="to-checked",arm="checked",verdict="%s"\} \d' %
-                         verdict_, text), text
+    return c.getresponse().read().decode()
+
+
+def counted(verdict_):
+    return int(re.search(r'weir_plans_total\{route="to-checked",arm="checked",verdict="%s"\} (\d+)' %
+                         verdict_, metrics())[1])
+
+
+def plans_are_counted_and_tokens_go_to_who_made_them():
+    before = counted("accepted"), counted("escalated")
+    for text in ("B", "B", "A"):
+        r = post("/v1/chat/completions",
+                 dict(request("openai", says(nano="B", claude=text, large="C")), model="to-checked"))
+        r.read()
+    same((counted("accepted") - before[0], counted("escalated") - before[1]), (2, 1))
+    text = metrics()
     used = ledger()["models"]
     for arm in ("nano", "flash"):
         out = int(re.search(r'weir_tokens_total\{arm="%s",kind="output"\} (\d+)' % arm, text)[1])

@@ -11,7 +11,6 @@ typedef float quad __attribute__((vector_size(16), may_alias));
 
 enum {
     BLOCK = 16, /* floats in a cache line */
-    AHEAD = 12, /* terms between a row's prefetch and its use */
     TF_SIZE = 64,
     STAGE_MAX =
         2 + 4 * CLASSIFIER_ARMS_MAX + CLASSIFIER_TASKS_MAX + VEC_DENSE_MAX,
@@ -98,29 +97,38 @@ static const float *row_at(const struct weights *w, uint32_t row)
     return w->rows + (size_t)row * weights_width(w);
 }
 
-/* Looks the words up, starts fetching their rows, notes the tf of each. */
+/* Has their lines fetched, of which memory brings several at a time. */
+static void fetch_rows(const struct weights *w, const struct found *f)
+{
+    uint32_t width = weights_width(w);
+    for (uint32_t i = 0; i < f->n; i++) {
+        for (uint32_t at = 0; at < width; at += BLOCK)
+            __builtin_prefetch(row_at(w, f->row[i]) + at);
+    }
+}
+
+/* Looks the words up, notes the row and the tf of each that has one.  Which
+ * of them have one no branch could foresee, so there is none. */
 static void find_words(const struct weights *w, const struct weights_input *in,
                        struct found *f, float *missed)
 {
+    static const float counts[2] = {1, 0}; /* without a row, with one */
     uint32_t mask = (UINT32_C(1) << w->bits) - 1;
-    uint32_t width = weights_width(w), n = 0, n_words = in->n_words;
-    uint32_t second = width > BLOCK ? BLOCK : 0;
+    uint32_t n = 0, n_words = in->n_words;
+    float sum = 0;
     if (n_words > VEC_WORDS_MAX)
         n_words = VEC_WORDS_MAX;
-    *missed = 0;
     for (uint32_t i = 0; i < n_words; i++) {
         uint32_t row = w->word_index[in->words[i].index & mask];
         float tf = weights_tf(in->words[i].value);
-        if (row == 0) {
-            *missed += tf;
-            continue;
-        }
-        __builtin_prefetch(row_at(w, row));
-        __builtin_prefetch(row_at(w, row) + second);
         f->row[n] = row;
-        f->value[n++] = tf;
+        f->value[n] = tf;
+        n += row != 0;
+        sum += tf * counts[row != 0];
     }
     f->n = n;
+    *missed = sum;
+    fetch_rows(w, f);
 }
 
 /* tf becomes tf * idf; the group's length and the unseen share follow. */
@@ -173,11 +181,8 @@ static void sum_found(const struct weights *w, const struct found *f,
     for (uint32_t at = 0; at < width; at += BLOCK) {
         quad acc[4] = {{0}};
         const float *rows = w->rows + at;
-        for (uint32_t i = 0; i < f->n; i++) {
-            if (i + AHEAD < f->n)
-                __builtin_prefetch(rows + (size_t)f->row[i + AHEAD] * width);
+        for (uint32_t i = 0; i < f->n; i++)
             add_line(acc, rows + (size_t)f->row[i] * width, f->value[i]);
-        }
         memcpy(out + at, acc, sizeof acc);
     }
 }

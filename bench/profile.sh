@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # make profile: where weir's time and memory go, one worker, classification
 # and log on, 1 kB requests, eight arms.  Processor time and resident memory
-# of a run of REQUESTS; instructions of a run of TRACED below callgrind, by
+# of a run of REQUESTS; microseconds between system calls at RATE a second,
+# where perf may trace them; instructions of a run of TRACED below callgrind, by
 # what calls what and by thread; the parts of the start.
 cd "$(dirname "$0")/.." || exit 1
 . bench/common.sh
 . bench/servers.sh
-requests=${REQUESTS:-60000} traced=${TRACED:-2000} conns=${CONNECTIONS:-32}
+requests=${REQUESTS:-60000} traced=${TRACED:-2000} conns=${CONNECTIONS:-32} rate=${RATE:-5000}
 command -v valgrind >/dev/null || fail "valgrind is missing"
 load() { # load PORT REQUESTS SEED CONNECTIONS
     "$weir" bench load --url "http://127.0.0.1:$1/v1/chat/completions" --connections "$4" --warmup 0 --seconds 3000 \
@@ -50,6 +51,19 @@ if command -v strace >/dev/null; then
     echo
     echo "system calls per request"
     awk '$4 ~ /^[0-9]+$/ && $4 >= 200 && $NF != "total" { printf "  %-12s %5.2f\n", $NF, $4 / 4000 }' "$scratch/calls"
+fi
+# ---- microseconds, by what lies between two system calls ----
+if perf record -q -e raw_syscalls:sys_enter -o "$scratch/perf" true 2>/dev/null; then
+    worker=$(grep -l '^worker-1$' /proc/"$weir_pid"/task/*/comm | cut -d/ -f5)
+    "$weir" bench load --url "http://127.0.0.1:$weir_port/v1/chat/completions" --connections "$conns" \
+        --rate "$rate" --seconds 4 --warmup 0.5 --json >"$scratch/load" &
+    loader=$!
+    sleep 1.5
+    perf record -q -e raw_syscalls:sys_enter,raw_syscalls:sys_exit -t "$worker" -o "$scratch/perf" -- sleep 2 2>/dev/null
+    wait "$loader"
+    echo
+    echo "the worker's microseconds at $rate requests/s"
+    perf script -i "$scratch/perf" --ns -F time,event,trace 2>/dev/null | python3 bench/phases.py
 fi
 stop "$weir_pid"
 

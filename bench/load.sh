@@ -100,7 +100,7 @@ verdict() { # verdict NAME VALUE OP BOUND
     if awk "BEGIN { exit !($2 $3 $4) }"; then echo "pass  $1: $2 (wanted $3 $4)"; else echo "FAIL  $1: $2 (wanted $3 $4)"; bad=1; fi
 }
 bad=0
-verdict "requests/s by nginx's without access log" "$(calc %.3f "$(median <"$scratch/closed.weir") / $base")" ">=" 0.30
+verdict "requests/s by nginx's without access log" "$(calc %.3f "$(median <"$scratch/closed.weir") / $base")" ">=" 0.35
 verdict "added median latency at $rate/s, us" "$(calc %.0f "$(median <"$scratch/p50.weir") - $direct")" "<=" 80
 verdict "resident memory, MB" "$(rss_mb "$weir_pid")" "<=" 25
 verdict "start to first answer, ms" "$starts" "<=" 100

@@ -99,11 +99,9 @@ void conn_read(struct conn *c, bool on)
 
 void conn_read_end(struct conn *c)
 {
-    bool own = !c->tls;
-
     if (c->readable)
         event_free(c->readable);
-    if (own && c->in)
+    if (!c->tls && c->in)
         evbuffer_free(c->in);
     c->readable = NULL;
     c->in = NULL;

@@ -3,7 +3,7 @@
  * How the log's threads share a core with those that serve: after 50 us of
  * work they offer it (sched_yield), between two rows or two pages that SQLite
  * writes.  For the latter SQLite has a virtual file system; this one is its
- * default with that one difference (https://sqlite.org/vfs.html).
+ * default but for that and what follows (https://sqlite.org/vfs.html).
  *
  * An fdatasync of many pages is up to some milliseconds in the kernel, in
  * which nobody else gets that core, and so is the device's report that they
